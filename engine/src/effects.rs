@@ -1,0 +1,106 @@
+//! Everything a member can ask of the world, and in which order.
+//!
+//! The fields of `Effects` are independent of each other: the shell may do them in any order and side by side. All
+//! ordering is inside `Persist`. If any effect cannot be done (a write or an fsync fails, say), the process ends and
+//! recovers from its disk; there is no half-done effect to report back.
+
+use crate::ids::{MemberId, PersistId, RequestId, StreamId};
+use crate::mvcc::View;
+use crate::raft::{Checkpoint, LogRecord, OutgoingSnapshot, PeerMessage};
+use crate::request::{RangeRequest, Reply, RequestError, Txn};
+use crate::time::Time;
+use crate::watch::{EventBatch, WatchOutput};
+
+/// What `Engine::take_effects` returns.
+#[derive(Debug, Default, PartialEq)]
+pub struct Effects {
+    /// To other members, at once.
+    pub send: Vec<PeerMessage>,
+    /// To the disk, in order of id.
+    pub persist: Option<Persist>,
+    /// Answers to clients.
+    pub replies: Vec<(RequestId, Result<Reply, RequestError>)>,
+    /// Reads whose view is fixed: to be evaluated on any thread, at leisure, and then answered.
+    pub reads: Vec<Read>,
+    /// For watch streams, in order within each stream.
+    pub watch: WatchEffects,
+    /// Write a snapshot of the state aside, in the background, then answer `Input::CheckpointWritten`. At most
+    /// one is asked for at a time.
+    pub checkpoint: Option<Checkpoint>,
+    /// Snapshots to stream to members that lag behind the log, in the background; each is answered by
+    /// `Input::SnapshotSent`.
+    pub send_snapshots: Vec<OutgoingSnapshot>,
+    /// Leadership was handed on, or there was nobody to hand it to: an asked-for stop may go ahead.
+    pub leadership_settled: bool,
+    /// Call `step(Wake)` no later than this.
+    pub wake_at: Option<Time>,
+}
+
+/// Append these records, make them durable once, send `then_send`, then answer `Input::Persisted(id)`.
+///
+/// Persists are appended in order of `id`; several may share one fsync. `then_send` must not leave this member
+/// before the records are durable: these are the votes and acknowledgements that others will count (raft §5.1).
+#[derive(Debug, PartialEq)]
+pub struct Persist {
+    /// Counts up by one.
+    pub id: PersistId,
+    /// Written as one batch: after a crash all of them are there, or a prefix.
+    pub records: Vec<LogRecord>,
+    /// To be sent once the records are durable.
+    pub then_send: Vec<PeerMessage>,
+}
+
+/// One read, ready to be evaluated.
+#[derive(Debug, PartialEq)]
+pub struct Read {
+    /// Whose.
+    pub id: RequestId,
+    /// The state it sees.
+    pub view: View,
+    /// What it reads.
+    pub query: ReadQuery,
+    /// Raft's term, for the response header.
+    pub term: u64,
+}
+
+/// What can be read from a view.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReadQuery {
+    /// A Range.
+    Range(RangeRequest),
+    /// A transaction of nothing but ranges.
+    Txn(Txn),
+}
+
+/// What watch streams are to be told.
+///
+/// An event is in `batches` once, however many watchers see it, so that the shell encodes it once.
+#[derive(Debug, Default, PartialEq)]
+pub struct WatchEffects {
+    /// Shared by the outputs that name them by position.
+    pub batches: Vec<EventBatch>,
+    /// In order within each stream.
+    pub outputs: Vec<(StreamId, WatchOutput)>,
+}
+
+impl Effects {
+    /// Whether there is nothing to do but wait.
+    pub fn is_empty(&self) -> bool {
+        let Effects { send, persist, replies, reads, watch, checkpoint, send_snapshots, leadership_settled, wake_at: _ } =
+            self;
+        send.is_empty()
+            && persist.is_none()
+            && replies.is_empty()
+            && reads.is_empty()
+            && watch.outputs.is_empty()
+            && checkpoint.is_none()
+            && send_snapshots.is_empty()
+            && !leadership_settled
+    }
+
+    /// The members that `send` and `then_send` address.
+    pub fn addressees(&self) -> impl Iterator<Item = MemberId> + '_ {
+        let then = self.persist.iter().flat_map(|persist| persist.then_send.iter());
+        self.send.iter().chain(then).map(|message| message.to)
+    }
+}

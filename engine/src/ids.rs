@@ -1,0 +1,72 @@
+//! Who and what: the identities that cross the engine's boundary.
+//!
+//! `index` and `term` are raft's and stay plain `u64`, always so named; `revision` is the store's and is an `i64`,
+//! as in etcd's API. Everything that merely *names* something is a type of its own here.
+
+use std::fmt;
+
+/// A member of the cluster. Never reused; printed as etcd prints it, in hex without a prefix.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberId(pub u64);
+
+/// A cluster: the hash of its first members and its token (etcd's SHA-1 rule, see `membership`).
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterId(pub u64);
+
+/// One life of a data directory. Drawn once when the directory is made, so that a member whose disk was wiped
+/// cannot vote under its old name: its peers know the old incarnation (raft §5, "voters do not forget").
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Incarnation(pub u64);
+
+/// A lease. Chosen by the client, or by the receiving member where the client gave 0. May be negative, as in etcd.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaseId(pub i64);
+
+/// One request of one client, unique in the cluster for ever: the member that received it, how often that member
+/// had started by then (kept on its disk), and a counter. It travels inside the log entry, so that a request
+/// forwarded twice is applied once.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId {
+    /// The member that received the request from its client.
+    pub member: MemberId,
+    /// That member's count of starts.
+    pub boot: u32,
+    /// Counts up from 1 within a boot.
+    pub counter: u64,
+}
+
+/// One gRPC watch stream of one client of this member. Never leaves the member; chosen by the shell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
+/// One watcher within its stream. −1 answers rejected watches and stream-wide progress, as in etcd.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WatchId(pub i64);
+
+/// One thing to persist. Counts up; persisting one means that all before it are persisted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PersistId(pub u64);
+
+macro_rules! hex_id {
+    ($($id:ident),*) => {$(
+        impl fmt::Display for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { write!(f, "{:x}", self.0) }
+        }
+        impl fmt::Debug for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { write!(f, "{:x}", self.0) }
+        }
+    )*};
+}
+hex_id!(MemberId, ClusterId, Incarnation);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.member, self.boot, self.counter)
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}

@@ -1,0 +1,20 @@
+//! One deterministic member of a detcd cluster: inputs in, effects out.
+//!
+//! `Engine::step(now, Input)` any number of times, then `Engine::take_effects()` once: nothing else crosses the
+//! line. The engine has no clock, no thread, no socket, no file, no async runtime and no randomness but the seed it
+//! is given; `engine/clippy.toml` says so. The same inputs give the same effects, byte for byte, on every machine.
+
+pub mod codec;
+pub mod config;
+pub mod effects;
+pub mod engine;
+pub mod ids;
+pub mod input;
+pub mod key_range;
+pub mod membership;
+pub mod mvcc;
+pub mod raft;
+pub mod request;
+pub mod state;
+pub mod time;
+pub mod watch;

@@ -1,0 +1,239 @@
+//! Consensus: what is asked of `raft` (tikv/raft-rs 0.7.0), and what it asks of us.
+
+use crate::ids::{Incarnation, MemberId, RequestId};
+use crate::request::{LeaseId, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
+use crate::state::{State, StateView};
+use bytes::Bytes;
+
+/// A message between members. Everything in it has been checked by `frame`, incarnations apart: those are compared
+/// by the engine with what the members have published of themselves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerMessage {
+    /// The sender.
+    pub from: MemberId,
+    /// The life of the sender's data directory.
+    pub from_incarnation: Incarnation,
+    /// The addressee.
+    pub to: MemberId,
+    /// The life of the addressee's data directory as the sender knows it; `None` before it has published one.
+    pub to_incarnation: Option<Incarnation>,
+    /// What is said.
+    pub body: PeerBody,
+}
+
+/// What members say to each other.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PeerBody {
+    /// Raft's own. Never MsgPropose, MsgReadIndex or their like: those are ours, below.
+    Raft(RaftMessage),
+    /// Please propose these commands (each as `command::encode` wrote it, with its request id inside). Sent again
+    /// after a change of leader: the window of request ids applies a repeated one once.
+    Forward(Vec<Bytes>),
+    /// Tell me an index that was committed when you got this, confirmed by a quorum.
+    ReadIndex {
+        /// Never used twice by one boot of the sender.
+        attempt: u64,
+    },
+    /// The answer; `None` where the sender of it does not lead or cannot know yet.
+    ReadIndexReply {
+        /// The attempt answered.
+        attempt: u64,
+        /// Apply up to here, then read.
+        index: Option<u64>,
+    },
+    /// Ask the leader about a lease; only it has deadlines.
+    LeaseAsk {
+        /// The client's request at the asking member.
+        id: RequestId,
+        /// What is asked.
+        ask: LeaseAsk,
+    },
+    /// The leader's answer.
+    LeaseAnswer {
+        /// The client's request at the asking member.
+        id: RequestId,
+        /// What is answered.
+        answer: Result<LeaseAnswer, RequestError>,
+    },
+}
+
+/// What only the leader knows of a lease.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LeaseAsk {
+    /// Start its time again.
+    KeepAlive(LeaseId),
+    /// How long it has left.
+    TimeToLive(LeaseTimeToLiveRequest),
+}
+
+/// The leader's answer about a lease.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LeaseAnswer {
+    /// Its TTL in seconds, 0 where there is no such lease.
+    KeepAlive {
+        /// Seconds.
+        ttl_secs: i64,
+    },
+    /// What is left of it.
+    TimeToLive(LeaseTimeToLiveResponse),
+}
+
+/// Raft's message, in types of our own: bytes from outside are never parsed by protobuf 2 (RUSTSEC-2024-0437).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RaftMessage {
+    /// Which of raft's messages.
+    pub kind: RaftMessageKind,
+    /// The sender's term; 0 for a local message.
+    pub term: u64,
+    /// Term of the entry at `index`.
+    pub log_term: u64,
+    /// The entry before `entries`, or the one acknowledged or refused.
+    pub index: u64,
+    /// To append.
+    pub entries: Vec<LogEntry>,
+    /// Committed as the sender knows it.
+    pub commit: u64,
+    /// Term of the entry at `commit` (raft-rs, commit by vote).
+    pub commit_term: u64,
+    /// Refused.
+    pub reject: bool,
+    /// Where the sender's log may match.
+    pub reject_hint: u64,
+    /// The snapshot that a `Snapshot` message announces; its state travels apart, in chunks.
+    pub snapshot: Option<SnapshotMeta>,
+    /// Of heartbeats that confirm a read, of votes in a leadership transfer.
+    pub context: Bytes,
+    /// raft-rs: a follower asks for a snapshot at least this new.
+    pub request_snapshot: u64,
+    /// raft-rs: the sender's election priority.
+    pub priority: i64,
+}
+
+/// The messages of raft that travel between members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named in the raft paper and in raft-rs")]
+pub enum RaftMessageKind {
+    #[default]
+    Append,
+    AppendResponse,
+    Vote,
+    VoteResponse,
+    PreVote,
+    PreVoteResponse,
+    Heartbeat,
+    HeartbeatResponse,
+    Snapshot,
+    TimeoutNow,
+}
+
+/// One position of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogEntry {
+    /// Of the leader that proposed it.
+    pub term: u64,
+    /// Its position.
+    pub index: u64,
+    /// What it carries.
+    pub kind: EntryKind,
+    /// Commands as `entry` encodes them; empty for a new leader's first entry.
+    pub data: Bytes,
+}
+
+/// What a log entry carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EntryKind {
+    /// Commands.
+    #[default]
+    Commands,
+    /// A change of membership, as raft-rs encodes it.
+    Membership,
+}
+
+/// What raft must never forget (raft §5.1), and may (commit).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HardState {
+    /// Current term.
+    pub term: u64,
+    /// Whom this member voted for in it; `MemberId(0)` for nobody.
+    pub vote: MemberId,
+    /// Known to be committed.
+    pub commit: u64,
+}
+
+/// Where a snapshot stands in the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotMeta {
+    /// The last entry in it.
+    pub index: u64,
+    /// That entry's term.
+    pub term: u64,
+    /// Who votes, ascending.
+    pub voters: Vec<MemberId>,
+    /// Who only listens, ascending.
+    pub learners: Vec<MemberId>,
+}
+
+/// One record of the write-ahead log. What must be durable together is one record: a torn one is as if never
+/// written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LogRecord {
+    /// Entries and the hard state that goes with them. An entry at an index that is already there replaces it and
+    /// all after it.
+    Append {
+        /// Where it changed.
+        hard_state: Option<HardState>,
+        /// May be empty.
+        entries: Vec<LogEntry>,
+    },
+    /// The leader's snapshot replaced everything before; its file is durable already.
+    Installed {
+        /// The hard state that goes with it; its commit is not below `meta.index`.
+        hard_state: HardState,
+        /// Which snapshot.
+        meta: SnapshotMeta,
+    },
+}
+
+/// A request to write the state aside (see `Effects::checkpoint`).
+#[derive(Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Where it stands in the log.
+    pub meta: SnapshotMeta,
+    /// The state, cheap and unchanging.
+    pub state: StateView,
+}
+
+/// A snapshot for a member that lags behind the log.
+#[derive(Debug, PartialEq)]
+pub struct OutgoingSnapshot {
+    /// To announce it with, once its state has arrived: the addressee's shell hands both in together.
+    pub message: PeerMessage,
+    /// Where it stands in the log.
+    pub meta: SnapshotMeta,
+    /// The state, cheap and unchanging.
+    pub state: StateView,
+}
+
+/// A snapshot that arrived whole.
+#[derive(Clone, Debug)]
+pub struct ReceivedSnapshot {
+    /// The announcement.
+    pub message: PeerMessage,
+    /// The state, decoded; its file is durable under the shell's hand.
+    pub state: Box<State>,
+}
+
+impl PartialEq for ReceivedSnapshot {
+    fn eq(&self, other: &ReceivedSnapshot) -> bool {
+        self.message == other.message && self.state.hash() == other.state.hash()
+    }
+}
+
+/// The log after the newest snapshot, as a data directory held it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RecoveredLog {
+    /// Term, vote and commit.
+    pub hard_state: HardState,
+    /// Contiguous, the first one right after the snapshot.
+    pub entries: Vec<LogEntry>,
+}

@@ -1,0 +1,258 @@
+//! Range, Put, DeleteRange, Txn, Compact (etcd surface 1.1).
+
+use super::{LeaseId, RecordRef};
+use crate::key_range::KeyRange;
+use bytes::Bytes;
+
+/// Which keys, at which revision, in which order, how many.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RangeRequest {
+    /// The keys.
+    pub range: KeyRange,
+    /// At most so many; 0 for no limit. Applied after the filters.
+    pub limit: u64,
+    /// The revision to read at; 0 for the current one. Negative is kept: outside a txn it means current, inside a
+    /// txn on a compacted store it is *compacted*, as in etcd.
+    pub revision: i64,
+    /// Order of the answer.
+    pub order: SortOrder,
+    /// What it is ordered by.
+    pub target: SortTarget,
+    /// Read this member's state as it is, without asking the leader.
+    pub serializable: bool,
+    /// Leave the values out.
+    pub keys_only: bool,
+    /// Only count.
+    pub count_only: bool,
+    /// Keep keys last changed at or after this; 0 for no bound. Negative values bound nothing.
+    pub min_mod_revision: i64,
+    /// Keep keys last changed at or before this; 0 for no bound.
+    pub max_mod_revision: i64,
+    /// Keep keys created at or after this; 0 for no bound.
+    pub min_create_revision: i64,
+    /// Keep keys created at or before this; 0 for no bound.
+    pub max_create_revision: i64,
+}
+
+impl RangeRequest {
+    /// A plain linearizable read of `range` at the current revision.
+    pub fn of(range: KeyRange) -> RangeRequest {
+        RangeRequest {
+            range,
+            limit: 0,
+            revision: 0,
+            order: SortOrder::None,
+            target: SortTarget::Key,
+            serializable: false,
+            keys_only: false,
+            count_only: false,
+            min_mod_revision: 0,
+            max_mod_revision: 0,
+            min_create_revision: 0,
+            max_create_revision: 0,
+        }
+    }
+}
+
+/// etcd's `SortOrder`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortOrder {
+    /// As the index has them. With a target other than the key: ascending, but the limit is taken first (a quirk
+    /// of etcd that clients can see).
+    None,
+    /// Smallest first.
+    Ascend,
+    /// Largest first.
+    Descend,
+}
+
+/// etcd's `SortTarget`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortTarget {
+    /// By key.
+    Key,
+    /// By version.
+    Version,
+    /// By create revision.
+    Create,
+    /// By mod revision.
+    Mod,
+    /// By value.
+    Value,
+}
+
+/// The keys found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RangeResponse {
+    /// In the order asked for. Empty where only the count was asked.
+    pub kvs: Vec<RecordRef>,
+    /// The values are to be left out of the answer.
+    pub keys_only: bool,
+    /// More keys passed the filters than the limit let through.
+    pub more: bool,
+    /// Keys in the range at that revision, whatever the limit and the filters.
+    pub count: u64,
+}
+
+/// One key's new value and lease.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PutRequest {
+    /// Never empty.
+    pub key: Bytes,
+    /// May be empty.
+    pub value: PutValue,
+    /// The lease the key will hang on.
+    pub lease: PutLease,
+    /// Answer with the key as it was.
+    pub prev_kv: bool,
+}
+
+/// etcd's (`value`, `ignore_value`), parsed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PutValue {
+    /// This value.
+    Set(Bytes),
+    /// Keep the present value: the key must exist.
+    Keep,
+}
+
+/// etcd's (`lease`, `ignore_lease`), parsed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PutLease {
+    /// This lease, or none (`LeaseId(0)`), which detaches the key.
+    Set(LeaseId),
+    /// Keep the present lease: the key must exist.
+    Keep,
+}
+
+/// A range of keys to delete.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeleteRangeRequest {
+    /// The keys.
+    pub range: KeyRange,
+    /// Answer with the keys as they were.
+    pub prev_kv: bool,
+}
+
+/// What was deleted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeleteRangeResponse {
+    /// How many keys.
+    pub deleted: u64,
+    /// The keys as they were, in key order, where `prev_kv` was asked.
+    pub prev_kvs: Vec<RecordRef>,
+}
+
+/// Forget what was superseded at or before a revision.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CompactRequest {
+    /// The oldest revision that stays readable.
+    pub revision: i64,
+    /// Answer only when the forgotten versions have left memory.
+    pub physical: bool,
+}
+
+/// A transaction that has passed `txn::check`: only that function and the command decoder build one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Txn {
+    /// All must hold for the first branch; none means they do.
+    pub compares: Vec<Compare>,
+    /// Run where they hold.
+    pub success: Vec<TxnOp>,
+    /// Run where they do not.
+    pub failure: Vec<TxnOp>,
+}
+
+/// One operation of a branch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TxnOp {
+    /// Read; sees the writes before it in the same transaction.
+    Range(RangeRequest),
+    /// Write one key.
+    Put(PutRequest),
+    /// Delete a range.
+    DeleteRange(DeleteRangeRequest),
+    /// A transaction inside, at the same revision.
+    Txn(Txn),
+}
+
+/// One comparison: every key of `range` against `operand`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compare {
+    /// The keys; where none exists, the comparison is made once against a key that was never written.
+    pub range: KeyRange,
+    /// How.
+    pub result: CompareResult,
+    /// Which field, and with what.
+    pub operand: CompareOperand,
+}
+
+/// etcd's `CompareResult`. An unknown number on the wire compares as true (`Always`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompareResult {
+    /// Equal to the operand.
+    Equal,
+    /// Greater than the operand.
+    Greater,
+    /// Less than the operand.
+    Less,
+    /// Not equal to the operand.
+    NotEqual,
+    /// An enum value this release does not know: true, as in etcd.
+    Always,
+}
+
+/// etcd's `CompareTarget` with the operand that belongs to it (0 or empty where the wire carried another's).
+#[derive(Clone, Debug, PartialEq)]
+pub enum CompareOperand {
+    /// Writes since creation.
+    Version(i64),
+    /// Main revision of its creation.
+    Create(i64),
+    /// Main revision of its last change.
+    Mod(i64),
+    /// Its value. On a missing key every comparison of a value is false, also `NotEqual`.
+    Value(Bytes),
+    /// Its lease.
+    Lease(i64),
+    /// A target this release does not know: true, as in etcd.
+    Unknown,
+}
+
+/// What a transaction did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TxnResponse {
+    /// The compares held.
+    pub succeeded: bool,
+    /// One answer an operation, in order.
+    pub responses: Vec<TxnOpResponse>,
+}
+
+/// The answer to one operation. etcd puts a header with the revision alone on the first three, and an empty
+/// header on a nested transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TxnOpResponse {
+    /// To a Range.
+    Range {
+        /// The store's revision as this operation saw it.
+        revision: i64,
+        /// The keys.
+        response: RangeResponse,
+    },
+    /// To a Put.
+    Put {
+        /// The store's revision as this operation left it.
+        revision: i64,
+        /// The key as it was.
+        prev_kv: Option<RecordRef>,
+    },
+    /// To a DeleteRange.
+    DeleteRange {
+        /// The store's revision as this operation left it.
+        revision: i64,
+        /// What was deleted.
+        response: DeleteRangeResponse,
+    },
+    /// To a nested transaction.
+    Txn(TxnResponse),
+}

@@ -1,0 +1,3 @@
+//! The shell: sockets, disk, clock and tasks around one engine.
+
+pub mod member;
