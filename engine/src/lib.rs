@@ -5,6 +5,7 @@
 //! is given; `engine/clippy.toml` says so. The same inputs give the same effects, byte for byte, on every machine.
 
 pub mod codec;
+pub mod command;
 pub mod config;
 pub mod effects;
 pub mod engine;
