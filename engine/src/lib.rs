@@ -7,6 +7,7 @@
 pub mod codec;
 pub mod command;
 pub mod config;
+mod cow_tree;
 pub mod effects;
 pub mod engine;
 pub mod ids;
