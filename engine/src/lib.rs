@@ -14,6 +14,7 @@ pub mod key_range;
 pub mod membership;
 pub mod mvcc;
 pub mod raft;
+pub mod random;
 pub mod request;
 pub mod state;
 pub mod time;
