@@ -2,6 +2,7 @@
 
 mod convert;
 pub mod driver;
+pub(crate) mod fields;
 mod log;
 mod refuse;
 
