@@ -6,8 +6,8 @@ use crate::ids::{Incarnation, LeaseId, MemberId, RequestId};
 use crate::key_range::KeyRange;
 use crate::membership::MemberAttributes;
 use crate::request::{
-    Alarm, AlarmKind, Compare, CompareOperand, CompareResult, DeleteRangeRequest, PutLease, PutRequest, PutValue,
-    RangeRequest, SortOrder, SortTarget, Txn, TxnOp,
+    Alarm, AlarmKind, Compare, CompareOperand, CompareResult, DeleteRangeRequest, PutLease, PutRequest,
+    PutValue, RangeRequest, SortOrder, SortTarget, Txn, TxnOp,
 };
 use bytes::Bytes;
 
@@ -51,7 +51,7 @@ fn decode_command(from: &mut Decoder) -> Result<Command, DecodeError> {
         2 => Command::DeleteRange(decode_delete_range(from)?),
         3 => Command::Txn(decode_txn(from, 0)?),
         4 => Command::Compact(from.i64("compact revision")?),
-        5 => Command::LeaseGrant { id: LeaseId(from.i64("lease id")?), ttl_secs: from.i64("lease ttl")? },
+        5 => decode_grant(from)?,
         6 => Command::LeaseRevoke(LeaseId(from.i64("lease id")?)),
         7 => {
             let count = from.count("expired leases", 8)?;
@@ -65,6 +65,11 @@ fn decode_command(from: &mut Decoder) -> Result<Command, DecodeError> {
                 let id = LeaseId(from.i64("lease id")?);
                 let noted = from.bool("remaining time noted")?;
                 let remaining_secs = from.i64("remaining time")?;
+                if noted && remaining_secs < 1 {
+                    return Err(
+                        from.error("remaining time", format!("at least 1 s wanted, {remaining_secs} found"))
+                    );
+                }
                 notes.push((id, noted.then_some(remaining_secs)));
             }
             Command::LeaseRemaining(notes)
@@ -74,6 +79,16 @@ fn decode_command(from: &mut Decoder) -> Result<Command, DecodeError> {
         11 => Command::Attributes(decode_attributes(from)?),
         other => return Err(from.error("command kind", format!("unknown kind {other}"))),
     })
+}
+
+/// The receiving member has chosen an id and raised the TTL: neither is 0 here.
+fn decode_grant(from: &mut Decoder) -> Result<Command, DecodeError> {
+    let id = LeaseId(from.i64("lease id")?);
+    let ttl_secs = from.i64("lease ttl")?;
+    if id == LeaseId(0) || ttl_secs < 1 {
+        return Err(from.error("lease grant", format!("lease {} with a TTL of {ttl_secs} s", id.0)));
+    }
+    Ok(Command::LeaseGrant { id, ttl_secs })
 }
 
 fn decode_attributes(from: &mut Decoder) -> Result<MemberAttributes, DecodeError> {

@@ -5,8 +5,8 @@ use crate::codec::Encode;
 use crate::ids::RequestId;
 use crate::key_range::KeyRange;
 use crate::request::{
-    Alarm, AlarmKind, Compare, CompareOperand, CompareResult, DeleteRangeRequest, PutLease, PutRequest, PutValue,
-    RangeRequest, SortOrder, SortTarget, Txn, TxnOp,
+    Alarm, AlarmKind, Compare, CompareOperand, CompareResult, DeleteRangeRequest, PutLease, PutRequest,
+    PutValue, RangeRequest, SortOrder, SortTarget, Txn, TxnOp,
 };
 use bytes::Bytes;
 

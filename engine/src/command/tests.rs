@@ -8,7 +8,12 @@ use crate::request::*;
 use bytes::Bytes;
 
 fn range(revision: i64) -> RangeRequest {
-    RangeRequest { limit: 7, revision, keys_only: true, ..RangeRequest::of(KeyRange::From(Bytes::from_static(b"a"))) }
+    RangeRequest {
+        limit: 7,
+        revision,
+        keys_only: true,
+        ..RangeRequest::of(KeyRange::From(Bytes::from_static(b"a")))
+    }
 }
 
 fn put(key: &'static str) -> PutRequest {
@@ -67,7 +72,11 @@ fn commands() -> Vec<Command> {
 }
 
 fn proposal(command: Command) -> Proposal {
-    Proposal { id: RequestId { member: MemberId(7), boot: 2, counter: 99 }, caller: Caller::Anonymous, command }
+    Proposal {
+        id: RequestId { member: MemberId(7), boot: 2, counter: 99 },
+        caller: Caller::Anonymous,
+        command,
+    }
 }
 
 #[test]
