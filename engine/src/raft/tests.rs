@@ -61,8 +61,8 @@ enum Command {
     Wipe(u64),
     /// Writes a snapshot of the applied state and keeps no older log.
     Snapshot(u64),
-    /// The snapshot's file becomes durable, and the crash comes before its record.
-    TearInstall(u64),
+    /// The leader hears what became of a snapshot that it sent: report 1 3 false
+    Report(u64, u64, bool),
     /// Nothing goes to or from this member.
     Partition(u64),
     /// Everything goes everywhere.
@@ -516,7 +516,10 @@ impl goldenscript::Runner for Cluster {
                 let member = self.member(*id);
                 member.snapshot = (member.meta.clone(), member.state.clone());
             }
-            Command::TearInstall(id) => self.crash(*id),
+            Command::Report(leader, to, delivered) => {
+                self.driver(*leader).report_snapshot(MemberId(*to), *delivered);
+                self.handle(*leader);
+            }
             Command::Partition(id) => {
                 self.cut.insert(*id);
                 let id = *id;
