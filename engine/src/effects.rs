@@ -86,8 +86,17 @@ pub struct WatchEffects {
 impl Effects {
     /// Whether there is nothing to do but wait.
     pub fn is_empty(&self) -> bool {
-        let Effects { send, persist, replies, reads, watch, checkpoint, send_snapshots, leadership_settled, wake_at: _ } =
-            self;
+        let Effects {
+            send,
+            persist,
+            replies,
+            reads,
+            watch,
+            checkpoint,
+            send_snapshots,
+            leadership_settled,
+            wake_at: _,
+        } = self;
         send.is_empty()
             && persist.is_none()
             && replies.is_empty()

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod ids;
 pub mod input;
 pub mod key_range;
+pub mod lease;
 pub mod membership;
 pub mod mvcc;
 pub mod raft;
