@@ -472,6 +472,7 @@ fn parse_kind(kind: &str) -> Result<RaftMessageKind, String> {
 impl goldenscript::Runner for Cluster {
     type Command = Command;
 
+    #[allow(clippy::too_many_lines, reason = "one arm a verb")]
     fn run(&mut self, command: &Command, _context: &goldenscript::Context) -> Result<String, Box<dyn Error>> {
         match command {
             Command::Cluster(count, log_bytes) => self.create(*count, *log_bytes)?,
