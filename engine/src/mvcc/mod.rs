@@ -1,64 +1,35 @@
-//! The store: every version of every key since the last compaction. A stand-in until the room is merged.
+//! The store: every version of every key since the last compaction.
+//!
+//! Each transaction that changes something makes one *main revision*, and each change in it has its place there,
+//! the *sub revision*. A change adds a version of a key: a put, or the tombstone that ends a life of the key.
+//!
+//! ```text
+//!    key_index    a ── 3 ── 7          b ── 4 ── 5(deleted)          c ── 9        versions by key
+//!    history      3:a   4:b   5:b,-   7:a   9:c                                    changes by revision
+//!                         ▲
+//!                         compacted revision: readable from here on, history is kept from here on
+//! ```
+//!
+//! *Compaction* to 5 forgets what cannot be seen at 5 or later: versions superseded at or before 5, and tombstones
+//! before 5 (the one at 5 stays until the next compaction, because a watch may still start there). It takes effect
+//! at once; memory follows in slices, and nobody can tell how far they have come.
+//!
+//! A [`View`] is the store as it was, for one reference count: the shell evaluates it while the store goes on.
+//!
+//! `record` is one version; `key_index` finds versions by key, `history` by revision; `view` reads; `store` writes
+//! and compacts; `rebuild` makes a store of a snapshot's records; `hash` says what members compare.
 
-use bytes::Bytes;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod hash;
+mod history;
+mod key_index;
+mod range;
+mod rebuild;
+mod record;
+mod store;
+#[cfg(test)]
+mod tests;
+mod view;
 
-/// One version of one key.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Record {
-    pub(crate) key: Bytes,
-    pub(crate) value: Bytes,
-    pub(crate) main: i64,
-    pub(crate) sub: u32,
-    pub(crate) is_tombstone: bool,
-}
-/// Shared, immutable.
-pub type RecordRef = Arc<Record>;
-/// An immutable state at a revision.
-#[derive(Clone, Debug, PartialEq)]
-pub struct View;
-
-#[expect(missing_docs, reason = "a stand-in")]
-impl Record {
-    pub fn key(&self) -> &[u8] {
-        &self.key
-    }
-    pub fn value(&self) -> &[u8] {
-        &self.value
-    }
-    pub fn mod_revision(&self) -> i64 {
-        self.main
-    }
-    pub fn is_tombstone(&self) -> bool {
-        self.is_tombstone
-    }
-}
-
-/// All versions.
-#[derive(Debug, Default)]
-pub struct Store {
-    pub(crate) history: BTreeMap<(i64, u32), RecordRef>,
-    pub(crate) revision: i64,
-    pub(crate) compacted: i64,
-}
-
-#[expect(missing_docs, reason = "a stand-in")]
-impl Store {
-    pub fn revision(&self) -> i64 {
-        self.revision
-    }
-    pub fn compacted_revision(&self) -> i64 {
-        self.compacted
-    }
-    pub fn history_from(&self, main: i64) -> impl Iterator<Item = &RecordRef> {
-        self.history.range((main, 0)..).map(|(_, record)| record)
-    }
-    pub fn get_at(&self, key: &[u8], revision: i64) -> Option<RecordRef> {
-        if revision < self.compacted {
-            return None;
-        }
-        let before = self.history.range(..(revision + 1, 0)).rev().find(|(_, record)| record.key() == key)?.1;
-        (!before.is_tombstone()).then(|| Arc::clone(before))
-    }
-}
+pub use record::{RECORD_OVERHEAD_BYTES, RecordHeader, RecordRef};
+pub use store::{Store, Write};
+pub use view::View;

@@ -3,7 +3,7 @@
 use crate::ids::{StreamId, WatchId};
 use crate::input::WatchCreate;
 use crate::key_range::KeyRange;
-use crate::mvcc::Record;
+use crate::mvcc::RecordRef;
 use crate::time::Time;
 
 /// One subscription of one stream.
@@ -63,7 +63,7 @@ impl Watcher {
     }
 
     /// Whether a change of a key in its range is for this watcher: not before its cursor, not filtered out.
-    pub(super) fn wants(&self, record: &Record) -> bool {
+    pub(super) fn wants(&self, record: &RecordRef) -> bool {
         let is_filtered = if record.is_tombstone() { self.no_delete } else { self.no_put };
         record.mod_revision() >= self.next_revision && !is_filtered
     }
