@@ -1,0 +1,9 @@
+//! etcd's messages and services, generated from `proto/`.
+
+/// Messages and services of package `etcdserverpb`.
+#[allow(missing_docs, unreachable_pub, clippy::all)]
+pub mod etcdserverpb {
+    tonic::include_proto!("etcdserverpb");
+}
+
+pub use etcdserverpb::*;
