@@ -52,10 +52,10 @@ fn put_of(value_bytes: usize) -> pb::PutRequest {
 #[tokio::test]
 async fn a_message_too_large_is_refused_in_etcds_words() {
     let mut client = KvClient::connect(server().await).await.unwrap();
-    // 3 bytes of key, 5 of the value's tag and length: exactly 2 MiB, then one more.
+    // 3 bytes of key, 4 of the value's tag and length: exactly 2 MiB, then one more.
     let whole = 2_097_152;
-    client.put(put_of(whole - 8)).await.unwrap();
-    let refusal = client.put(put_of(whole - 7)).await.unwrap_err();
+    client.put(put_of(whole - 7)).await.unwrap();
+    let refusal = client.put(put_of(whole - 6)).await.unwrap_err();
     assert_eq!(refusal.code(), Code::ResourceExhausted);
     assert_eq!(refusal.message(), "grpc: received message larger than max (2097153 vs. 2097152)");
 }
