@@ -60,7 +60,14 @@ pub enum WatchMessage {
     /// As in `WatchOutput`.
     Rejected { revision: i64, reason: &'static str },
     /// Each event is an encoded `mvccpb.Event` (body only, no field tag), shared.
-    Events { id: WatchId, revision: i64, events: std::sync::Arc<[Bytes]>, first: usize, end: usize, fragment: bool },
+    Events {
+        id: WatchId,
+        revision: i64,
+        events: std::sync::Arc<[Bytes]>,
+        first: usize,
+        end: usize,
+        fragment: bool,
+    },
     /// As in `WatchOutput`.
     Progress { id: WatchId, revision: i64 },
     /// As in `WatchOutput`.
