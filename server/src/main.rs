@@ -40,7 +40,6 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(%error, "failed to run the member");
-            eprintln!("detcd: {error}");
             ExitCode::FAILURE
         }
     }

@@ -33,7 +33,7 @@ pub struct Service {
 }
 
 /// The services of a member, to be added to a server of either world.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Services {
     /// Keys and values.
     pub kv: pb::kv_server::KvServer<Service>,
