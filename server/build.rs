@@ -1,0 +1,25 @@
+//! Compiles the .proto files without protoc: a Rust toolchain is all a user needs.
+//!
+//! Byte fields become `bytes::Bytes`, so that a decoded key is a slice of the received message. The two messages
+//! that are most of the traffic, `mvccpb.KeyValue` and `mvccpb.Event`, are written by hand in src/wire/ and encode
+//! straight from the store.
+
+use prost::Message;
+use std::path::PathBuf;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let files = protox::compile(["etcd/api/etcdserverpb/rpc.proto"], ["proto"])?;
+    let out_dir = PathBuf::from(std::env::var("OUT_DIR")?);
+    let mut described = files.clone();
+    for file in &mut described.file {
+        file.source_code_info = None;
+    }
+    std::fs::write(out_dir.join("etcdserverpb.descriptors"), described.encode_to_vec())?;
+    tonic_prost_build::configure()
+        .bytes(".")
+        .extern_path(".mvccpb.KeyValue", "crate::wire::KeyValue")
+        .extern_path(".mvccpb.Event", "crate::wire::Event")
+        .compile_fds(files)?;
+    Ok(())
+}

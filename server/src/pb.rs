@@ -1,0 +1,12 @@
+//! etcd's messages and services, generated from `proto/`.
+
+/// Messages and services of package `etcdserverpb`.
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::too_many_lines)]
+pub mod etcdserverpb {
+    tonic::include_proto!("etcdserverpb");
+}
+
+pub use etcdserverpb::*;
+
+/// The encoded `FileDescriptorSet` of all of them, for server reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/etcdserverpb.descriptors"));
