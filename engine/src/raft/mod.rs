@@ -1,5 +1,14 @@
 //! Consensus: what is asked of `raft` (tikv/raft-rs 0.7.0), and what it asks of us.
 
+mod convert;
+pub mod driver;
+pub(crate) mod fields;
+mod log;
+mod refuse;
+
+pub use driver::{Driver, Output, PersistRequest, ReadTicket, Role};
+pub use refuse::StepRefused;
+
 use crate::ids::{Incarnation, MemberId, RequestId};
 use crate::request::{LeaseId, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
 use crate::state::{State, StateView};

@@ -1,0 +1,429 @@
+//! What travels between members: one message in one frame.
+//!
+//! ```text
+//!   magic  version  cluster  from  from incarnation  to  to incarnation  kind  body ...  CRC32C of all before
+//! ```
+//!
+//! A frame says whose it is before it says anything else, so that a member of another cluster, a directory that
+//! was copied, or a release with another format is named in an error instead of being believed. Whether the
+//! incarnations are the right ones is the engine's to know; everything else is checked here. The checksum is not
+//! TLS's work done twice: it covers the way from encoder to decoder, the sender's memory and queues included.
+//!
+//! Decoding any bytes whatsoever neither panics nor allocates more than a small multiple of their length.
+//! Byte by byte in docs/data-format.md.
+
+use crate::codec::{DecodeError, Decoder, Encode};
+use crate::ids::{ClusterId, Incarnation, LeaseId, MemberId, RequestId};
+use crate::raft::{LeaseAnswer, LeaseAsk, PeerBody, PeerMessage, RaftMessage, RaftMessageKind, fields};
+use crate::request::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
+use bytes::Bytes;
+
+/// The first four bytes of every frame: "dtpf", detcd peer frame.
+pub const MAGIC: u32 = u32::from_le_bytes(*b"dtpf");
+/// The format this release writes, and the only one it reads.
+pub const VERSION: u32 = 1;
+
+const CRC_BYTES: usize = 4;
+
+/// Why a frame was not believed. The connection it came on is of no use any more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// Not a frame at all: another protocol on this port, or a stream out of step.
+    #[error("not a peer frame: magic {MAGIC:#010x} expected, {found:#010x} found")]
+    Magic {
+        /// Instead of the magic.
+        found: u32,
+    },
+    /// A member of a release with another format.
+    #[error("peer frame of format {found}, this release speaks format {VERSION}")]
+    Version {
+        /// Instead of `VERSION`.
+        found: u32,
+    },
+    /// Bytes changed on the way.
+    #[error("peer frame with checksum {expected:#010x}, its bytes give {found:#010x}")]
+    Checksum {
+        /// As the frame says.
+        expected: u32,
+        /// As computed.
+        found: u32,
+    },
+    /// A member of another cluster: a wrong `--initial-cluster` or `--initial-cluster-token` at one of the two.
+    #[error("member {from} belongs to cluster {found}, this one to cluster {expected}")]
+    Cluster {
+        /// This member's.
+        expected: ClusterId,
+        /// The sender's.
+        found: ClusterId,
+        /// The sender.
+        from: MemberId,
+    },
+    /// Meant for another member: a peer URL that leads to the wrong one.
+    #[error("member {from} speaks to member {found}, this is member {expected}")]
+    Addressee {
+        /// This member.
+        expected: MemberId,
+        /// Whom it was meant for.
+        found: MemberId,
+        /// The sender.
+        from: MemberId,
+    },
+    /// The fields do not add up to a message.
+    #[error("malformed peer frame: {0}")]
+    Malformed(#[from] DecodeError),
+}
+
+/// One message as bytes. `cluster` is the sender's.
+pub fn encode(message: &PeerMessage, cluster: ClusterId) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128 + body_bytes(&message.body));
+    out.put_u32_field(MAGIC);
+    out.put_u32_field(VERSION);
+    out.put_u64_field(cluster.0);
+    out.put_u64_field(message.from.0);
+    out.put_u64_field(message.from_incarnation.0);
+    out.put_u64_field(message.to.0);
+    out.put_bool_field(message.to_incarnation.is_some());
+    out.put_u64_field(message.to_incarnation.unwrap_or_default().0);
+    put_body(&mut out, &message.body);
+    let checksum = crc32c::crc32c(&out);
+    out.put_u32_field(checksum);
+    out
+}
+
+/// One message from bytes, if it is whole, of this cluster and for `me`.
+///
+/// # Errors
+/// Any bytes that `encode` does not write for this cluster and addressee; the first thing that is wrong, in the
+/// order of the layout, so that another format is named before its checksum is looked for.
+pub fn decode(bytes: Bytes, cluster: ClusterId, me: MemberId) -> Result<PeerMessage, FrameError> {
+    let mut head = Decoder::new(bytes.clone());
+    let magic = head.u32("magic")?;
+    if magic != MAGIC {
+        return Err(FrameError::Magic { found: magic });
+    }
+    let version = head.u32("format version")?;
+    if version != VERSION {
+        return Err(FrameError::Version { found: version });
+    }
+    let Some(length) = head.remaining().checked_sub(CRC_BYTES).map(|rest| rest + 8) else {
+        return Err(head.error("checksum", format!("{} bytes left", head.remaining())).into());
+    };
+    let expected = Decoder::new(bytes.slice(length..)).u32("checksum")?;
+    let found = crc32c::crc32c(&bytes[..length]);
+    if expected != found {
+        return Err(FrameError::Checksum { expected, found });
+    }
+    decode_checked(Decoder::new(bytes.slice(8..length)), cluster, me)
+}
+
+fn decode_checked(mut decoder: Decoder, cluster: ClusterId, me: MemberId) -> Result<PeerMessage, FrameError> {
+    let from_cluster = ClusterId(decoder.u64("cluster")?);
+    let from = MemberId(decoder.u64("from")?);
+    if from_cluster != cluster {
+        return Err(FrameError::Cluster { expected: cluster, found: from_cluster, from });
+    }
+    let from_incarnation = Incarnation(decoder.u64("from, incarnation")?);
+    let to = MemberId(decoder.u64("to")?);
+    if to != me {
+        return Err(FrameError::Addressee { expected: me, found: to, from });
+    }
+    let is_known = decoder.bool("to, incarnation known")?;
+    let to_incarnation = decoder.u64("to, incarnation")?;
+    if !is_known && to_incarnation != 0 {
+        return Err(decoder.error("to, incarnation", "not known, yet not 0").into());
+    }
+    let to_incarnation = is_known.then_some(Incarnation(to_incarnation));
+    let body = body(&mut decoder)?;
+    decoder.finish("peer frame")?;
+    Ok(PeerMessage { from, from_incarnation, to, to_incarnation, body })
+}
+
+/// About how much `put_body` will write, so that a large frame is not copied while it grows.
+fn body_bytes(body: &PeerBody) -> usize {
+    match body {
+        PeerBody::Raft(message) => 128 + message.entries.iter().map(fields::entry_bytes).sum::<usize>(),
+        PeerBody::Forward(commands) => commands.iter().map(|command| 4 + command.len()).sum(),
+        PeerBody::ReadIndex { .. } | PeerBody::ReadIndexReply { .. } | PeerBody::LeaseAsk { .. } => 64,
+        PeerBody::LeaseAnswer { .. } => 128,
+    }
+}
+
+fn put_body(out: &mut Vec<u8>, body: &PeerBody) {
+    match body {
+        PeerBody::Raft(message) => {
+            out.put_u8_field(1);
+            put_raft(out, message);
+        }
+        PeerBody::Forward(commands) => {
+            out.put_u8_field(2);
+            out.put_u32_field(u32::try_from(commands.len()).expect("a frame holds few commands"));
+            for command in commands {
+                out.put_bytes_field(command);
+            }
+        }
+        PeerBody::ReadIndex { attempt } => {
+            out.put_u8_field(3);
+            out.put_u64_field(*attempt);
+        }
+        PeerBody::ReadIndexReply { attempt, index } => {
+            out.put_u8_field(4);
+            out.put_u64_field(*attempt);
+            out.put_bool_field(index.is_some());
+            out.put_u64_field(index.unwrap_or_default());
+        }
+        PeerBody::LeaseAsk { id, ask } => {
+            out.put_u8_field(5);
+            put_request_id(out, id);
+            put_lease_ask(out, ask);
+        }
+        PeerBody::LeaseAnswer { id, answer } => {
+            out.put_u8_field(6);
+            put_request_id(out, id);
+            put_lease_answer(out, answer);
+        }
+    }
+}
+
+fn body(decoder: &mut Decoder) -> Result<PeerBody, DecodeError> {
+    match decoder.u8("body, kind")? {
+        1 => Ok(PeerBody::Raft(raft(decoder)?)),
+        2 => {
+            let count = decoder.count("forwarded commands", 4)?;
+            // Copied: a command waits in the leader's queue while the rest of the frame is long gone.
+            let commands = (0..count).map(|_| decoder.bytes("forwarded command").map(fields::owned));
+            Ok(PeerBody::Forward(commands.collect::<Result<_, _>>()?))
+        }
+        3 => Ok(PeerBody::ReadIndex { attempt: decoder.u64("read, attempt")? }),
+        4 => {
+            let attempt = decoder.u64("read, attempt")?;
+            let is_known = decoder.bool("read, answered")?;
+            let index = decoder.u64("read, index")?;
+            if !is_known && index != 0 {
+                return Err(decoder.error("read, index", "not answered, yet not 0"));
+            }
+            Ok(PeerBody::ReadIndexReply { attempt, index: is_known.then_some(index) })
+        }
+        5 => Ok(PeerBody::LeaseAsk { id: request_id(decoder)?, ask: lease_ask(decoder)? }),
+        6 => Ok(PeerBody::LeaseAnswer { id: request_id(decoder)?, answer: lease_answer(decoder)? }),
+        other => Err(decoder.error("body, kind", format!("1 to 6 wanted, {other} found"))),
+    }
+}
+
+fn put_raft(out: &mut Vec<u8>, message: &RaftMessage) {
+    out.put_u8_field(raft_kind_code(message.kind));
+    out.put_u64_field(message.term);
+    out.put_u64_field(message.log_term);
+    out.put_u64_field(message.index);
+    out.put_u64_field(message.commit);
+    out.put_u64_field(message.commit_term);
+    out.put_bool_field(message.reject);
+    out.put_u64_field(message.reject_hint);
+    out.put_u64_field(message.request_snapshot);
+    out.put_i64_field(message.priority);
+    out.put_bytes_field(&message.context);
+    out.put_bool_field(message.snapshot.is_some());
+    if let Some(meta) = &message.snapshot {
+        fields::put_snapshot_meta(out, meta);
+    }
+    fields::put_entries(out, &message.entries);
+}
+
+fn raft(decoder: &mut Decoder) -> Result<RaftMessage, DecodeError> {
+    let code = decoder.u8("raft, kind")?;
+    let Some(kind) = RAFT_KINDS.into_iter().find(|kind| raft_kind_code(*kind) == code) else {
+        return Err(decoder.error("raft, kind", format!("1 to 10 wanted, {code} found")));
+    };
+    Ok(RaftMessage {
+        kind,
+        term: decoder.u64("raft, term")?,
+        log_term: decoder.u64("raft, log term")?,
+        index: decoder.u64("raft, index")?,
+        commit: decoder.u64("raft, commit")?,
+        commit_term: decoder.u64("raft, commit term")?,
+        reject: decoder.bool("raft, reject")?,
+        reject_hint: decoder.u64("raft, reject hint")?,
+        request_snapshot: decoder.u64("raft, request snapshot")?,
+        priority: decoder.i64("raft, priority")?,
+        context: fields::owned(decoder.bytes("raft, context")?),
+        snapshot: match decoder.bool("raft, has snapshot")? {
+            true => Some(fields::snapshot_meta(decoder)?),
+            false => None,
+        },
+        entries: fields::entries(decoder)?,
+    })
+}
+
+const RAFT_KINDS: [RaftMessageKind; 10] = [
+    RaftMessageKind::Append,
+    RaftMessageKind::AppendResponse,
+    RaftMessageKind::Vote,
+    RaftMessageKind::VoteResponse,
+    RaftMessageKind::PreVote,
+    RaftMessageKind::PreVoteResponse,
+    RaftMessageKind::Heartbeat,
+    RaftMessageKind::HeartbeatResponse,
+    RaftMessageKind::Snapshot,
+    RaftMessageKind::TimeoutNow,
+];
+
+fn raft_kind_code(kind: RaftMessageKind) -> u8 {
+    match kind {
+        RaftMessageKind::Append => 1,
+        RaftMessageKind::AppendResponse => 2,
+        RaftMessageKind::Vote => 3,
+        RaftMessageKind::VoteResponse => 4,
+        RaftMessageKind::PreVote => 5,
+        RaftMessageKind::PreVoteResponse => 6,
+        RaftMessageKind::Heartbeat => 7,
+        RaftMessageKind::HeartbeatResponse => 8,
+        RaftMessageKind::Snapshot => 9,
+        RaftMessageKind::TimeoutNow => 10,
+    }
+}
+
+fn put_request_id(out: &mut Vec<u8>, id: &RequestId) {
+    out.put_u64_field(id.member.0);
+    out.put_u32_field(id.boot);
+    out.put_u64_field(id.counter);
+}
+
+fn request_id(decoder: &mut Decoder) -> Result<RequestId, DecodeError> {
+    Ok(RequestId {
+        member: MemberId(decoder.u64("request, member")?),
+        boot: decoder.u32("request, boot")?,
+        counter: decoder.u64("request, counter")?,
+    })
+}
+
+fn put_lease_ask(out: &mut Vec<u8>, ask: &LeaseAsk) {
+    match ask {
+        LeaseAsk::KeepAlive(lease) => {
+            out.put_u8_field(1);
+            out.put_i64_field(lease.0);
+        }
+        LeaseAsk::TimeToLive(LeaseTimeToLiveRequest { id, keys }) => {
+            out.put_u8_field(2);
+            out.put_i64_field(id.0);
+            out.put_bool_field(*keys);
+        }
+    }
+}
+
+fn lease_ask(decoder: &mut Decoder) -> Result<LeaseAsk, DecodeError> {
+    match decoder.u8("lease question, kind")? {
+        1 => Ok(LeaseAsk::KeepAlive(LeaseId(decoder.i64("lease")?))),
+        2 => {
+            let id = LeaseId(decoder.i64("lease")?);
+            Ok(LeaseAsk::TimeToLive(LeaseTimeToLiveRequest { id, keys: decoder.bool("lease, keys wanted")? }))
+        }
+        other => Err(decoder.error("lease question, kind", format!("1 or 2 wanted, {other} found"))),
+    }
+}
+
+fn put_lease_answer(out: &mut Vec<u8>, answer: &Result<LeaseAnswer, RequestError>) {
+    match answer {
+        Err(error) => {
+            out.put_u8_field(0);
+            out.put_u8_field(error_code(*error));
+        }
+        Ok(LeaseAnswer::KeepAlive { ttl_secs }) => {
+            out.put_u8_field(1);
+            out.put_i64_field(*ttl_secs);
+        }
+        Ok(LeaseAnswer::TimeToLive(left)) => {
+            out.put_u8_field(2);
+            out.put_i64_field(left.id.0);
+            out.put_i64_field(left.ttl_secs);
+            out.put_i64_field(left.granted_ttl_secs);
+            out.put_u32_field(u32::try_from(left.keys.len()).expect("a lease's keys fit in a frame"));
+            for key in &left.keys {
+                out.put_bytes_field(key);
+            }
+        }
+    }
+}
+
+fn lease_answer(decoder: &mut Decoder) -> Result<Result<LeaseAnswer, RequestError>, DecodeError> {
+    match decoder.u8("lease answer, kind")? {
+        0 => {
+            let code = decoder.u8("lease answer, error")?;
+            let error = ERRORS.into_iter().find(|error| error_code(*error) == code);
+            error.map(Err).ok_or_else(|| decoder.error("lease answer, error", format!("unknown code {code}")))
+        }
+        1 => Ok(Ok(LeaseAnswer::KeepAlive { ttl_secs: decoder.i64("lease, ttl")? })),
+        2 => {
+            let id = LeaseId(decoder.i64("lease")?);
+            let ttl_secs = decoder.i64("lease, ttl")?;
+            let granted_ttl_secs = decoder.i64("lease, granted ttl")?;
+            let count = decoder.count("lease, keys", 4)?;
+            let keys = (0..count).map(|_| decoder.bytes("lease, key").map(fields::owned));
+            let keys = keys.collect::<Result<_, _>>()?;
+            Ok(Ok(LeaseAnswer::TimeToLive(LeaseTimeToLiveResponse { id, ttl_secs, granted_ttl_secs, keys })))
+        }
+        other => Err(decoder.error("lease answer, kind", format!("0 to 2 wanted, {other} found"))),
+    }
+}
+
+const ERRORS: [RequestError; 26] = [
+    RequestError::EmptyKey,
+    RequestError::KeyNotFound,
+    RequestError::ValueProvided,
+    RequestError::LeaseProvided,
+    RequestError::TooManyOps,
+    RequestError::DuplicateKey,
+    RequestError::InvalidSortOption,
+    RequestError::InvalidClientApiVersion,
+    RequestError::Compacted,
+    RequestError::FutureRevision,
+    RequestError::NoSpace,
+    RequestError::LeaseNotFound,
+    RequestError::LeaseExists,
+    RequestError::LeaseTtlTooLarge,
+    RequestError::RequestTooLarge,
+    RequestError::TooManyRequests,
+    RequestError::NoLeader,
+    RequestError::NotLeader,
+    RequestError::LeaderChanged,
+    RequestError::Stopped,
+    RequestError::Timeout,
+    RequestError::TimeoutLeaderFailed,
+    RequestError::TimeoutConnectionLost,
+    RequestError::Corrupt,
+    RequestError::UnknownMethod,
+    RequestError::MemberNotFound,
+];
+
+/// A new error needs a code here and a place in `ERRORS`; a code is never given twice.
+fn error_code(error: RequestError) -> u8 {
+    match error {
+        RequestError::EmptyKey => 1,
+        RequestError::KeyNotFound => 2,
+        RequestError::ValueProvided => 3,
+        RequestError::LeaseProvided => 4,
+        RequestError::TooManyOps => 5,
+        RequestError::DuplicateKey => 6,
+        RequestError::InvalidSortOption => 7,
+        RequestError::InvalidClientApiVersion => 8,
+        RequestError::Compacted => 9,
+        RequestError::FutureRevision => 10,
+        RequestError::NoSpace => 11,
+        RequestError::LeaseNotFound => 12,
+        RequestError::LeaseExists => 13,
+        RequestError::LeaseTtlTooLarge => 14,
+        RequestError::RequestTooLarge => 15,
+        RequestError::TooManyRequests => 16,
+        RequestError::NoLeader => 17,
+        RequestError::NotLeader => 18,
+        RequestError::LeaderChanged => 19,
+        RequestError::Stopped => 20,
+        RequestError::Timeout => 21,
+        RequestError::TimeoutLeaderFailed => 22,
+        RequestError::TimeoutConnectionLost => 23,
+        RequestError::Corrupt => 24,
+        RequestError::UnknownMethod => 25,
+        RequestError::MemberNotFound => 26,
+    }
+}
+
+#[cfg(test)]
+mod tests;

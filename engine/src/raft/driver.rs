@@ -1,0 +1,601 @@
+//! Drives raft-rs: messages, ticks and persisted writes in; messages, records and committed entries out.
+//!
+//! raft-rs 0.7.0 knows the algorithm and leaves a list of duties to its caller; this room is that list. One
+//! [`Driver`] owns one `RawNode` over the in-memory [`LogStore`]. The engine calls any number of methods and then
+//! [`Driver::take_output`] once, which runs raft's `Ready` loop dry:
+//!
+//! ```text
+//!   tick, step, propose, install ──► RawNode ──ready()──► Output.send        leader's appends: at once (thesis 10.2.1)
+//!   read_index, transfer_leader         ▲                 Output.persist     records, then votes and acknowledgements
+//!                                       │                 Output.committed   committed and persisted here: apply
+//!   persisted(id) ── on_persist_ready ──┘                 Output.reads       indices that a quorum confirmed
+//! ```
+//!
+//! What leaves when:
+//! - A leader whose term is persisted sends at once, side by side with its own write. Everybody else's messages are
+//!   votes or acknowledgements and leave in `then_send`, behind every record handed out before them.
+//! - A commit index alone is not worth an fsync (raft §5.1 does not ask for it): it waits for the next record. After
+//!   a crash it may therefore be behind the applied state; `recover` raises it (raft-rs panics on that).
+//!
+//! Deliberately absent: raft-rs's forwarding of proposals and reads (they duplicate and get lost: the engine has
+//! requests of its own), `request_snapshot`, lease reads, changes of membership.
+
+use super::convert::{
+    entry_from_raft, entry_into_raft, hard_state_from_raft, message_from_raft, message_into_raft,
+    snapshot_from_raft,
+};
+use super::log::LogStore;
+use super::refuse::{StepRefused, check_here, check_shape, check_snapshot};
+use super::{HardState, LogEntry, LogRecord, RaftMessage, RaftMessageKind, RecoveredLog, SnapshotMeta};
+use crate::config::Config;
+use crate::ids::{MemberId, PersistId};
+use crate::random::Random;
+use crate::time::Time;
+use bytes::Bytes;
+use raft::eraftpb::{Entry, Message, MessageType};
+use raft::{RawNode, Ready, SnapshotStatus, StateRole};
+use std::collections::{BTreeSet, VecDeque};
+
+/// A read that waits for a quorum's word. Never used twice by one boot of a member: raft-rs matches heartbeat
+/// answers with reads by it, and a late answer to an old read must not confirm a new one (etcd-io/raft #397).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReadTicket(pub u64);
+
+/// Where a member stands in an election.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Follows a leader, or waits for one. Learners are followers for ever.
+    Follower,
+    /// Asks whether an election could be won (thesis 9.6).
+    PreCandidate,
+    /// Asks for votes.
+    Candidate,
+    /// Leads.
+    Leader,
+}
+
+/// What [`Driver::take_output`] returns.
+#[derive(Debug, Default, PartialEq)]
+pub struct Output {
+    /// To other members, at once.
+    pub send: Vec<(MemberId, RaftMessage)>,
+    /// To the disk; at most one per call, in order of id over all calls.
+    pub persist: Option<PersistRequest>,
+    /// Raft took the snapshot given to `install`: its state replaces the applied one, before `committed`.
+    pub installed: Option<SnapshotMeta>,
+    /// To apply, in order: contiguous over all calls, committed, persisted here.
+    pub committed: Vec<LogEntry>,
+    /// Reads confirmed by a quorum: apply up to the index, then read.
+    pub reads: Vec<(ReadTicket, u64)>,
+    /// Reads that will never be confirmed: the role or the term changed. Ask again.
+    pub reads_dropped: Vec<ReadTicket>,
+    /// Snapshot announcements. They must not travel as messages: the state that was applied at the last
+    /// `set_snapshot` goes first, then this. That state is the one before `committed` of this output.
+    pub snapshots_to_send: Vec<(MemberId, RaftMessage)>,
+}
+
+/// Records to make durable, and what may be said once they are.
+#[derive(Debug, Default, PartialEq)]
+pub struct PersistRequest {
+    /// Counts up by one.
+    pub id: PersistId,
+    /// In order. Empty where messages only wait for what was handed out before.
+    pub records: Vec<LogRecord>,
+    /// Votes and acknowledgements that speak of these records or of earlier ones.
+    pub then_send: Vec<(MemberId, RaftMessage)>,
+}
+
+/// A write handed out and not yet persisted.
+#[derive(Debug)]
+struct InFlight {
+    id: PersistId,
+    /// Raft's number of the last `Ready` it covers.
+    ready: u64,
+    /// Of the hard state in force when it was handed out.
+    term: u64,
+    /// It changes the log, not only the hard state.
+    has_log: bool,
+}
+
+/// One member's raft.
+pub struct Driver {
+    raw: RawNode<LogStore>,
+    me: MemberId,
+    boot: u32,
+    random: Random,
+    heartbeat_interval_ms: u64,
+    election_ticks: usize,
+    log_bytes_max: usize,
+    next_tick_at: Time,
+    /// In order of id.
+    in_flight: VecDeque<InFlight>,
+    last_persist: PersistId,
+    /// The term that is persisted here. A leader of a newer one must not speak yet.
+    persisted_term: u64,
+    /// A hard state that only moved its commit: goes with the next record.
+    waiting_hard_state: Option<HardState>,
+    /// Said before the first record of this boot, see `recover`.
+    first_record: Option<LogRecord>,
+    /// The last entry handed out in `committed`, or the snapshot installed.
+    handed_out: u64,
+    /// What the engine applied; raft hears of it as far as it is persisted.
+    applied: u64,
+    last_read: ReadTicket,
+    reads: BTreeSet<ReadTicket>,
+    reads_dropped: Vec<ReadTicket>,
+    /// Under which (term, role) `reads` were asked.
+    reads_under: (u64, Role),
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver")
+            .field("me", &self.me)
+            .field("role", &self.role())
+            .field("term", &self.term())
+            .field("committed", &self.committed())
+            .field("persisted", &self.persisted_index())
+            .field("last_index", &self.last_index())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Driver {
+    /// Raft as the data directory left it. `applied` is the index of the state in memory, `meta.index` or later.
+    ///
+    /// Panics on a log that `wal::LogReplay::finish` would have refused.
+    pub fn recover(
+        config: &Config,
+        meta: &SnapshotMeta,
+        applied: u64,
+        log: RecoveredLog,
+        seed: u64,
+        now: Time,
+    ) -> Driver {
+        let RecoveredLog { hard_state: found, entries } = log;
+        let last_index = meta.index + entries.len() as u64;
+        assert!(
+            meta.index <= applied && applied <= last_index && found.commit <= last_index,
+            "applied {applied} and commit {} outside of a log of {} to {last_index}",
+            found.commit,
+            meta.index
+        );
+        // Hazard 6.1: a commit behind the applied state, or behind the snapshot, panics in `RawNode::new`. Applied
+        // means committed, so it is raised. So is a term behind the snapshot's (the crash came after the snapshot's
+        // file and before its record): no vote was given in it, or it would be here. Term 0 cannot answer a
+        // pre-vote in raft-rs ("term should be set").
+        let mut hard_state = HardState { commit: found.commit.max(applied), ..found };
+        if hard_state.term < meta.term.max(1) {
+            hard_state = HardState { term: meta.term.max(1), vote: MemberId(0), ..hard_state };
+        }
+        // The log may end before the snapshot or belong to a forgotten leader there: entries to come would follow
+        // upon a hole. One record says that the log starts over at the snapshot.
+        let first_record = (entries.is_empty() && meta.index > 0).then(|| LogRecord::Installed {
+            hard_state: HardState { commit: meta.index, ..hard_state },
+            meta: meta.clone(),
+        });
+        let entries: Vec<Entry> = entries.into_iter().map(entry_into_raft).collect();
+        let store = LogStore::new(hard_state, meta.clone(), entries);
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let raw = RawNode::new(&raft_config(config, applied), store, &logger)
+            .expect("the configuration was checked when flags were parsed, and the store does not fail");
+        let mut driver = Driver {
+            raw,
+            me: config.member,
+            boot: config.boot,
+            random: Random::new(seed),
+            heartbeat_interval_ms: config.heartbeat_interval_ms,
+            election_ticks: config.election_ticks(),
+            log_bytes_max: config.log_bytes_max,
+            next_tick_at: now.plus_ms(config.heartbeat_interval_ms),
+            in_flight: VecDeque::new(),
+            last_persist: PersistId(0),
+            persisted_term: found.term,
+            waiting_hard_state: (hard_state != found).then_some(hard_state),
+            first_record,
+            handed_out: applied,
+            applied,
+            last_read: ReadTicket(0),
+            reads: BTreeSet::new(),
+            reads_dropped: Vec::new(),
+            reads_under: (0, Role::Follower),
+        };
+        driver.reads_under = (driver.term(), driver.role());
+        if meta.voters == [config.member] {
+            // Nobody to wait for.
+            driver.raw.campaign().expect("a voter with a settled log can campaign");
+        }
+        driver
+    }
+
+    /// Where this member stands.
+    pub fn role(&self) -> Role {
+        match self.raw.raft.state {
+            StateRole::Follower => Role::Follower,
+            StateRole::PreCandidate => Role::PreCandidate,
+            StateRole::Candidate => Role::Candidate,
+            StateRole::Leader => Role::Leader,
+        }
+    }
+
+    /// This member leads, as far as it knows.
+    pub fn is_leader(&self) -> bool {
+        self.role() == Role::Leader
+    }
+
+    /// The leader as this member knows it.
+    pub fn leader(&self) -> Option<MemberId> {
+        Some(MemberId(self.raw.raft.leader_id)).filter(|leader| *leader != MemberId(0))
+    }
+
+    /// The current term.
+    pub fn term(&self) -> u64 {
+        self.raw.raft.term
+    }
+
+    /// Committed, as this member knows it.
+    pub fn committed(&self) -> u64 {
+        self.raw.raft.raft_log.committed
+    }
+
+    /// The last entry of the log, persisted or not.
+    pub fn last_index(&self) -> u64 {
+        self.raw.raft.raft_log.last_index()
+    }
+
+    /// The last entry that is persisted here.
+    pub fn persisted_index(&self) -> u64 {
+        self.raw.raft.raft_log.persisted
+    }
+
+    /// This member leads and has committed an entry of its own term: before that it does not know what is committed
+    /// (raft §8). Hazard 6.2.2: raft-rs drops a read asked too early without a word.
+    pub fn can_read(&self) -> bool {
+        self.is_leader() && self.raw.raft.commit_to_current_term()
+    }
+
+    /// To whom leadership is being handed. Nothing can be proposed meanwhile, for one election timeout at most.
+    pub fn lead_transferee(&self) -> Option<MemberId> {
+        self.raw.raft.lead_transferee.map(MemberId)
+    }
+
+    /// When `tick` wants to be called next.
+    pub fn next_tick_at(&self) -> Time {
+        self.next_tick_at
+    }
+
+    /// Time has passed. At most one tick a call, however late it comes: a member that was paused must not believe
+    /// that it heard nobody for many timeouts (hazard 6.2.10).
+    pub fn tick(&mut self, now: Time) {
+        if now < self.next_tick_at {
+            return;
+        }
+        let interval = self.heartbeat_interval_ms;
+        self.next_tick_at = match now.ms_since(self.next_tick_at) >= interval {
+            true => now.plus_ms(interval),
+            false => self.next_tick_at.plus_ms(interval),
+        };
+        if !self.can_campaign() {
+            return;
+        }
+        // raft-rs draws from the operating system whenever it resets the elapsed time. Its number is replaced by
+        // one of ours before it is looked at.
+        if self.raw.raft.election_elapsed == 0 {
+            let spread = self.random.below(self.election_ticks as u64);
+            let timeout = self.election_ticks + usize::try_from(spread).expect("below a usize");
+            self.raw.raft.set_randomized_election_timeout(timeout);
+        }
+        self.raw.tick();
+        self.note_role();
+    }
+
+    /// Proposes one entry. False where this member does not lead, hands leadership on, or has too much uncommitted
+    /// already: try again later, or elsewhere. Hazard 6.2.3: a proposal is never forwarded by raft.
+    pub fn propose(&mut self, data: Bytes) -> bool {
+        if !self.is_leader() {
+            return false;
+        }
+        let mut entry = Entry::default();
+        entry.data = data;
+        let mut message = Message::default();
+        message.set_msg_type(MessageType::MsgPropose);
+        message.from = self.me.0;
+        message.set_entries(vec![entry].into());
+        self.raw.raft.step(message).is_ok()
+    }
+
+    /// A message of another member. Refused, never fatal, where raft-rs could not take it.
+    pub fn step(&mut self, from: MemberId, message: RaftMessage) -> Result<(), StepRefused> {
+        let kind = message.kind;
+        if kind == RaftMessageKind::Snapshot {
+            let problem = "a snapshot's state travels with it".to_owned();
+            return Err(StepRefused::Malformed { kind, from, problem });
+        }
+        self.step_checked(from, message)
+    }
+
+    /// A snapshot message whose state has arrived whole. If raft takes it, the next output says `installed`;
+    /// otherwise the state here is newer and stays.
+    pub fn install(&mut self, from: MemberId, message: RaftMessage) -> Result<(), StepRefused> {
+        let kind = message.kind;
+        let malformed = |problem: String| StepRefused::Malformed { kind, from, problem };
+        let Some(meta) = &message.snapshot else {
+            return Err(malformed("no snapshot".to_owned()));
+        };
+        check_snapshot(self.me, message.term, meta).map_err(malformed)?;
+        self.step_checked(from, message)
+    }
+
+    fn step_checked(&mut self, from: MemberId, mut message: RaftMessage) -> Result<(), StepRefused> {
+        let kind = message.kind;
+        check_shape(self.me, from, &message)?;
+        check_here(&self.raw.raft, from, &mut message)?;
+        let could_win = match kind {
+            // A vote can be answered before the engine hears that the write it waited for is persisted; raft-rs
+            // asserts that a new leader's log is.
+            RaftMessageKind::VoteResponse => self.is_log_persisted(),
+            RaftMessageKind::TimeoutNow => self.can_campaign(),
+            _ => true,
+        };
+        if !could_win {
+            return Err(StepRefused::Unsettled { kind, from });
+        }
+        let result = self.raw.step(message_into_raft(from, self.me, message));
+        self.note_role();
+        result.map_err(|_| StepRefused::NotAMember { kind, from })
+    }
+
+    /// Asks a quorum whether this member still leads. `None` where it does not, or cannot know what is committed
+    /// yet. The answer comes in `Output::reads` or `Output::reads_dropped`; without a quorum, not before this
+    /// member steps down for want of one (check-quorum, one to two election timeouts).
+    pub fn read_index(&mut self) -> Option<ReadTicket> {
+        if !self.can_read() {
+            return None;
+        }
+        self.last_read = ReadTicket(self.last_read.0 + 1);
+        // Hazard 6.2.1: boot and counter make a context that no heartbeat answer in flight can carry.
+        let mut context = self.boot.to_be_bytes().to_vec();
+        context.extend_from_slice(&self.last_read.0.to_be_bytes());
+        self.raw.read_index(context);
+        self.reads.insert(self.last_read);
+        Some(self.last_read)
+    }
+
+    /// This persist and all before it are durable.
+    pub fn persisted(&mut self, id: PersistId) {
+        assert!(
+            id <= self.last_persist,
+            "{id:?} was never handed out, the last one was {:?}",
+            self.last_persist
+        );
+        let mut ready = None;
+        while let Some(write) = self.in_flight.pop_front_if(|write| write.id <= id) {
+            ready = Some(write.ready);
+            self.persisted_term = self.persisted_term.max(write.term);
+        }
+        if let Some(ready) = ready {
+            self.raw.on_persist_ready(ready);
+            self.tell_applied();
+        }
+    }
+
+    /// The state has applied up to here.
+    pub fn applied(&mut self, index: u64) {
+        assert!(
+            self.applied <= index && index <= self.handed_out,
+            "applied {index} after {}, handed out up to {}",
+            self.applied,
+            self.handed_out
+        );
+        self.applied = index;
+        self.tell_applied();
+    }
+
+    /// What a follower that lags behind the log would be sent: the latest applied state.
+    pub fn set_snapshot(&mut self, meta: SnapshotMeta) {
+        assert!(meta.index <= self.applied, "a snapshot at {} beyond applied {}", meta.index, self.applied);
+        self.raw.mut_store().set_snapshot(meta);
+        self.truncate();
+    }
+
+    /// Messages to this member do not get through.
+    pub fn report_unreachable(&mut self, to: MemberId) {
+        if self.is_leader() {
+            self.raw.report_unreachable(to.0);
+        }
+    }
+
+    /// A snapshot sent to a member has arrived whole, or will not. Raft sends that member nothing until it hears.
+    pub fn report_snapshot(&mut self, to: MemberId, delivered: bool) {
+        if self.is_leader() {
+            let status = if delivered { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
+            self.raw.report_snapshot(to.0, status);
+        }
+    }
+
+    /// Hands leadership on, if this member leads.
+    pub fn transfer_leader(&mut self, to: MemberId) {
+        if self.is_leader() {
+            self.raw.transfer_leader(to.0);
+        }
+    }
+
+    /// The voter that could take over soonest: heard of lately if any was, then furthest in the log, then the least
+    /// id. `None` where this member does not lead or nobody has acknowledged anything.
+    pub fn best_transferee(&self) -> Option<MemberId> {
+        if !self.is_leader() {
+            return None;
+        }
+        let voters = self.raw.raft.prs().conf().voters();
+        self.raw
+            .raft
+            .prs()
+            .iter()
+            .filter(|(id, progress)| **id != self.me.0 && voters.contains(**id) && progress.matched > 0)
+            .max_by_key(|(id, progress)| (progress.recent_active, progress.matched, std::cmp::Reverse(**id)))
+            .map(|(id, _)| MemberId(*id))
+    }
+
+    /// What is to be done. Runs until raft has nothing more to say.
+    pub fn take_output(&mut self) -> Output {
+        self.note_role();
+        let mut output =
+            Output { reads_dropped: std::mem::take(&mut self.reads_dropped), ..Output::default() };
+        let mut write = PersistRequest::default();
+        let mut has_log = false;
+        let mut last_ready = 0;
+        while self.raw.has_ready() {
+            let ready = self.raw.ready();
+            last_ready = ready.number();
+            has_log |= !ready.entries().is_empty() || !ready.snapshot().is_empty();
+            self.take_ready(ready, &mut output, &mut write);
+        }
+        if !write.records.is_empty() || !write.then_send.is_empty() {
+            self.last_persist = PersistId(self.last_persist.0 + 1);
+            write.id = self.last_persist;
+            let term = self.term();
+            self.in_flight.push_back(InFlight { id: write.id, ready: last_ready, term, has_log });
+            output.persist = Some(write);
+        } else if self.in_flight.is_empty() && last_ready > 0 {
+            // Nothing to wait for: let raft forget the number.
+            self.raw.on_persist_ready(last_ready);
+        }
+        self.check_committed(&output);
+        output
+    }
+
+    fn take_ready(&mut self, mut ready: Ready, output: &mut Output, write: &mut PersistRequest) {
+        for state in ready.take_read_states() {
+            // 4 bytes of boot, 8 of counter: only contexts made by `read_index` come back.
+            let counter = state.request_ctx[4..].try_into().expect("12 bytes, as read_index made it");
+            let ticket = ReadTicket(u64::from_be_bytes(counter));
+            if self.reads.remove(&ticket) {
+                output.reads.push((ticket, state.index));
+            }
+        }
+        self.take_records(&ready, output, write);
+        let messages: Vec<Message> =
+            ready.take_messages().into_iter().chain(ready.take_persisted_messages()).collect();
+        output.committed.extend(ready.take_committed_entries().iter().map(entry_from_raft));
+        self.raw.advance_append_async(ready);
+
+        // A candidate that needs no other's vote leads before its term is persisted; if it spoke and crashed it
+        // would lead the same term again with other entries.
+        let must_wait = match self.is_leader() {
+            true => self.persisted_term < self.term(),
+            false => !self.in_flight.is_empty() || !write.records.is_empty(),
+        };
+        for message in &messages {
+            let message = message_from_raft(message);
+            if message.1.kind == RaftMessageKind::Snapshot {
+                output.snapshots_to_send.push(message);
+            } else if must_wait {
+                write.then_send.push(message);
+            } else {
+                output.send.push(message);
+            }
+        }
+    }
+
+    /// What of a `Ready` must be persisted. Hazard 6.2.4: a snapshot's place, its members and the hard state are
+    /// one record, so that no crash can leave one without the other.
+    fn take_records(&mut self, ready: &Ready, output: &mut Output, write: &mut PersistRequest) {
+        let changed = ready.hs().map(hard_state_from_raft);
+        if let Some(hard_state) = changed {
+            self.waiting_hard_state = Some(hard_state);
+        }
+        if !ready.must_sync() {
+            return;
+        }
+        write.records.extend(self.first_record.take());
+        if !ready.snapshot().is_empty() {
+            let meta = snapshot_from_raft(ready.snapshot());
+            // Entries after the snapshot may be committed already; the record they are in says so.
+            let hard_state = hard_state_from_raft(&self.raw.raft.hard_state());
+            let hard_state = HardState { commit: meta.index, ..hard_state };
+            write.records.push(LogRecord::Installed { hard_state, meta: meta.clone() });
+            self.raw.mut_store().reset(meta.clone());
+            self.handed_out = meta.index;
+            self.applied = meta.index;
+            assert!(output.committed.is_empty(), "entries before a snapshot, in one output with it");
+            output.installed = Some(meta);
+            self.waiting_hard_state = self.waiting_hard_state.take().filter(|waiting| *waiting != hard_state);
+        }
+        self.raw.mut_store().append(ready.entries());
+        let hard_state = self.waiting_hard_state.take();
+        if hard_state.is_some() || !ready.entries().is_empty() {
+            let entries = ready.entries().iter().map(entry_from_raft).collect();
+            write.records.push(LogRecord::Append { hard_state, entries });
+        }
+    }
+
+    /// I3: what is handed out is contiguous, committed, and persisted here.
+    fn check_committed(&mut self, output: &Output) {
+        for entry in &output.committed {
+            assert_eq!(entry.index, self.handed_out + 1, "handed out entry {} out of order", entry.index);
+            self.handed_out = entry.index;
+        }
+        let (handed_out, committed) = (self.handed_out, self.committed());
+        assert!(handed_out <= committed, "handed out {handed_out} beyond committed {committed}");
+        // An installed snapshot's file is persisted before its record is; nothing after it is handed out meanwhile.
+        let persisted = self.persisted_index().max(self.raw.store().first() - 1);
+        assert!(handed_out <= persisted, "handed out {handed_out} beyond persisted {persisted}");
+    }
+
+    /// Every write of the log that was handed out is persisted.
+    fn is_log_persisted(&self) -> bool {
+        self.last_index() == self.persisted_index() && !self.in_flight.iter().any(|write| write.has_log)
+    }
+
+    /// raft-rs could lose its footing in an election right now. A follower whose installed snapshot is not
+    /// persisted yet has nothing between `applied` and the log (`hup` would find a hole: fatal). A lone voter wins
+    /// at once and must have its log persisted.
+    fn can_campaign(&self) -> bool {
+        let raft = &self.raw.raft;
+        let is_settled = raft.raft_log.applied >= self.raw.store().first() - 1;
+        self.is_leader() || (is_settled && (!raft.prs().is_singleton() || self.is_log_persisted()))
+    }
+
+    /// Reads asked under another role or term are lost: raft-rs forgets them without a word, and an answer that
+    /// still came would speak for a leader that is no more.
+    fn note_role(&mut self) {
+        let under = (self.term(), self.role());
+        if under != self.reads_under {
+            self.reads_under = under;
+            self.reads_dropped.extend(std::mem::take(&mut self.reads));
+        }
+    }
+
+    /// raft-rs panics where `applied` is beyond what it counts as persisted: an installed snapshot is, for a while.
+    fn tell_applied(&mut self) {
+        let log = &self.raw.raft.raft_log;
+        let index = self.applied.min(log.committed).min(log.persisted);
+        if index > log.applied {
+            self.raw.advance_apply_to(index);
+            self.truncate();
+        }
+    }
+
+    /// Only what is applied and persisted may leave the log in memory.
+    fn truncate(&mut self) {
+        let applied = self.raw.raft.raft_log.applied;
+        self.raw.mut_store().truncate(self.log_bytes_max, applied);
+    }
+}
+
+fn raft_config(config: &Config, applied: u64) -> raft::Config {
+    raft::Config {
+        id: config.member.0,
+        election_tick: config.election_ticks(),
+        heartbeat_tick: 1,
+        applied,
+        // The default is one entry a message.
+        max_size_per_msg: config.entry_bytes_max as u64,
+        max_inflight_msgs: 256,
+        check_quorum: true,
+        pre_vote: true,
+        // What is neither committed nor refused is bounded like the log itself.
+        max_uncommitted_size: config.log_bytes_max.max(config.entry_bytes_max) as u64,
+        ..raft::Config::default()
+    }
+}
