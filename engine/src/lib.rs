@@ -6,6 +6,7 @@
 
 pub mod codec;
 pub mod config;
+mod cow_tree;
 pub mod effects;
 pub mod engine;
 pub mod frame;

@@ -1,12 +1,35 @@
 //! The store: every version of every key since the last compaction.
+//!
+//! Each transaction that changes something makes one *main revision*, and each change in it has its place there,
+//! the *sub revision*. A change adds a version of a key: a put, or the tombstone that ends a life of the key.
+//!
+//! ```text
+//!    key_index    a ── 3 ── 7          b ── 4 ── 5(deleted)          c ── 9        versions by key
+//!    history      3:a   4:b   5:b,-   7:a   9:c                                    changes by revision
+//!                         ▲
+//!                         compacted revision: readable from here on, history is kept from here on
+//! ```
+//!
+//! *Compaction* to 5 forgets what cannot be seen at 5 or later: versions superseded at or before 5, and tombstones
+//! before 5 (the one at 5 stays until the next compaction, because a watch may still start there). It takes effect
+//! at once; memory follows in slices, and nobody can tell how far they have come.
+//!
+//! A [`View`] is the store as it was, for one reference count: the shell evaluates it while the store goes on.
+//!
+//! `record` is one version; `key_index` finds versions by key, `history` by revision; `view` reads; `store` writes
+//! and compacts; `rebuild` makes a store of a snapshot's records; `hash` says what members compare.
 
-use std::sync::Arc;
+mod hash;
+mod history;
+mod key_index;
+mod range;
+mod rebuild;
+mod record;
+mod store;
+#[cfg(test)]
+mod tests;
+mod view;
 
-/// STUB of the mvcc room: one version of one key.
-#[derive(Debug, PartialEq)]
-pub struct Record;
-/// Shared, immutable.
-pub type RecordRef = Arc<Record>;
-/// STUB: an immutable state at a revision.
-#[derive(Clone, Debug, PartialEq)]
-pub struct View;
+pub use record::{RECORD_OVERHEAD_BYTES, RecordHeader, RecordRef};
+pub use store::{Store, Write};
+pub use view::View;

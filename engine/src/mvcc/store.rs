@@ -1,0 +1,252 @@
+//! The one writable store: transactions in, revisions out; and forgetting.
+//!
+//! A write changes the trees at once; there is nothing to undo, because whatever can be refused has been refused
+//! before the first change. The revision moves with the first change of a transaction, so that a transaction
+//! without changes has none.
+
+use super::hash;
+use super::history::{Change, History, Total};
+use super::key_index::KeyIndex;
+use super::record::{RecordHeader, RecordRef};
+use super::view::View;
+use crate::cow_tree::Summary;
+use crate::ids::LeaseId;
+use crate::key_range::KeyRange;
+use crate::request::{RangeRequest, RangeResponse, RequestError};
+use std::fmt;
+
+/// Every version of every key since the last compaction.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) current: View,
+    /// The versions that are logically kept, added up.
+    pub(super) kept: Total,
+    /// The size of those that are the present state of a live key.
+    pub(super) live_bytes: u64,
+    /// Where the physical work of compaction goes on. Member-local: in no answer, hash or snapshot.
+    sweep: Option<(i64, u32)>,
+}
+
+impl Default for Store {
+    fn default() -> Store {
+        Store::new()
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store(revision {}, compacted {})", self.revision(), self.compacted_revision())
+    }
+}
+
+impl Store {
+    /// An empty store, at revision 1 as etcd's is.
+    pub fn new() -> Store {
+        let current =
+            View { index: KeyIndex::default(), history: History::default(), revision: 1, compacted: -1 };
+        Store { current, kept: Total::default(), live_bytes: 0, sweep: None }
+    }
+
+    /// The main revision of the last change; 1 where there was none.
+    pub fn revision(&self) -> i64 {
+        self.current.revision
+    }
+
+    /// The oldest readable revision; −1 where nothing was ever compacted.
+    pub fn compacted_revision(&self) -> i64 {
+        self.current.compacted
+    }
+
+    /// The store as it is now, never to change.
+    pub fn view(&self) -> View {
+        self.current.clone()
+    }
+
+    /// The store as it is now, for reads of the moment (see `View` for what can be asked).
+    pub fn current(&self) -> &View {
+        &self.current
+    }
+
+    /// Reads outside a transaction, as `View::range`.
+    pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
+        self.current.range(request)
+    }
+
+    /// The key as it is, where it is there.
+    pub fn get(&self, key: &[u8]) -> Option<RecordRef> {
+        self.current.get(key)
+    }
+
+    /// The key as main revision `revision` left it, as `View::get_at`.
+    pub fn get_at(&self, key: &[u8], revision: i64) -> Option<RecordRef> {
+        self.current.get_at(key, revision)
+    }
+
+    /// The changes of main revision `revision` and later, as `View::history_from`.
+    pub fn history_from(&self, revision: i64) -> impl Iterator<Item = &RecordRef> + use<'_> {
+        self.current.history_from(revision)
+    }
+
+    /// The size in bytes of everything logically kept, alike on every member.
+    pub fn state_bytes(&self) -> u64 {
+        self.kept.bytes
+    }
+
+    /// The size in bytes of the present state of the live keys, alike on every member.
+    pub fn live_bytes(&self) -> u64 {
+        self.live_bytes
+    }
+
+    /// The hash of the logical state.
+    pub fn hash(&self) -> u128 {
+        hash::of_state(self.kept, self.revision(), self.compacted_revision())
+    }
+
+    /// The same hash, from every version anew: slow, for checks.
+    pub fn hash_from_scratch(&self) -> u128 {
+        let mut total = Total::default();
+        self.current.records().for_each(|record| total.add(Total::of(record)));
+        hash::of_state(total, self.revision(), self.compacted_revision())
+    }
+
+    /// Starts a transaction. Its changes are in the store as they are made; `Write::finish` lists them.
+    pub fn write(&mut self) -> Write<'_> {
+        Write { start: self.revision(), store: self, changes: Vec::new() }
+    }
+
+    /// Makes `revision` the oldest readable one, at once. Memory is given back by `compact_slice`.
+    pub fn compact(&mut self, revision: i64) -> Result<(), RequestError> {
+        if revision <= self.compacted_revision() {
+            return Err(RequestError::Compacted);
+        }
+        if revision > self.revision() {
+            return Err(RequestError::FutureRevision);
+        }
+        self.kept.subtract(self.current.history.forgotten(self.compacted_revision(), revision));
+        self.current.compacted = revision;
+        self.sweep = self.current.history.first().map(|change| change.record.position());
+        Ok(())
+    }
+
+    /// Gives back memory of what compactions have made forgotten: looks at up to `most` changes. Returns whether
+    /// there is more to do.
+    pub fn compact_slice(&mut self, most: usize) -> bool {
+        let compacted = self.compacted_revision();
+        let Some(mut position) = self.sweep else { return false };
+        for _ in 0..most {
+            let next = self.current.history.first_from(position).cloned();
+            let Some(change) = next.filter(|change| change.record.mod_revision() <= compacted) else {
+                self.sweep = None;
+                return false;
+            };
+            position = change.record.position();
+            let forgotten = |record: &&RecordRef| record.mod_revision() < compacted;
+            if let Some(previous) = change.previous.as_ref().filter(forgotten) {
+                self.current.index.forget(previous);
+            }
+            if Some(&change.record).filter(forgotten).is_some() {
+                if change.record.is_tombstone() {
+                    self.current.index.forget(&change.record);
+                }
+                self.current.history.drop_change(position);
+            }
+            position.1 += 1;
+        }
+        self.sweep = Some(position);
+        true
+    }
+}
+
+/// A transaction: all of its changes are one main revision.
+#[derive(Debug)]
+pub struct Write<'a> {
+    store: &'a mut Store,
+    /// The store's revision before.
+    start: i64,
+    /// So far.
+    changes: Vec<RecordRef>,
+}
+
+impl Write<'_> {
+    /// The store's revision before the transaction, or its own once it has changed something.
+    pub fn revision(&self) -> i64 {
+        self.store.revision()
+    }
+
+    /// The key as it is, this transaction's writes included.
+    pub fn get(&self, key: &[u8]) -> Option<RecordRef> {
+        self.store.get(key)
+    }
+
+    /// Reads inside a transaction. Revision 0 sees the writes so far; any other is that revision, so that a
+    /// negative one is below the compacted one (unless that is −1 as well: nothing was ever compacted).
+    pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
+        let revision = request.revision;
+        if revision > self.start {
+            return Err(RequestError::FutureRevision);
+        }
+        if revision != 0 && revision < self.store.compacted_revision() {
+            return Err(RequestError::Compacted);
+        }
+        Ok(self.store.current.evaluate(request, Some(revision).filter(|revision| *revision > 0)))
+    }
+
+    /// Writes a key: returns its new version, and the one before where the key was there.
+    pub fn put(&mut self, key: &[u8], value: &[u8], lease: LeaseId) -> (RecordRef, Option<RecordRef>) {
+        assert!(!key.is_empty(), "an empty key is refused before it comes here");
+        let (mod_revision, sub) = self.next_position();
+        let (record, previous) = self.store.current.index.push(key, |previous| {
+            let live = previous.filter(|previous| !previous.is_tombstone());
+            let create_revision = live.map_or(mod_revision, |live| live.create_revision());
+            let version = live.map_or(1, |live| live.version() + 1);
+            RecordRef::new(RecordHeader { create_revision, mod_revision, sub, version, lease }, key, value)
+        });
+        self.changed(record.clone(), previous.clone());
+        (record, previous.filter(|previous| !previous.is_tombstone()))
+    }
+
+    /// Deletes the keys of a range: returns them as they were, in key order.
+    pub fn delete_range(&mut self, range: &KeyRange) -> Vec<RecordRef> {
+        let deleted: Vec<RecordRef> = match range {
+            KeyRange::One(key) => self.get(key).into_iter().collect(),
+            _ => self
+                .store
+                .current
+                .index
+                .iter_range(range)
+                .filter_map(|versions| versions.live().cloned())
+                .collect(),
+        };
+        for live in &deleted {
+            let (mod_revision, sub) = self.next_position();
+            let tombstone = |_: Option<&RecordRef>| RecordRef::tombstone(mod_revision, sub, live.key());
+            let (record, previous) = self.store.current.index.push(live.key(), tombstone);
+            self.changed(record, previous);
+        }
+        deleted
+    }
+
+    /// The changes, in the order of their sub revisions. There is nothing to commit: they are in the store.
+    pub fn finish(self) -> Vec<RecordRef> {
+        self.changes
+    }
+
+    fn next_position(&self) -> (i64, u32) {
+        let sub = u32::try_from(self.changes.len()).expect("a store cannot hold 2^32 keys");
+        (self.start + 1, sub)
+    }
+
+    fn changed(&mut self, record: RecordRef, previous: Option<RecordRef>) {
+        let store = &mut *self.store;
+        store.kept.add(Total::of(&record));
+        if !record.is_tombstone() {
+            store.live_bytes += record.size_bytes();
+        }
+        if let Some(previous) = previous.as_ref().filter(|previous| !previous.is_tombstone()) {
+            store.live_bytes -= previous.size_bytes();
+        }
+        store.current.revision = record.mod_revision();
+        store.current.history.push(Change { record: record.clone(), previous });
+        self.changes.push(record);
+    }
+}

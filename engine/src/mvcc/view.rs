@@ -1,0 +1,108 @@
+//! A state of the store, never to change: what reads are made on.
+//!
+//! A view shares its trees with the store it was taken from, and costs two reference counts. The store copies what
+//! it changes while views of it live; a view kept for long keeps the memory of what was there.
+
+use super::hash::is_kept;
+use super::history::History;
+use super::key_index::{KeyIndex, Versions};
+use super::record::RecordRef;
+use crate::request::{RangeRequest, RangeResponse, RequestError};
+use std::fmt;
+
+/// The store at a revision. Two views of one store are equal when they are at the same revision and compacted at
+/// the same revision.
+#[derive(Clone)]
+pub struct View {
+    pub(super) index: KeyIndex,
+    /// Changes from the compacted revision on; more where the memory of forgotten ones is not yet given back.
+    pub(super) history: History,
+    pub(super) revision: i64,
+    pub(super) compacted: i64,
+}
+
+impl PartialEq for View {
+    fn eq(&self, other: &View) -> bool {
+        (self.revision, self.compacted) == (other.revision, other.compacted)
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "View({})", self.revision)
+    }
+}
+
+impl View {
+    /// The main revision of the last change; 1 where there was none.
+    pub fn revision(&self) -> i64 {
+        self.revision
+    }
+
+    /// The oldest readable revision; −1 where nothing was ever compacted.
+    pub fn compacted_revision(&self) -> i64 {
+        self.compacted
+    }
+
+    /// Reads outside a transaction: a revision of 0 or less is the current one.
+    pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
+        let revision = request.revision;
+        if revision > self.revision {
+            return Err(RequestError::FutureRevision);
+        }
+        if revision > 0 && revision < self.compacted {
+            return Err(RequestError::Compacted);
+        }
+        Ok(self.evaluate(request, Some(revision).filter(|revision| *revision > 0)))
+    }
+
+    /// The key as it is, where it is there.
+    pub fn get(&self, key: &[u8]) -> Option<RecordRef> {
+        self.index.get(key)?.live().cloned()
+    }
+
+    /// The key as main revision `revision` left it. `None` where it was not there, or that is compacted away.
+    pub fn get_at(&self, key: &[u8], revision: i64) -> Option<RecordRef> {
+        if revision < self.compacted {
+            return None;
+        }
+        self.index.get(key)?.live_at(revision).cloned()
+    }
+
+    /// The changes of main revision `revision` and later, in order; those before the compacted revision are gone.
+    pub fn history_from(&self, revision: i64) -> impl Iterator<Item = &RecordRef> + use<'_> {
+        self.history.iter_from(revision.max(self.compacted)).map(|change| &change.record)
+    }
+
+    /// How many changes were made after main revision `revision`; those before the compacted revision are gone.
+    pub fn changes_since(&self, revision: i64) -> u64 {
+        self.history.count_from(revision.saturating_add(1).max(self.compacted))
+    }
+
+    /// Every version that is kept, in key order and oldest first: what a snapshot holds. How far the memory of
+    /// forgotten ones has been given back does not show.
+    pub fn records(&self) -> impl Iterator<Item = &RecordRef> + use<'_> {
+        self.records_from(&[])
+    }
+
+    /// As `records`, from `key` on: a writer that works in pieces goes on after its last key (that key with a zero
+    /// byte appended).
+    pub fn records_from(&self, key: &[u8]) -> impl Iterator<Item = &RecordRef> + use<'_> {
+        let compacted = self.compacted;
+        self.index.iter_from(key).flat_map(move |versions| kept(versions, compacted))
+    }
+}
+
+/// The versions of one key that are logically kept, oldest first.
+fn kept(versions: &Versions, compacted: i64) -> impl Iterator<Item = &RecordRef> + use<'_> {
+    let mut rest = versions.iter().peekable();
+    std::iter::from_fn(move || {
+        loop {
+            let record = rest.next()?;
+            let next = rest.peek().map(|next| next.mod_revision());
+            if is_kept(record, next, compacted) {
+                return Some(record);
+            }
+        }
+    })
+}
