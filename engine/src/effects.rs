@@ -30,6 +30,8 @@ pub struct Effects {
     /// Snapshots to stream to members that lag behind the log, in the background; each is answered by
     /// `Input::SnapshotSent`.
     pub send_snapshots: Vec<OutgoingSnapshot>,
+    /// Messages of other members that were not believed, with the reason: for the log, at the shell's pace.
+    pub refused: Vec<(MemberId, String)>,
     /// Leadership was handed on, or there was nobody to hand it to: an asked-for stop may go ahead.
     pub leadership_settled: bool,
     /// Call `step(Wake)` no later than this.
@@ -86,8 +88,18 @@ pub struct WatchEffects {
 impl Effects {
     /// Whether there is nothing to do but wait.
     pub fn is_empty(&self) -> bool {
-        let Effects { send, persist, replies, reads, watch, checkpoint, send_snapshots, leadership_settled, wake_at: _ } =
-            self;
+        let Effects {
+            send,
+            persist,
+            replies,
+            reads,
+            watch,
+            checkpoint,
+            send_snapshots,
+            refused,
+            leadership_settled,
+            wake_at: _,
+        } = self;
         send.is_empty()
             && persist.is_none()
             && replies.is_empty()
@@ -95,6 +107,7 @@ impl Effects {
             && watch.outputs.is_empty()
             && checkpoint.is_none()
             && send_snapshots.is_empty()
+            && refused.is_empty()
             && !leadership_settled
     }
 

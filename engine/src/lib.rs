@@ -5,6 +5,7 @@
 //! is given; `engine/clippy.toml` says so. The same inputs give the same effects, byte for byte, on every machine.
 
 pub mod codec;
+pub mod command;
 pub mod config;
 mod cow_tree;
 pub mod effects;
@@ -13,12 +14,16 @@ pub mod frame;
 pub mod ids;
 pub mod input;
 pub mod key_range;
+pub mod lease;
 pub mod membership;
 pub mod mvcc;
 pub mod raft;
 pub mod random;
 pub mod request;
+mod request_window;
+pub mod snapshot;
 pub mod state;
 pub mod time;
+pub mod txn;
 pub mod wal;
 pub mod watch;

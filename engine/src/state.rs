@@ -1,22 +1,355 @@
-//! STUB of the replicated state.
+//! Everything replicated, and the only function that changes it.
+//!
+//! `apply` takes no time, no seed and no configuration: that is the proof that members which apply the same log hold
+//! the same state. A refusal is part of the outcome and the same everywhere; there is no third way out but a panic.
 
-/// Everything replicated.
+use crate::codec::Encode;
+use crate::command::{Command, Proposal};
+use crate::ids::{ClusterId, LeaseId, MemberId, RequestId};
+use crate::key_range::KeyRange;
+use crate::lease::{LeaseView, Lessor};
+use crate::membership::{InitialCluster, Member, MemberAttributes};
+use crate::mvcc::{RecordRef, Store, View};
+use crate::request::{Alarm, AlarmKind, LeaseGrantResponse, RequestError, Response, Txn, TxnOp};
+use crate::request_window::RequestWindow;
+use crate::txn;
+use std::collections::{BTreeMap, BTreeSet};
+use twox_hash::XxHash3_128;
+
+/// The largest TTL, in seconds (etcd's `MaxLeaseTTL`).
+pub const LEASE_TTL_SECS_MAX: i64 = 9_000_000_000;
+
+/// Where the first state of every cluster stands in the log: as if one entry of term 1 had made it.
+pub const FIRST_INDEX: u64 = 1;
+
+/// The replicated state of a member.
 #[derive(Clone, Debug)]
-pub struct State;
-impl State {
-    /// The state hash.
-    pub fn hash(&self) -> u128 {
-        0
+pub struct State {
+    pub(crate) cluster: ClusterId,
+    pub(crate) mvcc: Store,
+    pub(crate) leases: Lessor,
+    pub(crate) alarms: BTreeSet<Alarm>,
+    pub(crate) members: BTreeMap<MemberId, Member>,
+    pub(crate) window: RequestWindow,
+    /// Index and term of the last entry applied.
+    pub(crate) applied: (u64, u64),
+}
+
+/// A cheap, unchanging copy of the state, for snapshots written while puts go on.
+#[derive(Clone, Debug)]
+pub struct StateView {
+    pub(crate) cluster: ClusterId,
+    pub(crate) mvcc: View,
+    pub(crate) leases: LeaseView,
+    pub(crate) alarms: BTreeSet<Alarm>,
+    pub(crate) members: BTreeMap<MemberId, Member>,
+    pub(crate) window: RequestWindow,
+    pub(crate) applied: (u64, u64),
+    pub(crate) hash: u128,
+}
+
+impl PartialEq for StateView {
+    fn eq(&self, other: &StateView) -> bool {
+        self.applied == other.applied && self.hash == other.hash
     }
 }
-/// A cheap, immutable copy.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StateView;
+
+/// What one command did.
+#[derive(Debug)]
+pub(crate) struct Applied {
+    /// Whose request it was.
+    pub(crate) id: RequestId,
+    /// What its client is told.
+    pub(crate) outcome: Result<Response, RequestError>,
+    /// The changes of each revision it made: one at most, but for an expiry of several leases.
+    pub(crate) revisions: Vec<Vec<RecordRef>>,
+    /// What it did to leases, for the leader's deadlines.
+    pub(crate) leases: Vec<LeaseChange>,
+}
+
+/// What the leader's deadlines must know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LeaseChange {
+    /// A new lease and its TTL in seconds.
+    Granted(LeaseId, i64),
+    /// It is gone.
+    Ended(LeaseId),
+    /// Its recorded remaining time was cleared: it has its whole TTL again.
+    Cleared(LeaseId),
+}
 
 impl State {
     /// The state that every member of a new cluster starts from.
-    pub fn first(cluster: &crate::membership::InitialCluster) -> State {
-        let _ = cluster;
-        State
+    pub fn first(cluster: &InitialCluster) -> State {
+        State {
+            cluster: cluster.id,
+            mvcc: Store::new(),
+            leases: Lessor::default(),
+            alarms: BTreeSet::new(),
+            members: cluster.members.clone(),
+            window: RequestWindow::default(),
+            applied: (FIRST_INDEX, 1),
+        }
+    }
+
+    /// Index and term of the last entry applied.
+    pub fn applied(&self) -> (u64, u64) {
+        self.applied
+    }
+
+    /// The cluster it belongs to.
+    pub fn cluster(&self) -> ClusterId {
+        self.cluster
+    }
+
+    /// The members, by id.
+    pub fn members(&self) -> &BTreeMap<MemberId, Member> {
+        &self.members
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.mvcc
+    }
+
+    /// What members compare at every applied index. How far the physical work of a compaction has come is not in it.
+    pub fn hash(&self) -> u128 {
+        let mut small = Vec::new();
+        small.put_u64_field(self.cluster.0);
+        small.put_u64_field(self.applied.0);
+        small.put_u64_field(self.applied.1);
+        put_alarms(&mut small, &self.alarms);
+        put_members(&mut small, &self.members);
+        self.window.encode(&mut small);
+        small.extend_from_slice(&self.mvcc.hash().to_le_bytes());
+        small.extend_from_slice(&self.leases.hash().to_le_bytes());
+        XxHash3_128::oneshot(&small)
+    }
+
+    /// A cheap copy that does not change.
+    pub fn view(&self) -> StateView {
+        StateView {
+            cluster: self.cluster,
+            mvcc: self.mvcc.view(),
+            leases: self.leases.view(),
+            alarms: self.alarms.clone(),
+            members: self.members.clone(),
+            window: self.window.clone(),
+            applied: self.applied,
+            hash: self.hash(),
+        }
+    }
+
+    /// The entry at `index` begins: its commands follow.
+    pub(crate) fn begin_entry(&mut self, index: u64, term: u64) {
+        assert_eq!(index, self.applied.0 + 1, "entry {index} applied after entry {}", self.applied.0);
+        assert!(term >= self.applied.1, "entry {index} of term {term} applied after term {}", self.applied.1);
+        self.applied = (index, term);
+    }
+
+    /// One command; `None` where it was applied before, or came too late to tell.
+    pub(crate) fn apply(&mut self, proposal: &Proposal) -> Option<Applied> {
+        if !self.window.admit(proposal.id) {
+            return None;
+        }
+        let mut done = Applied {
+            id: proposal.id,
+            outcome: Ok(Response::Compact),
+            revisions: Vec::new(),
+            leases: Vec::new(),
+        };
+        done.outcome = match self.refused_by_alarm(&proposal.command) {
+            Some(error) => Err(error),
+            None => self.run(&proposal.command, &mut done),
+        };
+        Some(done)
+    }
+
+    /// NOSPACE refuses what grows the state; CORRUPT refuses all that touches keys or leases (etcd's capped and
+    /// corrupt appliers).
+    fn refused_by_alarm(&self, command: &Command) -> Option<RequestError> {
+        let touches_data = match command {
+            Command::Put(_)
+            | Command::DeleteRange(_)
+            | Command::Txn(_)
+            | Command::Compact(_)
+            | Command::LeaseGrant { .. }
+            | Command::LeaseRevoke(_)
+            | Command::LeaseExpire(_)
+            | Command::LeaseRemaining(_) => true,
+            Command::AlarmActivate(_) | Command::AlarmDeactivate(_) | Command::Attributes(_) => false,
+        };
+        if touches_data && self.has_alarm(AlarmKind::Corrupt) {
+            return Some(RequestError::Corrupt);
+        }
+        if grows(command) && self.has_alarm(AlarmKind::NoSpace) {
+            return Some(RequestError::NoSpace);
+        }
+        None
+    }
+
+    /// Whether any member has raised this alarm.
+    pub(crate) fn has_alarm(&self, kind: AlarmKind) -> bool {
+        self.alarms.iter().any(|alarm| alarm.kind == kind)
+    }
+
+    fn run(&mut self, command: &Command, done: &mut Applied) -> Result<Response, RequestError> {
+        match command {
+            Command::Put(put) => {
+                let mut write = self.mvcc.write();
+                let prev = txn::put(&mut write, &mut self.leases, put)?;
+                done.note_revision(write.finish());
+                Ok(Response::Put(prev))
+            }
+            Command::DeleteRange(delete) => {
+                let mut write = self.mvcc.write();
+                let response = txn::delete_range(&mut write, &mut self.leases, delete);
+                done.note_revision(write.finish());
+                Ok(Response::DeleteRange(response))
+            }
+            Command::Txn(txn) => {
+                let mut write = self.mvcc.write();
+                let response = txn::run(&mut write, &mut self.leases, txn)?;
+                done.note_revision(write.finish());
+                Ok(Response::Txn(response))
+            }
+            Command::Compact(revision) => {
+                self.mvcc.compact(*revision)?;
+                Ok(Response::Compact)
+            }
+            Command::LeaseGrant { id, ttl_secs } => {
+                if *ttl_secs > LEASE_TTL_SECS_MAX {
+                    return Err(RequestError::LeaseTtlTooLarge);
+                }
+                self.leases.grant(*id, *ttl_secs)?;
+                done.leases.push(LeaseChange::Granted(*id, *ttl_secs));
+                Ok(Response::LeaseGrant(LeaseGrantResponse { id: *id, ttl_secs: *ttl_secs }))
+            }
+            Command::LeaseRevoke(id) => {
+                self.end_lease(*id, done)?;
+                Ok(Response::LeaseRevoke)
+            }
+            Command::LeaseExpire(ids) => {
+                for id in ids {
+                    // Gone already: a client revoked it while the expiry was on its way.
+                    let _ = self.end_lease(*id, done);
+                }
+                Ok(Response::LeaseRevoke)
+            }
+            Command::LeaseRemaining(notes) => {
+                for (id, remaining_secs) in notes {
+                    self.note_remaining(*id, *remaining_secs, done);
+                }
+                Ok(Response::LeaseRevoke)
+            }
+            Command::AlarmActivate(alarm) => {
+                self.alarms.insert(*alarm);
+                Ok(Response::Alarm(vec![*alarm]))
+            }
+            Command::AlarmDeactivate(alarm) => {
+                let was_raised = self.alarms.remove(alarm);
+                Ok(Response::Alarm(if was_raised { vec![*alarm] } else { Vec::new() }))
+            }
+            Command::Attributes(attributes) => {
+                self.set_attributes(attributes);
+                Ok(Response::MemberList(Vec::new()))
+            }
+        }
+    }
+
+    /// Deletes the lease and its keys, in one revision.
+    fn end_lease(&mut self, id: LeaseId, done: &mut Applied) -> Result<(), RequestError> {
+        let keys = self.leases.revoke(id)?;
+        let mut write = self.mvcc.write();
+        for key in keys {
+            let deleted = write.delete_range(&KeyRange::One(key.clone()));
+            assert_eq!(deleted.len(), 1, "key {key:?} attached to lease {id:?} exists");
+        }
+        done.note_revision(write.finish());
+        done.leases.push(LeaseChange::Ended(id));
+        Ok(())
+    }
+
+    fn note_remaining(&mut self, id: LeaseId, remaining_secs: Option<i64>, done: &mut Applied) {
+        match remaining_secs {
+            // Neither minds a lease that has ended meanwhile.
+            Some(secs) => {
+                self.leases.checkpoint(id, secs);
+            }
+            None => {
+                self.leases.clear_remaining(id);
+                done.leases.push(LeaseChange::Cleared(id));
+            }
+        }
+    }
+
+    fn set_attributes(&mut self, attributes: &MemberAttributes) {
+        // A member that was removed meanwhile has nothing to say any more.
+        if let Some(member) = self.members.get_mut(&attributes.id) {
+            member.name.clone_from(&attributes.name);
+            member.client_urls.clone_from(&attributes.client_urls);
+            member.incarnation = Some(attributes.incarnation);
+        }
+    }
+}
+
+impl Applied {
+    fn note_revision(&mut self, changes: Vec<RecordRef>) {
+        if !changes.is_empty() {
+            self.revisions.push(changes);
+        }
+    }
+}
+
+/// Whether a command can make the state larger, as etcd's quota counts it: puts (anywhere in a transaction) and
+/// grants.
+pub(crate) fn grows(command: &Command) -> bool {
+    match command {
+        Command::Put(_) | Command::LeaseGrant { .. } => true,
+        Command::Txn(txn) => puts(txn),
+        Command::DeleteRange(_)
+        | Command::Compact(_)
+        | Command::LeaseRevoke(_)
+        | Command::LeaseExpire(_)
+        | Command::LeaseRemaining(_)
+        | Command::AlarmActivate(_)
+        | Command::AlarmDeactivate(_)
+        | Command::Attributes(_) => false,
+    }
+}
+
+fn puts(txn: &Txn) -> bool {
+    txn.success.iter().chain(&txn.failure).any(|op| match op {
+        TxnOp::Put(_) => true,
+        TxnOp::Txn(nested) => puts(nested),
+        TxnOp::Range(_) | TxnOp::DeleteRange(_) => false,
+    })
+}
+
+pub(crate) fn put_alarms(out: &mut Vec<u8>, alarms: &BTreeSet<Alarm>) {
+    out.put_u32_field(u32::try_from(alarms.len()).expect("a few alarms"));
+    for alarm in alarms {
+        out.put_u8_field(match alarm.kind {
+            AlarmKind::NoSpace => 1,
+            AlarmKind::Corrupt => 2,
+        });
+        out.put_u64_field(alarm.member.0);
+    }
+}
+
+pub(crate) fn put_members(out: &mut Vec<u8>, members: &BTreeMap<MemberId, Member>) {
+    out.put_u32_field(u32::try_from(members.len()).expect("a few members"));
+    for member in members.values() {
+        out.put_u64_field(member.id.0);
+        out.put_bytes_field(member.name.as_bytes());
+        for urls in [&member.peer_urls, &member.client_urls] {
+            out.put_u32_field(u32::try_from(urls.len()).expect("a few urls"));
+            for url in urls {
+                out.put_bytes_field(url.as_bytes());
+            }
+        }
+        out.put_bool_field(member.is_learner);
+        out.put_bool_field(member.incarnation.is_some());
+        out.put_u64_field(member.incarnation.map_or(0, |incarnation| incarnation.0));
     }
 }

@@ -7,3 +7,6 @@ pub mod etcdserverpb {
 }
 
 pub use etcdserverpb::*;
+
+/// The encoded `FileDescriptorSet` of all of them, for server reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/etcdserverpb.descriptors"));

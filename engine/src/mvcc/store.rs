@@ -168,6 +168,16 @@ pub struct Write<'a> {
 }
 
 impl Write<'_> {
+    /// The store's revision before the transaction.
+    pub fn base_revision(&self) -> i64 {
+        self.start
+    }
+
+    /// The oldest readable revision.
+    pub fn compacted_revision(&self) -> i64 {
+        self.store.compacted_revision()
+    }
+
     /// The store's revision before the transaction, or its own once it has changed something.
     pub fn revision(&self) -> i64 {
         self.store.revision()

@@ -215,7 +215,7 @@ pub enum CompareOperand {
     Value(Bytes),
     /// Its lease.
     Lease(i64),
-    /// A target this release does not know: true, as in etcd.
+    /// A target this release does not know: as if it were equal, as in etcd.
     Unknown,
 }
 

@@ -1,4 +1,29 @@
 //! Watches: cursors into the store's history.
+//!
+//! A watcher is a range, filters and a cursor: the next revision it has not been sent. Everything follows from that.
+//! A watcher that is up to date gets each new revision as it is published. One that is not (it asked for the past,
+//! its stream had no room, a snapshot jumped ahead) keeps its cursor and reads the store's history from there, in
+//! slices, until it is up to date. There is no other mechanism.
+//!
+//! What etcd promises on its API page, and where it comes from here:
+//!
+//! * **Ordered**: a cursor only goes forward, and a stream's outputs leave in the order they were made.
+//! * **Unique**: nothing below the cursor is sent, and sending moves it.
+//! * **Reliable**: nothing but sending moves it past an event; if compaction overtakes it, the watcher ends and says so.
+//! * **Atomic**: windows, slices and responses hold whole revisions; only a watcher that takes fragments sees parts.
+//! * **Resumable**: a new watcher with a past start is a cursor like any other.
+//! * **Bookmarkable**: progress goes through the same queue as events and speaks only of what was sent.
+
+mod catch_up;
+mod fan_out;
+mod hub;
+mod progress;
+mod range_map;
+#[cfg(test)]
+mod tests;
+mod watcher;
+
+pub use hub::Hub;
 
 use crate::ids::WatchId;
 use crate::mvcc::RecordRef;
@@ -17,6 +42,27 @@ pub struct Event {
     pub record: RecordRef,
     /// The key before, where a watcher of this batch asked and it is still known.
     pub prev: Option<RecordRef>,
+}
+
+/// What a response costs besides its events, in the accounting of `WatchOutput::size_bytes`.
+const RESPONSE_BYTES: usize = 64;
+/// What an event costs besides its keys and values, likewise.
+const EVENT_BYTES: usize = 48;
+
+impl Event {
+    /// About its size on the wire, in bytes.
+    fn size_bytes(&self) -> usize {
+        let size_bytes = |record: &RecordRef| record.key().len() + record.value().len();
+        EVENT_BYTES + size_bytes(&self.record) + self.prev.as_ref().map_or(0, size_bytes)
+    }
+}
+
+/// Why a watch is refused, in etcd's words.
+mod refusal {
+    pub(super) const EMPTY_RANGE: &str = "mvcc: watcher range is empty";
+    pub(super) const DUPLICATE_ID: &str = "mvcc: duplicate watch ID provided on the WatchStream";
+    /// A negative start revision.
+    pub(super) const COMPACTED: &str = "etcdserver: mvcc: required revision has been compacted";
 }
 
 /// One response on a watch stream (etcd's `WatchResponse`), events by reference.
@@ -74,4 +120,19 @@ pub enum WatchOutput {
     },
     /// The whole stream ends with *no leader*.
     NoLeader,
+}
+
+impl WatchOutput {
+    /// What this output counts against its stream's room, in bytes: about its size on the wire. `batches` are those
+    /// of the `WatchEffects` it came in. Whoever sends it returns exactly this by `WatchInput::Drained`, once the
+    /// transport has taken it.
+    pub fn size_bytes(&self, batches: &[EventBatch]) -> usize {
+        match self {
+            WatchOutput::Events { batch, first, end, .. } => {
+                let events = &batches[*batch].events[*first..*end];
+                RESPONSE_BYTES + events.iter().map(Event::size_bytes).sum::<usize>()
+            }
+            _ => RESPONSE_BYTES,
+        }
+    }
 }

@@ -92,8 +92,53 @@ pub fn encode_batch(batch: &EventBatch) -> Arc<[Bytes]> {
 
 fn fields_of(event: &detcd_engine::watch::Event) -> DecodedEvent {
     DecodedEvent {
-        kind: 0,
+        kind: i32::from(event.record.is_tombstone()),
         kv: Some(KeyValue::of(event.record.clone())),
         prev_kv: event.prev.clone().map(KeyValue::of),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use detcd_engine::mvcc::{RecordHeader, RecordRef};
+    use detcd_engine::request::LeaseId;
+    use detcd_engine::watch;
+
+    fn put(value: &str, mod_revision: i64) -> RecordRef {
+        let header = RecordHeader { create_revision: 2, mod_revision, sub: 0, version: 1, lease: LeaseId(8) };
+        RecordRef::new(header, b"k", value.as_bytes())
+    }
+
+    fn batch() -> EventBatch {
+        let events = vec![
+            watch::Event { record: put("v", 2), prev: None },
+            watch::Event { record: put("w", 3), prev: Some(put("v", 2)) },
+            watch::Event { record: RecordRef::tombstone(4, 0, b"k"), prev: Some(put("w", 3)) },
+        ];
+        EventBatch { events }
+    }
+
+    #[test]
+    fn a_batch_is_encoded_event_by_event() {
+        let encoded = encode_batch(&batch());
+        let events: Vec<Event> = encoded.iter().cloned().map(Event::of_encoded).collect();
+        let fields: Vec<DecodedEvent> = events.iter().map(Event::decoded).collect();
+        assert_eq!(fields.iter().map(|event| event.kind).collect::<Vec<_>>(), [0, 0, 1]);
+        assert_eq!(fields[1].prev_kv, fields[0].kv);
+        let deleted = fields[2].kv.clone().unwrap();
+        assert_eq!((deleted.key(), deleted.mod_revision()), (b"k".as_slice(), 4));
+        assert_eq!((deleted.create_revision(), deleted.version(), deleted.lease()), (0, 0, 0));
+        for (event, fields) in events.iter().zip(&fields) {
+            assert_eq!(event.encode_to_vec(), fields.encode_to_vec(), "as prost would");
+            assert_eq!(Event::decode(event.encode_to_vec().as_slice()).as_ref(), Ok(event));
+        }
+    }
+
+    #[test]
+    fn an_event_that_is_nonsense_is_refused_when_it_is_received() {
+        for nonsense in [b"\x12\x05\x0a".as_slice(), b"\x12\x02\x0a\x09", b"\x0a\x01k"] {
+            assert!(Event::decode(nonsense).is_err(), "{nonsense:?}");
+        }
     }
 }

@@ -200,7 +200,97 @@ impl Message for KeyValue {
     }
 }
 
-fn record_fields(record: &detcd_engine::mvcc::Record, keys_only: bool) -> Fields<'_> {
-    let _ = (record, keys_only);
-    Fields { key: b"", create_revision: 0, mod_revision: 0, version: 0, value: b"", lease: 0 }
+/// Of a tombstone etcd sends the key and the mod revision alone; its other fields are 0 or empty in the record too.
+fn record_fields(record: &RecordRef, keys_only: bool) -> Fields<'_> {
+    Fields {
+        key: record.key(),
+        create_revision: record.create_revision(),
+        mod_revision: record.mod_revision(),
+        version: record.version(),
+        value: if keys_only { &[] } else { record.value() },
+        lease: if keys_only { 0 } else { record.lease().0 },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use detcd_engine::mvcc::RecordHeader;
+    use detcd_engine::request::LeaseId;
+
+    /// The message as prost would have derived it.
+    #[derive(Clone, PartialEq, Message)]
+    struct Derived {
+        #[prost(bytes = "bytes", tag = "1")]
+        key: Bytes,
+        #[prost(int64, tag = "2")]
+        create_revision: i64,
+        #[prost(int64, tag = "3")]
+        mod_revision: i64,
+        #[prost(int64, tag = "4")]
+        version: i64,
+        #[prost(bytes = "bytes", tag = "5")]
+        value: Bytes,
+        #[prost(int64, tag = "6")]
+        lease: i64,
+    }
+
+    fn record(key: &[u8], revisions: [i64; 3], value: &[u8], lease: i64) -> RecordRef {
+        let [create_revision, mod_revision, version] = revisions;
+        let header = RecordHeader { create_revision, mod_revision, sub: 3, version, lease: LeaseId(lease) };
+        RecordRef::new(header, key, value)
+    }
+
+    /// Each field at its default, small, and as large as it can be.
+    fn records() -> Vec<RecordRef> {
+        let long = vec![7; 70_000];
+        let mut records = vec![RecordRef::tombstone(9, 0, b"gone")];
+        for key in [b"k".as_slice(), b"\0\xff", &long] {
+            for value in [b"".as_slice(), b"v", &long] {
+                for number in [1, 127, 128, i64::MAX] {
+                    for lease in [0, 1, -1, i64::MIN] {
+                        records.push(record(key, [number, number, 300], value, lease));
+                    }
+                }
+            }
+        }
+        records
+    }
+
+    #[test]
+    fn a_record_is_encoded_as_prost_would() {
+        for record in records() {
+            for keys_only in [false, true] {
+                let derived = Derived {
+                    key: Bytes::copy_from_slice(record.key()),
+                    create_revision: record.create_revision(),
+                    mod_revision: record.mod_revision(),
+                    version: record.version(),
+                    value: if keys_only { Bytes::new() } else { Bytes::copy_from_slice(record.value()) },
+                    lease: if keys_only { 0 } else { record.lease().0 },
+                };
+                let of = if keys_only { KeyValue::keys_only } else { KeyValue::of };
+                let ours = of(record.clone());
+                let encoded = ours.encode_to_vec();
+                assert_eq!(encoded, derived.encode_to_vec());
+                assert_eq!(encoded.len(), ours.encoded_len());
+                assert_eq!(KeyValue::decode(encoded.as_slice()), Ok(ours));
+            }
+        }
+    }
+
+    #[test]
+    fn fields_may_come_in_any_order_and_unknown_ones_are_skipped() {
+        let pair = KeyValue::of_pair("k", "v");
+        let shuffled = b"\x2a\x01v\x3a\x02??\x0a\x01k";
+        assert_eq!(KeyValue::decode(shuffled.as_slice()), Ok(pair));
+    }
+
+    #[test]
+    fn a_truncated_message_is_an_error() {
+        let encoded = KeyValue::of_pair("key", "value").encode_to_vec();
+        for length in [1, 2, 4, 6, 7, 11] {
+            assert!(KeyValue::decode(&encoded[..length]).is_err(), "{length} bytes");
+        }
+    }
 }

@@ -6,8 +6,8 @@ use crate::pb::range_request::{SortOrder as WireOrder, SortTarget as WireTarget}
 use bytes::Bytes;
 use detcd_engine::key_range::KeyRange;
 use detcd_engine::request::{
-    CompactRequest, DeleteRangeRequest, DeleteRangeResponse, LeaseId, PutLease, PutRequest, PutValue, RangeRequest,
-    RangeResponse, RecordRef, RequestError, SortOrder, SortTarget,
+    CompactRequest, DeleteRangeRequest, DeleteRangeResponse, LeaseId, PutLease, PutRequest, PutValue,
+    RangeRequest, RangeResponse, RecordRef, RequestError, SortOrder, SortTarget,
 };
 
 /// A (key, range_end) pair of the KV service, which wants a key.

@@ -11,7 +11,10 @@ pub fn grant_request(request: pb::LeaseGrantRequest) -> LeaseGrantRequest {
 }
 
 /// The lease as created.
-pub fn grant_response(header: Option<pb::ResponseHeader>, response: LeaseGrantResponse) -> pb::LeaseGrantResponse {
+pub fn grant_response(
+    header: Option<pb::ResponseHeader>,
+    response: LeaseGrantResponse,
+) -> pb::LeaseGrantResponse {
     pb::LeaseGrantResponse { header, id: response.id.0, ttl: response.ttl_secs, error: String::new() }
 }
 

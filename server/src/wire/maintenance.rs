@@ -21,7 +21,9 @@ pub fn alarm_request(request: pb::AlarmRequest) -> Result<Option<AlarmRequest>, 
     };
     let alarm = kind.map(|kind| Alarm { kind, member: MemberId(request.member_id) });
     match AlarmAction::try_from(request.action) {
-        Ok(AlarmAction::Get) if request.alarm == i32::from(pb::AlarmType::None) => Ok(Some(AlarmRequest::List(None))),
+        Ok(AlarmAction::Get) if request.alarm == i32::from(pb::AlarmType::None) => {
+            Ok(Some(AlarmRequest::List(None)))
+        }
         Ok(AlarmAction::Get) => Ok(kind.map(|kind| AlarmRequest::List(Some(kind)))),
         Ok(AlarmAction::Activate) => Ok(alarm.map(AlarmRequest::Activate)),
         Ok(AlarmAction::Deactivate) => Ok(alarm.map(AlarmRequest::Deactivate)),
@@ -31,10 +33,9 @@ pub fn alarm_request(request: pb::AlarmRequest) -> Result<Option<AlarmRequest>, 
 
 /// The alarms.
 pub fn alarm_response(header: Option<pb::ResponseHeader>, alarms: Vec<Alarm>) -> pb::AlarmResponse {
-    let alarms = alarms.into_iter().map(|alarm| pb::AlarmMember {
-        member_id: alarm.member.0,
-        alarm: alarm_type(alarm.kind).into(),
-    });
+    let alarms = alarms
+        .into_iter()
+        .map(|alarm| pb::AlarmMember { member_id: alarm.member.0, alarm: alarm_type(alarm.kind).into() });
     pb::AlarmResponse { header, alarms: alarms.collect() }
 }
 
@@ -46,7 +47,10 @@ fn alarm_type(kind: AlarmKind) -> pb::AlarmType {
 }
 
 /// The members. The header of an answer about the cluster carries no revision.
-pub fn member_list_response(header: Option<pb::ResponseHeader>, members: Vec<Member>) -> pb::MemberListResponse {
+pub fn member_list_response(
+    header: Option<pb::ResponseHeader>,
+    members: Vec<Member>,
+) -> pb::MemberListResponse {
     let members = members.into_iter().map(|member| pb::Member {
         id: member.id.0,
         name: member.name,
@@ -60,9 +64,10 @@ pub fn member_list_response(header: Option<pb::ResponseHeader>, members: Vec<Mem
 /// Where the member stands.
 pub fn status_response(header: Option<pb::ResponseHeader>, status: Status) -> pb::StatusResponse {
     let no_leader = status.leader.is_none().then(|| RequestError::NoLeader.to_string());
-    let alarms = status.alarms.iter().map(|alarm| {
-        format!("memberID:{} alarm:{} ", alarm.member.0, alarm_type(alarm.kind).as_str_name())
-    });
+    let alarms = status
+        .alarms
+        .iter()
+        .map(|alarm| format!("memberID:{} alarm:{} ", alarm.member.0, alarm_type(alarm.kind).as_str_name()));
     pb::StatusResponse {
         header,
         version: ETCD_VERSION.to_owned(),

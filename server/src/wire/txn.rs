@@ -51,7 +51,9 @@ fn compare(compare: pb::Compare) -> Result<Compare, RequestError> {
     let operand = match (WireTarget::try_from(compare.target), compare.target_union) {
         (Ok(WireTarget::Version), Some(TargetUnion::Version(version))) => CompareOperand::Version(version),
         (Ok(WireTarget::Version), _) => CompareOperand::Version(0),
-        (Ok(WireTarget::Create), Some(TargetUnion::CreateRevision(created))) => CompareOperand::Create(created),
+        (Ok(WireTarget::Create), Some(TargetUnion::CreateRevision(created))) => {
+            CompareOperand::Create(created)
+        }
         (Ok(WireTarget::Create), _) => CompareOperand::Create(0),
         (Ok(WireTarget::Mod), Some(TargetUnion::ModRevision(changed))) => CompareOperand::Mod(changed),
         (Ok(WireTarget::Mod), _) => CompareOperand::Mod(0),
@@ -67,9 +69,10 @@ fn compare(compare: pb::Compare) -> Result<Compare, RequestError> {
 /// What a transaction did. `header` is the outermost one's: etcd gives a nested transaction an empty header, and its
 /// operations the revision alone (trap 7).
 pub fn txn_response(header: Option<pb::ResponseHeader>, response: TxnResponse) -> pb::TxnResponse {
-    let responses = response.responses.into_iter().map(|response| pb::ResponseOp {
-        response: Some(operation_response(response)),
-    });
+    let responses = response
+        .responses
+        .into_iter()
+        .map(|response| pb::ResponseOp { response: Some(operation_response(response)) });
     pb::TxnResponse { header, succeeded: response.succeeded, responses: responses.collect() }
 }
 
@@ -81,9 +84,9 @@ fn operation_response(response: TxnOpResponse) -> WireResponse {
         TxnOpResponse::Put { revision, prev_kv } => {
             WireResponse::ResponsePut(kv::put_response(header::within_txn(revision), prev_kv))
         }
-        TxnOpResponse::DeleteRange { revision, response } => {
-            WireResponse::ResponseDeleteRange(kv::delete_range_response(header::within_txn(revision), response))
-        }
+        TxnOpResponse::DeleteRange { revision, response } => WireResponse::ResponseDeleteRange(
+            kv::delete_range_response(header::within_txn(revision), response),
+        ),
         TxnOpResponse::Txn(response) => {
             WireResponse::ResponseTxn(txn_response(Some(pb::ResponseHeader::default()), response))
         }
@@ -148,13 +151,8 @@ mod tests {
     #[test]
     fn compares_of_unknown_kinds_and_operands_are_kept_as_such() {
         let parse = |result, target, target_union| {
-            let parsed = compare(pb::Compare {
-                result,
-                target,
-                key: "k".into(),
-                target_union,
-                ..Default::default()
-            });
+            let parsed =
+                compare(pb::Compare { result, target, key: "k".into(), target_union, ..Default::default() });
             parsed.map(|compare| (compare.result, compare.operand)).unwrap()
         };
         use CompareOperand as Operand;

@@ -65,7 +65,9 @@ pub fn watch_response(
             ..blank(id, revision)
         },
         WatchMessage::Progress { id, revision } => blank(id, revision),
-        WatchMessage::Canceled { id, revision } => pb::WatchResponse { canceled: true, ..blank(id, revision) },
+        WatchMessage::Canceled { id, revision } => {
+            pb::WatchResponse { canceled: true, ..blank(id, revision) }
+        }
         WatchMessage::Compacted { id, compact_revision } => {
             pb::WatchResponse { canceled: true, compact_revision, ..blank(id, 0) }
         }
@@ -97,7 +99,8 @@ mod tests {
 
     #[test]
     fn a_refused_watch_is_created_and_canceled_at_once() {
-        let refused = response(WatchMessage::Rejected { revision: 5, reason: "mvcc: watcher range is empty" });
+        let refused =
+            response(WatchMessage::Rejected { revision: 5, reason: "mvcc: watcher range is empty" });
         assert_eq!((refused.watch_id, refused.created, refused.canceled), (-1, true, true));
         assert_eq!(refused.cancel_reason, "mvcc: watcher range is empty");
         assert_eq!(refused.header.unwrap().revision, 5);

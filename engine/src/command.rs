@@ -1,0 +1,79 @@
+//! What a log entry asks the state to do, and the bytes it is written as.
+//!
+//! An entry is a version byte and many commands, drained from the queue of whoever leads: group commit is many
+//! commands in one entry, not many entries. Each command carries its kind, the request it came from and its caller.
+//! Whatever depends on a member's flags (a raised TTL, a chosen lease id) is already decided in it: `apply` reads no
+//! flag. The layout is drawn in docs/data-format.md.
+
+mod decode;
+mod encode;
+#[cfg(test)]
+mod tests;
+
+use crate::ids::{LeaseId, RequestId};
+use crate::membership::MemberAttributes;
+use crate::request::{Alarm, DeleteRangeRequest, PutRequest, Txn};
+
+pub use decode::{decode, decode_entry};
+pub use encode::{EntryBuilder, encode};
+
+/// The first byte of every entry. Another value is an entry of a later release, which this one must not guess at.
+pub const ENTRY_VERSION: u8 = 1;
+
+/// Transactions nest at most so deep. Each level needs an operation of its parent's budget, so that no accepted
+/// client request comes near it; it bounds the recursion that bytes from outside can cause.
+pub const TXN_DEPTH_MAX: usize = 200;
+
+/// A command and where it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposal {
+    /// The client's request; counter 0 for what a member proposes of its own accord. Those commands do nothing
+    /// when they come twice.
+    pub id: RequestId,
+    /// On whose behalf.
+    pub caller: Caller,
+    /// What to do.
+    pub command: Command,
+}
+
+/// On whose behalf a command is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A member, of its own accord: expiry, alarms, attributes.
+    Member,
+    /// A client that has not said who it is.
+    Anonymous,
+}
+
+/// What the state can be asked to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Write one key.
+    Put(PutRequest),
+    /// Delete a range of keys.
+    DeleteRange(DeleteRangeRequest),
+    /// Compare, then one branch.
+    Txn(Txn),
+    /// Forget history below this revision.
+    Compact(i64),
+    /// Create a lease; id and TTL as decided by the receiving member.
+    LeaseGrant {
+        /// Never 0.
+        id: LeaseId,
+        /// Seconds.
+        ttl_secs: i64,
+    },
+    /// End a lease at a client's word.
+    LeaseRevoke(LeaseId),
+    /// End leases whose time is up, each in a revision of its own. Those that are gone already are passed over.
+    LeaseExpire(Vec<LeaseId>),
+    /// Note the time that leases have left (seconds), so that the next leader does not give them all of it again;
+    /// `None` clears the note.
+    LeaseRemaining(Vec<(LeaseId, Option<i64>)>),
+    /// Raise an alarm.
+    AlarmActivate(Alarm),
+    /// Disarm it.
+    AlarmDeactivate(Alarm),
+    /// A member says who it is.
+    Attributes(MemberAttributes),
+}

@@ -1,0 +1,103 @@
+//! Committed entries to the state, and what that means for those who wait.
+
+use super::Engine;
+use super::pending::WaitsFor;
+use crate::command::{Command, Proposal, decode_entry};
+use crate::raft::{EntryKind, LogEntry, SnapshotMeta};
+use crate::request::{RequestError, Response};
+use crate::state::Applied;
+
+impl Engine {
+    /// Applies what raft has handed out, in order. The state after each entry is a function of the log alone.
+    pub(super) fn apply_committed(&mut self, entries: Vec<LogEntry>) {
+        let Some(last) = entries.last().map(|entry| (entry.index, entry.term)) else {
+            return;
+        };
+        for entry in entries {
+            self.apply_entry(entry);
+        }
+        let (index, term) = last;
+        self.raft.applied(index);
+        self.raft.set_snapshot(SnapshotMeta { index, term, ..self.membership.clone() });
+    }
+
+    fn apply_entry(&mut self, entry: LogEntry) {
+        let LogEntry { term, index, kind, data } = entry;
+        assert!(kind == EntryKind::Commands, "entry {index} of term {term} is a {kind:?} change");
+        self.state.begin_entry(index, term);
+        if self.raft.is_leader() && term == self.raft.term() && !self.leadership.is_settled {
+            self.leadership.is_settled = true;
+            self.deadlines.promote(self.now, self.config.election_timeout_ms, &self.state.leases);
+        }
+        self.checkpoints.applied(data.len());
+        if data.is_empty() {
+            // A new leader's first entry.
+            return;
+        }
+        // Every member has the same bytes and stops at the same entry: a log of a later release, or a disk that lied.
+        let proposals = decode_entry(data)
+            .unwrap_or_else(|error| panic!("committed entry {index} of term {term} cannot be read: {error}"));
+        self.checkpoints.applied_commands(proposals.len() as u64);
+        for proposal in &proposals {
+            self.apply_proposal(proposal);
+        }
+    }
+
+    fn apply_proposal(&mut self, proposal: &Proposal) {
+        let Some(applied) = self.state.apply(proposal) else {
+            // It was applied before and its client, if any, was answered then, unless this member skipped over that
+            // entry by a snapshot: then nobody here knows the answer.
+            if self.is_own(proposal) {
+                self.reply(proposal.id, Err(RequestError::Timeout));
+            }
+            return;
+        };
+        let Applied { id, outcome, revisions, leases } = applied;
+        for changes in &revisions {
+            self.watches.publish(changes, &self.state.mvcc);
+        }
+        for change in leases {
+            self.on_lease_change(change);
+        }
+        if self.is_own(proposal) {
+            self.answer_applied(id, &proposal.command, outcome);
+        }
+    }
+
+    fn is_own(&self, proposal: &Proposal) -> bool {
+        let id = proposal.id;
+        id.member == self.config.member && id.boot == self.config.boot && id.counter > 0
+    }
+
+    fn answer_applied(
+        &mut self,
+        id: crate::ids::RequestId,
+        command: &Command,
+        outcome: Result<Response, RequestError>,
+    ) {
+        let is_physical = matches!(command, Command::Compact(_)) && self.physical_compactions.contains(&id);
+        if is_physical && outcome.is_ok() {
+            self.pending.change(id, WaitsFor::Compaction);
+            return;
+        }
+        self.physical_compactions.retain(|waiting| *waiting != id);
+        self.reply(id, outcome);
+    }
+
+    /// A slice of a compaction's physical work; true where more is left.
+    pub(super) fn compact_a_slice(&mut self) -> bool {
+        if self.state.mvcc.compact_slice(self.config.compaction_slice_keys) {
+            return true;
+        }
+        // A compaction that is still on its way through the log is not done by this.
+        let waiting = std::mem::take(&mut self.physical_compactions);
+        for id in waiting {
+            if self.pending.waits_for_compaction(id) {
+                self.reply(id, Ok(Response::Compact));
+            } else if self.pending.contains(id) {
+                self.physical_compactions.push(id);
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,67 @@
+//! When a snapshot of the state is due.
+//!
+//! Writing one costs as much as the state is large, so it is due when the log written since the last one outweighs
+//! the state (and `--snapshot-count` commands have passed): the cost per put does not grow with the state, and a
+//! restart never replays more than it loads.
+
+use super::Engine;
+use crate::raft::{Checkpoint, SnapshotMeta};
+
+/// The log since the last snapshot.
+#[derive(Debug)]
+pub(super) struct Checkpoints {
+    /// Index of the last snapshot that is durable.
+    written: u64,
+    is_being_written: bool,
+    log_bytes: u64,
+    commands: u64,
+}
+
+impl Checkpoints {
+    pub(super) fn new(written: u64) -> Checkpoints {
+        Checkpoints { written, is_being_written: false, log_bytes: 0, commands: 0 }
+    }
+
+    pub(super) fn applied(&mut self, entry_bytes: usize) {
+        self.log_bytes += entry_bytes as u64;
+    }
+
+    pub(super) fn applied_commands(&mut self, count: u64) {
+        self.commands += count;
+    }
+
+    pub(super) fn written(&mut self, index: u64) {
+        self.written = self.written.max(index);
+        self.is_being_written = false;
+    }
+
+    pub(super) fn abandoned(&mut self) {
+        self.is_being_written = false;
+    }
+
+    /// A snapshot of the leader's took the state's place: it is durable already.
+    pub(super) fn installed(&mut self, index: u64) {
+        self.written = self.written.max(index);
+        self.log_bytes = 0;
+        self.commands = 0;
+    }
+}
+
+impl Engine {
+    pub(super) fn ask_for_checkpoint(&mut self) {
+        let due = &self.checkpoints;
+        let is_due = !due.is_being_written
+            && due.commands >= self.config.snapshot_commands_min
+            && due.log_bytes >= self.state.mvcc.state_bytes();
+        if !is_due {
+            return;
+        }
+        self.checkpoints.is_being_written = true;
+        self.checkpoints.log_bytes = 0;
+        self.checkpoints.commands = 0;
+        let (index, term) = self.state.applied();
+        assert!(index > self.checkpoints.written, "a snapshot at {index} after {}", self.checkpoints.written);
+        let meta = SnapshotMeta { index, term, ..self.membership.clone() };
+        self.effects.checkpoint = Some(Checkpoint { meta, state: self.state.view() });
+    }
+}

@@ -1,0 +1,114 @@
+//! What becomes of another member's message.
+
+use super::Engine;
+use super::reads::{Asker, Waiting};
+use crate::command;
+use crate::ids::MemberId;
+use crate::raft::{PeerBody, PeerMessage, ReceivedSnapshot};
+use crate::request::RequestError;
+use bytes::Bytes;
+
+impl Engine {
+    pub(super) fn on_peer(&mut self, message: PeerMessage) {
+        if let Err(reason) = self.check_sender(&message) {
+            return self.refuse(message.from, reason);
+        }
+        let from = message.from;
+        match message.body {
+            PeerBody::Raft(message) => {
+                if let Err(refused) = self.raft.step(from, message) {
+                    self.refuse(from, refused.to_string());
+                }
+            }
+            PeerBody::Forward(commands) => self.on_forward(from, commands),
+            PeerBody::ReadIndex { attempt } => {
+                if self.raft.is_leader() {
+                    self.reads.push(Waiting::Member { from, attempt });
+                } else {
+                    self.answer_read_index(from, attempt, None);
+                }
+            }
+            PeerBody::ReadIndexReply { attempt, index } => self.on_read_index_reply(attempt, index),
+            PeerBody::LeaseAsk { id, ask } => {
+                if self.raft.is_leader() {
+                    self.reads.push(Waiting::Lease(Asker::Member(from, id), ask));
+                } else {
+                    self.tell_about_lease(Asker::Member(from, id), Err(RequestError::NotLeader));
+                }
+            }
+            PeerBody::LeaseAnswer { id, answer } => self.on_lease_answer(id, answer),
+        }
+    }
+
+    /// Frames of another cluster or to another member never come here. A member whose disk was wiped comes under
+    /// its old name: its peers know the life of the directory it had.
+    fn check_sender(&self, message: &PeerMessage) -> Result<(), String> {
+        let Some(sender) = self.state.members().get(&message.from) else {
+            return Err(format!("member {} is not in this cluster", message.from));
+        };
+        if let Some(known) = sender.incarnation
+            && known != message.from_incarnation
+        {
+            return Err(format!(
+                "member {} speaks from data directory {}, the cluster knows it by {known}: its disk was replaced; \
+                 remove the member and add it again",
+                message.from, message.from_incarnation
+            ));
+        }
+        match message.to_incarnation {
+            Some(meant) if meant != self.config.incarnation => Err(format!(
+                "member {} means data directory {meant} of this member, this is {}: this disk was replaced; \
+                 remove this member and add it again",
+                message.from, self.config.incarnation
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn refuse(&mut self, from: MemberId, reason: String) {
+        self.effects.refused.push((from, reason));
+    }
+
+    /// Another member's clients ask for these. A member that does not lead drops them: they are sent again.
+    fn on_forward(&mut self, from: MemberId, commands: Vec<Bytes>) {
+        if !self.raft.is_leader() {
+            return;
+        }
+        for command in commands {
+            if self.proposals.len() >= self.config.pending_requests_max {
+                return;
+            }
+            match command::decode(command.clone()) {
+                // The frame it came in is a buffer of its own, but of many commands.
+                Ok(proposal) if proposal.id.member == from => {
+                    self.proposals.push(Bytes::copy_from_slice(&command))
+                }
+                Ok(proposal) => {
+                    self.refuse(from, format!("a forwarded command of member {}", proposal.id.member))
+                }
+                Err(error) => self.refuse(from, format!("a forwarded command: {error}")),
+            }
+        }
+    }
+
+    pub(super) fn on_snapshot_received(&mut self, received: ReceivedSnapshot) {
+        if let Err(reason) = self.check_sender(&received.message) {
+            return self.refuse(received.message.from, reason);
+        }
+        let from = received.message.from;
+        let PeerBody::Raft(announcement) = received.message.body.clone() else {
+            return self.refuse(from, "a snapshot without its announcement".to_owned());
+        };
+        let stands_at = announcement.snapshot.as_ref().map(|meta| (meta.index, meta.term));
+        if stands_at != Some(received.state.applied()) || received.state.cluster() != self.config.cluster {
+            return self.refuse(
+                from,
+                format!("a snapshot at {:?} announced at {stands_at:?}", received.state.applied()),
+            );
+        }
+        match self.raft.install(from, announcement) {
+            Ok(()) => self.received = Some(received),
+            Err(refused) => self.refuse(from, refused.to_string()),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! From commands to entries: gathered while the disk is busy, proposed as few entries, or forwarded to who leads.
+
+use super::Engine;
+use super::pending::WaitsFor;
+use crate::command::{Caller, Command, EntryBuilder, Proposal, encode};
+use crate::ids::{MemberId, PersistId, RequestId};
+use crate::raft::PeerBody;
+use crate::request::RequestError;
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// Entries proposed in one go: more would only wait in raft's queue.
+const ENTRIES_AT_ONCE: usize = 4;
+/// A forwarded frame carries about so many bytes of commands, one large command excepted.
+const FORWARD_BYTES: usize = 256 * 1024;
+
+/// Commands that wait to be proposed or forwarded, and how busy the disk is.
+#[derive(Debug, Default)]
+pub(super) struct Proposals {
+    /// Encoded. On a follower only commands of its own; on a leader those of others too.
+    queue: VecDeque<Bytes>,
+    /// The last write handed to the disk, and the last it reported: the difference is in flight.
+    handed: PersistId,
+    persisted: PersistId,
+}
+
+impl Proposals {
+    pub(super) fn handed_to_disk(&mut self, id: PersistId) {
+        self.handed = id;
+    }
+
+    pub(super) fn persisted(&mut self, id: PersistId) {
+        self.persisted = id;
+    }
+
+    fn in_flight(&self) -> u64 {
+        self.handed.0 - self.persisted.0
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(super) fn push(&mut self, command: Bytes) {
+        self.queue.push_back(command);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.queue.clear();
+    }
+}
+
+impl Engine {
+    /// Proposes a client's command, from wherever this member stands.
+    pub(super) fn propose_request(&mut self, id: RequestId, command: Command) {
+        if let Err(error) = self.refuse_growth(&command) {
+            return self.push_reply(id, Err(error));
+        }
+        let command = encode(&Proposal { id, caller: Caller::Anonymous, command });
+        if command.len() > self.config.request_bytes_max {
+            return self.push_reply(id, Err(RequestError::RequestTooLarge));
+        }
+        self.wait_for(id, WaitsFor::Command { command: command.clone(), sent_at: self.now });
+        self.proposals.push(command);
+    }
+
+    /// Proposes something of this member's own accord. Nobody waits for it, and it may be lost: who proposes it
+    /// looks again later.
+    pub(super) fn propose_own(&mut self, command: Command) {
+        let id = RequestId { member: self.config.member, boot: self.config.boot, counter: 0 };
+        self.proposals.push(encode(&Proposal { id, caller: Caller::Member, command }));
+    }
+
+    /// Hands what has gathered to raft, or to whoever leads. Without a leader it stays, until its clients are told
+    /// that time is up.
+    pub(super) fn propose_or_forward(&mut self) {
+        if self.raft.is_leader() {
+            self.propose_entries();
+        } else if let Some(leader) = self.raft.leader() {
+            self.forward(leader);
+        }
+    }
+
+    /// Whether another entry could be proposed at once. While enough writes are in flight, commands gather for the
+    /// next one; with the disk idle nothing ever waits.
+    pub(super) fn can_propose_more(&self) -> bool {
+        let has_room = self.proposals.in_flight() < self.config.persists_in_flight_max as u64;
+        self.raft.is_leader()
+            && self.raft.lead_transferee().is_none()
+            && has_room
+            && !self.proposals.queue.is_empty()
+    }
+
+    fn propose_entries(&mut self) {
+        for _ in 0..ENTRIES_AT_ONCE {
+            if !self.can_propose_more() {
+                return;
+            }
+            let taken = self.next_entry_commands();
+            let bytes: usize = taken.iter().map(|command| command.len() + 4).sum();
+            let mut entry = EntryBuilder::with_capacity(bytes);
+            for command in &taken {
+                entry.push(command);
+            }
+            if !self.raft.propose(entry.finish()) {
+                // Raft has too much uncommitted, or hands leadership on: they wait at the front.
+                for command in taken.into_iter().rev() {
+                    self.proposals.queue.push_front(command);
+                }
+                return;
+            }
+        }
+    }
+
+    /// The front of the queue, as much as one entry carries.
+    fn next_entry_commands(&mut self) -> Vec<Bytes> {
+        let mut taken = Vec::new();
+        let mut bytes = 0;
+        while taken.len() < self.config.entry_commands_max
+            && let Some(command) = self.proposals.queue.front()
+        {
+            bytes += command.len();
+            if bytes > self.config.entry_bytes_max && !taken.is_empty() {
+                break;
+            }
+            taken.extend(self.proposals.queue.pop_front());
+        }
+        taken
+    }
+
+    fn forward(&mut self, leader: MemberId) {
+        while !self.proposals.queue.is_empty() {
+            let mut commands = Vec::new();
+            let mut bytes = 0;
+            while let Some(command) = self.proposals.queue.front()
+                && (commands.is_empty() || bytes + command.len() <= FORWARD_BYTES)
+            {
+                bytes += command.len();
+                commands.extend(self.proposals.queue.pop_front());
+            }
+            let message = self.address(leader, PeerBody::Forward(commands));
+            self.effects.send.push(message);
+        }
+    }
+
+    /// Puts the commands whose fate is unknown in the queue again. What was applied already is dropped by the
+    /// window of request ids.
+    pub(super) fn send_again(&mut self, sent_before_ms: u64) {
+        let sent_by = crate::time::Time::from_ms(self.now.as_ms().saturating_sub(sent_before_ms));
+        for command in self.pending.take_unsent_commands(sent_by, self.now) {
+            self.proposals.push(command);
+        }
+        if let Some(leader) = self.raft.leader().filter(|_| !self.raft.is_leader()) {
+            for (id, ask) in self.pending.take_unsent_asks(sent_by, self.now) {
+                let message = self.address(leader, PeerBody::LeaseAsk { id, ask });
+                self.effects.send.push(message);
+            }
+        }
+    }
+}

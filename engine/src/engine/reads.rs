@@ -1,0 +1,233 @@
+//! Linearizable reads: many share one round, and none rides on a round that began before it came.
+//!
+//! A round is one question to a quorum ("do I still lead?") by the leader, or one question to the leader by a
+//! follower. One is under way at a time; what comes meanwhile waits for the next (raft §8, thesis 6.4). A question
+//! that gets no answer is asked again under a new number: numbers are never used twice (etcd-io/raft #397).
+
+use super::Engine;
+use crate::effects::{Read, ReadQuery};
+use crate::ids::{MemberId, RequestId};
+use crate::raft::{LeaseAsk, PeerBody, ReadTicket};
+use crate::request::AlarmKind;
+use crate::time::Time;
+use std::collections::VecDeque;
+
+/// Reads at every stage.
+#[derive(Debug, Default)]
+pub(super) struct Reads {
+    /// For the next round.
+    waiting: Vec<Waiting>,
+    round: Option<Round>,
+    /// Confirmed at an index that is not applied yet.
+    confirmed: VecDeque<(u64, Vec<Waiting>)>,
+    last_attempt: u64,
+}
+
+/// What waits for an index.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    /// A client's Range or read-only Txn.
+    Query(RequestId, ReadQuery),
+    /// A client's LeaseLeases.
+    Leases(RequestId),
+    /// A client's MemberList.
+    Members(RequestId),
+    /// A client's list of alarms.
+    Alarms(RequestId, Option<AlarmKind>),
+    /// A question about a lease, on the leader: by a client of its own or by another member for one of its.
+    Lease(Asker, LeaseAsk),
+    /// Another member's question, on the leader.
+    Member {
+        /// Who asks.
+        from: MemberId,
+        /// Its number for the question.
+        attempt: u64,
+    },
+}
+
+/// Who asks about a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A client of this member.
+    Client(RequestId),
+    /// A client of another member.
+    Member(MemberId, RequestId),
+}
+
+#[derive(Debug)]
+struct Round {
+    question: Question,
+    since: Time,
+    reads: Vec<Waiting>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    /// The leader's, to a quorum.
+    Quorum(ReadTicket),
+    /// A follower's, to the leader.
+    Leader(u64),
+}
+
+impl Reads {
+    pub(super) fn push(&mut self, waiting: Waiting) {
+        self.waiting.push(waiting);
+    }
+
+    /// The round will not be answered: its reads go into the next one.
+    fn give_up_round(&mut self) {
+        if let Some(round) = self.round.take() {
+            self.waiting.extend(round.reads);
+        }
+    }
+
+    pub(super) fn dropped(&mut self, tickets: &[ReadTicket]) {
+        let is_dropped = self.round.as_ref().is_some_and(|round| match round.question {
+            Question::Quorum(ticket) => tickets.contains(&ticket),
+            Question::Leader(_) => false,
+        });
+        if is_dropped {
+            self.give_up_round();
+        }
+    }
+
+    fn take_round(&mut self, question: Question) -> Option<Vec<Waiting>> {
+        let round = self.round.take_if(|round| round.question == question)?;
+        Some(round.reads)
+    }
+
+    /// Questions of other members and about leases, which a member that does not lead cannot answer.
+    pub(super) fn take_for_leader(&mut self) -> Vec<Waiting> {
+        self.give_up_round();
+        let mut all = std::mem::take(&mut self.waiting);
+        for (_, reads) in &mut self.confirmed {
+            all.extend(reads.extract_if(.., |read| is_for_leader(read)));
+        }
+        let (for_leader, others) = all.into_iter().partition(is_for_leader);
+        self.waiting = others;
+        for_leader
+    }
+}
+
+fn is_for_leader(read: &Waiting) -> bool {
+    match read {
+        Waiting::Lease(..) | Waiting::Member { .. } => true,
+        Waiting::Query(..) | Waiting::Leases(_) | Waiting::Members(_) | Waiting::Alarms(..) => false,
+    }
+}
+
+impl Engine {
+    /// Begins a round for what waits, unless one is under way.
+    pub(super) fn ask_for_read_index(&mut self) {
+        let retry_after_ms = self.config.election_timeout_ms / 2;
+        if self.reads.round.as_ref().is_some_and(|round| {
+            matches!(round.question, Question::Leader(_)) && self.now.ms_since(round.since) >= retry_after_ms
+        }) {
+            self.reads.give_up_round();
+        }
+        if self.reads.round.is_some() || self.reads.waiting.is_empty() {
+            return;
+        }
+        let question = if self.raft.is_leader() {
+            let Some(ticket) = self.raft.read_index() else {
+                return;
+            };
+            Question::Quorum(ticket)
+        } else if let Some(leader) = self.raft.leader() {
+            self.reads.last_attempt += 1;
+            let attempt = self.reads.last_attempt;
+            let message = self.address(leader, PeerBody::ReadIndex { attempt });
+            self.effects.send.push(message);
+            Question::Leader(attempt)
+        } else {
+            return;
+        };
+        let reads = std::mem::take(&mut self.reads.waiting);
+        self.reads.round = Some(Round { question, since: self.now, reads });
+    }
+
+    /// When a question to the leader is asked again.
+    pub(super) fn next_read_retry_at(&self) -> Option<Time> {
+        let round = self.reads.round.as_ref()?;
+        match round.question {
+            Question::Leader(_) => Some(round.since.plus_ms(self.config.election_timeout_ms / 2)),
+            Question::Quorum(_) => None,
+        }
+    }
+
+    /// A quorum has confirmed that this member led when it asked.
+    pub(super) fn on_read_confirmed(&mut self, ticket: ReadTicket, index: u64) {
+        if let Some(reads) = self.reads.take_round(Question::Quorum(ticket)) {
+            self.confirm(index, reads);
+        }
+    }
+
+    /// The leader has answered a question of this member's.
+    pub(super) fn on_read_index_reply(&mut self, attempt: u64, index: Option<u64>) {
+        if let Some(reads) = self.reads.take_round(Question::Leader(attempt)) {
+            match index {
+                Some(index) => self.confirm(index, reads),
+                // It does not lead any more, or not yet: the next round asks whoever does.
+                None => self.reads.waiting.extend(reads),
+            }
+        }
+    }
+
+    fn confirm(&mut self, index: u64, reads: Vec<Waiting>) {
+        let (for_members, own): (Vec<_>, Vec<_>) =
+            reads.into_iter().partition(|read| matches!(read, Waiting::Member { .. }));
+        for read in for_members {
+            if let Waiting::Member { from, attempt } = read {
+                self.answer_read_index(from, attempt, Some(index));
+            }
+        }
+        if !own.is_empty() {
+            self.reads.confirmed.push_back((index, own));
+        }
+    }
+
+    pub(super) fn answer_read_index(&mut self, to: MemberId, attempt: u64, index: Option<u64>) {
+        let message = self.address(to, PeerBody::ReadIndexReply { attempt, index });
+        self.effects.send.push(message);
+    }
+
+    /// Serves the reads whose index is applied.
+    pub(super) fn serve_confirmed_reads(&mut self) {
+        let applied = self.state.applied().0;
+        while let Some((index, _)) = self.reads.confirmed.front()
+            && *index <= applied
+        {
+            let (_, reads) = self.reads.confirmed.pop_front().expect("looked at above");
+            for read in reads {
+                self.serve_read(read);
+            }
+        }
+    }
+
+    fn serve_read(&mut self, read: Waiting) {
+        match read {
+            Waiting::Query(id, query) => {
+                if self.pending.finish(id) {
+                    let read = Read { id, view: self.state.mvcc.view(), query, term: self.raft.term() };
+                    self.effects.reads.push(read);
+                }
+            }
+            Waiting::Leases(id) => {
+                let leases = self.lease_list();
+                self.reply(id, Ok(leases));
+            }
+            Waiting::Members(id) => {
+                let members = self.member_list();
+                self.reply(id, Ok(members));
+            }
+            Waiting::Alarms(id, kind) => {
+                let alarms = self.alarm_list(kind);
+                self.reply(id, Ok(alarms));
+            }
+            Waiting::Lease(asker, ask) => self.answer_about_lease(asker, ask),
+            Waiting::Member { .. } => {
+                unreachable!("another member's question is answered when it is confirmed")
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Refuse everything that can be refused, then run the chosen branch.
+
+use super::Source;
+use super::compare::{self, Path};
+use crate::ids::LeaseId;
+use crate::key_range::KeyRange;
+use crate::lease::Lessor;
+use crate::mvcc::{RecordRef, Write};
+use crate::request::{
+    DeleteRangeRequest, DeleteRangeResponse, PutLease, PutRequest, PutValue, RangeRequest, RequestError, Txn,
+    TxnOp, TxnOpResponse, TxnResponse,
+};
+use bytes::Bytes;
+
+/// Runs a transaction inside an open write.
+///
+/// # Errors
+/// Whatever `refusals` finds; then nothing was changed.
+pub(crate) fn run(
+    write: &mut Write<'_>,
+    leases: &mut Lessor,
+    txn: &Txn,
+) -> Result<TxnResponse, RequestError> {
+    let path = compare::path(write, txn);
+    refusals(write, Some(leases), txn, &path)?;
+    Ok(run_branch(write, leases, txn, &path))
+}
+
+/// Looks for a reason to refuse, in the order of the operations, against the store as it was before: a revision that
+/// is compacted or in the future, a lease that is not there, a key that must exist and does not.
+///
+/// A negative revision is compared like any other here, so that a compacted store refuses it: 0 alone means the
+/// current revision inside a transaction (etcd's `checkRange`).
+pub(super) fn refusals(
+    source: &impl Source,
+    leases: Option<&Lessor>,
+    txn: &Txn,
+    path: &Path,
+) -> Result<(), RequestError> {
+    for (op, nested) in path.ops(txn) {
+        match op {
+            TxnOp::Range(range) => check_revision(source, range.revision)?,
+            TxnOp::Put(put) => {
+                let leases = leases.expect("a transaction that puts is never evaluated from a view");
+                check_put(source, leases, put)?;
+            }
+            TxnOp::DeleteRange(_) => {}
+            TxnOp::Txn(txn) => {
+                refusals(source, leases, txn, nested.expect("a nested transaction has a path"))?
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_revision(source: &impl Source, revision: i64) -> Result<(), RequestError> {
+    if revision == 0 {
+        Ok(())
+    } else if revision > source.base_revision() {
+        Err(RequestError::FutureRevision)
+    } else if revision < source.compacted_revision() {
+        Err(RequestError::Compacted)
+    } else {
+        Ok(())
+    }
+}
+
+fn check_put(source: &impl Source, leases: &Lessor, put: &PutRequest) -> Result<(), RequestError> {
+    if let PutLease::Set(id) = put.lease
+        && id != LeaseId(0)
+        && !leases.contains(id)
+    {
+        return Err(RequestError::LeaseNotFound);
+    }
+    if put.value == PutValue::Keep || put.lease == PutLease::Keep {
+        let present = source.range(&RangeRequest::of(KeyRange::One(put.key.clone())))?;
+        if present.kvs.is_empty() {
+            return Err(RequestError::KeyNotFound);
+        }
+    }
+    Ok(())
+}
+
+/// A plain put, inside an open write.
+///
+/// # Errors
+/// `LeaseNotFound`, `KeyNotFound`; then nothing was changed.
+pub(crate) fn put(
+    write: &mut Write<'_>,
+    leases: &mut Lessor,
+    request: &PutRequest,
+) -> Result<Option<RecordRef>, RequestError> {
+    check_put(write, leases, request)?;
+    Ok(put_checked(write, leases, request))
+}
+
+fn put_checked(write: &mut Write<'_>, leases: &mut Lessor, request: &PutRequest) -> Option<RecordRef> {
+    let kept = match (&request.value, request.lease) {
+        (PutValue::Set(_), PutLease::Set(_)) => None,
+        (PutValue::Keep, _) | (_, PutLease::Keep) => {
+            Some(write.get(&request.key).expect("a key whose value or lease is kept was found by check_put"))
+        }
+    };
+    let lease = match (request.lease, &kept) {
+        (PutLease::Set(id), _) => id,
+        (PutLease::Keep, Some(kept)) => kept.lease(),
+        (PutLease::Keep, None) => unreachable!("kept is read above whenever the lease is kept"),
+    };
+    let value = match (&request.value, &kept) {
+        (PutValue::Set(value), _) => value.as_ref(),
+        (PutValue::Keep, Some(kept)) => kept.value(),
+        (PutValue::Keep, None) => unreachable!("kept is read above whenever the value is kept"),
+    };
+    let (_, prev) = write.put(&request.key, value, lease);
+    let prev_lease = prev.as_ref().map_or(LeaseId(0), |prev| prev.lease());
+    if prev_lease != lease {
+        if prev_lease != LeaseId(0) {
+            leases.detach(prev_lease, &request.key);
+        }
+        if lease != LeaseId(0) {
+            // A copy: the request's key is a slice of a whole log entry.
+            leases.attach(lease, Bytes::copy_from_slice(&request.key));
+        }
+    }
+    prev.filter(|_| request.prev_kv)
+}
+
+/// A plain delete, inside an open write. Never refused.
+pub(crate) fn delete_range(
+    write: &mut Write<'_>,
+    leases: &mut Lessor,
+    request: &DeleteRangeRequest,
+) -> DeleteRangeResponse {
+    let prevs = write.delete_range(&request.range);
+    for prev in &prevs {
+        if prev.lease() != LeaseId(0) {
+            leases.detach(prev.lease(), &Bytes::copy_from_slice(prev.key()));
+        }
+    }
+    let deleted = prevs.len() as u64;
+    DeleteRangeResponse { deleted, prev_kvs: if request.prev_kv { prevs } else { Vec::new() } }
+}
+
+fn run_branch(write: &mut Write<'_>, leases: &mut Lessor, txn: &Txn, path: &Path) -> TxnResponse {
+    let mut responses = Vec::new();
+    for (op, nested) in path.ops(txn) {
+        responses.push(match op {
+            TxnOp::Range(range) => {
+                let response =
+                    write.range(range).expect("its revision was checked before anything was written");
+                TxnOpResponse::Range { revision: write.revision(), response }
+            }
+            TxnOp::Put(put) => {
+                let prev_kv = put_checked(write, leases, put);
+                TxnOpResponse::Put { revision: write.revision(), prev_kv }
+            }
+            TxnOp::DeleteRange(delete) => {
+                let response = delete_range(write, leases, delete);
+                TxnOpResponse::DeleteRange { revision: write.revision(), response }
+            }
+            TxnOp::Txn(txn) => TxnOpResponse::Txn(run_branch(
+                write,
+                leases,
+                txn,
+                nested.expect("a nested transaction has a path"),
+            )),
+        });
+    }
+    TxnResponse { succeeded: path.succeeded, responses }
+}
+
+/// Runs a branch of ranges against an unchanging source.
+pub(super) fn read(source: &impl Source, txn: &Txn, path: &Path) -> Result<TxnResponse, RequestError> {
+    let mut responses = Vec::new();
+    for (op, _) in path.ops(txn) {
+        match op {
+            TxnOp::Range(range) => {
+                let response = source.range(range)?;
+                responses.push(TxnOpResponse::Range { revision: source.base_revision(), response });
+            }
+            TxnOp::Put(_) | TxnOp::DeleteRange(_) | TxnOp::Txn(_) => {
+                unreachable!("only a transaction of ranges is evaluated from a view")
+            }
+        }
+    }
+    Ok(TxnResponse { succeeded: path.succeeded, responses })
+}

@@ -1,0 +1,410 @@
+//! All watch streams of this member and their watchers.
+//!
+//! The hub knows how far the store is (`revision`); every synced watcher has been sent everything up to there, so a
+//! new revision costs nothing for the watchers that it does not concern. Changes are collected as they are published
+//! and fanned out together, before anything else is written to a stream and at the latest in `pump`: that keeps
+//! each stream in order and makes one response of many small revisions.
+//!
+//! Invariant: every watcher is in exactly one place by its `Position`: in `synced`; in `lagging` and `catching_up`;
+//! or in its stream's `parked`.
+
+use super::fan_out::{FanOut, by_watcher};
+use super::range_map::{RangeMap, Slot, next_random};
+use super::watcher::{Position, Watcher};
+use super::{WatchOutput, refusal};
+use crate::effects::WatchEffects;
+use crate::ids::{StreamId, WatchId};
+use crate::input::{WatchCreate, WatchInput};
+use crate::mvcc::{RecordRef, Store};
+use crate::time::Time;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Published changes are fanned out when there are so many, even before `pump`: a window's responses are counted
+/// against the streams' room only once it is full.
+pub(super) const WINDOW_RECORDS_MAX: usize = 1_000;
+/// As `WINDOW_RECORDS_MAX`, in bytes of keys and values.
+pub(super) const WINDOW_BYTES_MAX: usize = 1024 * 1024;
+
+/// All watchers of this member. Member-local: neither replicated nor persisted.
+#[derive(Debug)]
+pub struct Hub {
+    pub(super) fragment_bytes: usize,
+    pub(super) progress_interval_ms: u64,
+    pub(super) random: u64,
+    /// Everything up to here was published. 0 until the first call that says where the store stands.
+    pub(super) revision: i64,
+    pub(super) streams: BTreeMap<StreamId, Stream>,
+    watchers: Vec<Option<Watcher>>,
+    free: Vec<Slot>,
+    pub(super) synced: RangeMap,
+    pub(super) lagging: RangeMap,
+    /// Lagging watchers whose streams have room, the one furthest behind first.
+    pub(super) catching_up: BTreeSet<(i64, Slot)>,
+    pub(super) progress_due: BTreeSet<(Time, Slot)>,
+    /// Published and not yet fanned out.
+    window: Vec<RecordRef>,
+    window_bytes: usize,
+    /// Fanned out and not yet taken.
+    ready: WatchEffects,
+    /// Since when there has been no leader, and when streams that require one have waited long enough.
+    pub(super) leaderless: Option<(Time, Time)>,
+}
+
+/// One gRPC stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) require_leader: bool,
+    pub(super) watchers: BTreeMap<WatchId, Slot>,
+    /// The next id to try where the client leaves the choice to us.
+    next_id: i64,
+    /// Sent and not yet drained.
+    pub(super) outstanding_bytes: usize,
+    /// Watchers that have history to read but no room for it.
+    pub(super) parked: BTreeSet<Slot>,
+}
+
+impl Hub {
+    /// No streams yet. `fragment_bytes` is the largest response where the client takes fragments
+    /// (`--max-request-bytes` and 512 KiB); the seed feeds progress jitter and the shape of the interval tree.
+    pub fn new(fragment_bytes: usize, progress_interval_ms: u64, seed: u64) -> Hub {
+        let mut random = seed;
+        let synced = RangeMap::new(next_random(&mut random));
+        let lagging = RangeMap::new(next_random(&mut random));
+        Hub {
+            fragment_bytes,
+            progress_interval_ms: progress_interval_ms.max(100),
+            random,
+            revision: 0,
+            streams: BTreeMap::new(),
+            watchers: Vec::new(),
+            free: Vec::new(),
+            synced,
+            lagging,
+            catching_up: BTreeSet::new(),
+            progress_due: BTreeSet::new(),
+            window: Vec::new(),
+            window_bytes: 0,
+            ready: WatchEffects::default(),
+            leaderless: None,
+        }
+    }
+
+    /// A new stream. One that requires a leader ends at once where there is none, as in etcd.
+    pub fn open(&mut self, id: StreamId, require_leader: bool) {
+        if require_leader && self.leaderless.is_some() {
+            self.ready.outputs.push((id, WatchOutput::NoLeader));
+            return;
+        }
+        let (watchers, parked) = (BTreeMap::new(), BTreeSet::new());
+        let stream = Stream { require_leader, watchers, next_id: 0, outstanding_bytes: 0, parked };
+        let before = self.streams.insert(id, stream);
+        assert!(before.is_none(), "watch stream {} was opened twice", id.0);
+    }
+
+    /// A stream asks for something. Ignored where the stream is gone: the hub may have ended it (no leader) while
+    /// this was on its way.
+    pub fn handle(&mut self, now: Time, stream: StreamId, input: WatchInput, store: &Store) {
+        if let WatchInput::Open { require_leader } = input {
+            return self.open(stream, require_leader);
+        }
+        self.flush(store);
+        if !self.streams.contains_key(&stream) {
+            return;
+        }
+        match input {
+            WatchInput::Open { .. } => {}
+            WatchInput::Create(create) => self.create(now, stream, create, store),
+            WatchInput::Cancel(id) => {
+                if let Some(slot) = self.streams[&stream].watchers.get(&id).copied() {
+                    self.remove(slot);
+                    self.output(stream, WatchOutput::Canceled { id, revision: self.revision });
+                }
+            }
+            WatchInput::Progress => self.answer_progress(stream),
+            WatchInput::Drained { bytes } => self.drained(stream, bytes),
+            WatchInput::Close => self.close(stream),
+        }
+    }
+
+    /// One applied revision's changes, in the order of its operations. Every revision that changes something is
+    /// published, in order; `store` is at that revision.
+    pub fn publish(&mut self, changes: &[RecordRef], store: &Store) {
+        let Some(first) = changes.first() else { return };
+        let revision = first.mod_revision();
+        let is_next = self.revision == 0 || revision == self.revision + 1;
+        assert!(is_next, "revision {revision} published after {}", self.revision);
+        self.revision = revision;
+        if self.synced.is_empty() {
+            return;
+        }
+        self.window_bytes +=
+            changes.iter().map(|record| record.key().len() + record.value().len()).sum::<usize>();
+        self.window.extend_from_slice(changes);
+        if self.window.len() >= WINDOW_RECORDS_MAX || self.window_bytes >= WINDOW_BYTES_MAX {
+            self.flush(store);
+        }
+    }
+
+    /// Takes what is to be sent, after a bounded piece of what lags was caught up and progress that is due was
+    /// added. True where more can be caught up at once: call again without waiting.
+    pub fn pump(&mut self, now: Time, store: &Store, out: &mut WatchEffects) -> bool {
+        self.flush(store);
+        let has_more = self.catch_up(store);
+        self.report_progress(now);
+        let WatchEffects { batches, outputs } = std::mem::take(&mut self.ready);
+        let offset = out.batches.len();
+        out.batches.extend(batches);
+        out.outputs.extend(outputs.into_iter().map(|(stream, mut output)| {
+            if let WatchOutput::Events { batch, .. } = &mut output {
+                *batch += offset;
+            }
+            (stream, output)
+        }));
+        has_more
+    }
+
+    /// The store was replaced by a newer snapshot. Every cursor stays where it is; the history between is read
+    /// like any other, and a cursor below the new store's compacted revision is told so.
+    pub fn restored(&mut self, store: &Store) {
+        assert!(
+            store.revision() >= self.revision,
+            "the store went back to {} from {}",
+            store.revision(),
+            self.revision
+        );
+        self.fan_out_window(store);
+        let next = self.revision + 1;
+        self.revision = store.revision();
+        let slots: Vec<Slot> =
+            self.streams.values().flat_map(|stream| stream.watchers.values().copied()).collect();
+        for slot in slots {
+            let watcher = self.watcher_mut(slot);
+            if watcher.position == Position::Synced {
+                let cursor = watcher.next_revision.max(next);
+                self.place(slot, cursor);
+            }
+        }
+    }
+
+    /// When `pump` has something to say even if nothing happens.
+    pub fn next_at(&self) -> Option<Time> {
+        let progress = self.progress_due.first().map(|(at, _)| *at);
+        let is_waiting = self.streams.values().any(|stream| stream.require_leader);
+        let no_leader = self.leaderless.map(|(_, end_at)| end_at).filter(|_| is_waiting);
+        progress.into_iter().chain(no_leader).min()
+    }
+
+    fn create(&mut self, now: Time, stream: StreamId, create: WatchCreate, store: &Store) {
+        let revision = self.revision;
+        let table = self.streams.get_mut(&stream).expect("looked up by handle");
+        let reason = if create.range.is_empty() {
+            Some(refusal::EMPTY_RANGE)
+        } else if create.start_revision < 0 {
+            Some(refusal::COMPACTED)
+        } else if create.id.is_some_and(|id| table.watchers.contains_key(&id)) {
+            Some(refusal::DUPLICATE_ID)
+        } else {
+            None
+        };
+        if let Some(reason) = reason {
+            return self.output(stream, WatchOutput::Rejected { revision, reason });
+        }
+        let id = create.id.unwrap_or_else(|| table.pick_id());
+        let start = if create.start_revision == 0 { revision + 1 } else { create.start_revision };
+        let progress_notify = create.progress_notify;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.watchers.push(None);
+            Slot(u32::try_from(self.watchers.len() - 1).expect("fewer than 2^32 watchers"))
+        });
+        let watcher = Watcher::new(stream, id, create, start);
+        self.synced.insert(&watcher.range, slot);
+        self.watchers[slot.0 as usize] = Some(watcher);
+        self.streams.get_mut(&stream).expect("looked up by handle").watchers.insert(id, slot);
+        self.output(stream, WatchOutput::Created { id, revision });
+        if start < store.compacted_revision() {
+            return self.cancel_compacted(slot, store);
+        }
+        self.place(slot, start);
+        if progress_notify {
+            self.schedule_progress(now, slot);
+        }
+    }
+
+    fn drained(&mut self, id: StreamId, bytes: usize) {
+        let stream = self.streams.get_mut(&id).expect("looked up by handle");
+        let outstanding = stream.outstanding_bytes;
+        assert!(bytes <= outstanding, "stream {} drained {bytes} of {outstanding} bytes", id.0);
+        stream.outstanding_bytes -= bytes;
+        // Not before half is free: slices of history as large as one drained response would cost more than they send.
+        if stream.outstanding_bytes <= self.fragment_bytes {
+            for slot in std::mem::take(&mut stream.parked) {
+                let watcher = self.watcher_mut(slot);
+                watcher.position = Position::CatchingUp;
+                let (range, cursor) = (watcher.range.clone(), watcher.next_revision);
+                self.lagging.insert(&range, slot);
+                self.catching_up.insert((cursor, slot));
+            }
+        }
+    }
+
+    pub(super) fn close(&mut self, id: StreamId) {
+        let slots: Vec<Slot> = self.streams[&id].watchers.values().copied().collect();
+        slots.into_iter().for_each(|slot| self.remove(slot));
+        self.streams.remove(&id);
+    }
+
+    /// Everything published is now in `ready`, and the hub stands where the store stands.
+    pub(super) fn flush(&mut self, store: &Store) {
+        self.fan_out_window(store);
+        let is_known = self.revision == 0 || self.revision == store.revision();
+        assert!(is_known, "the store is at {}, published is {}", store.revision(), self.revision);
+        self.revision = store.revision();
+    }
+
+    fn fan_out_window(&mut self, store: &Store) {
+        if self.window.is_empty() {
+            return;
+        }
+        let window = std::mem::take(&mut self.window);
+        self.window_bytes = 0;
+        for (slot, cursor) in self.fan_out(&window, Position::Synced, store) {
+            self.place(slot, cursor);
+        }
+    }
+
+    /// Sends the watchers of one position what they want of a window. Returns those whose streams had no room, with
+    /// the first revision that each was not sent.
+    pub(super) fn fan_out(
+        &mut self,
+        window: &[RecordRef],
+        position: Position,
+        store: &Store,
+    ) -> Vec<(Slot, i64)> {
+        let map = if position == Position::Synced { &self.synced } else { &self.lagging };
+        let mut pairs = Vec::new();
+        for (at, record) in (0u32..).zip(window) {
+            map.for_each(record.key(), &mut |slot| {
+                let watcher = self.watchers[slot.0 as usize].as_ref().expect("a mapped slot is taken");
+                if watcher.wants(record) {
+                    pairs.push((slot, at));
+                }
+            });
+        }
+        let mut shared = FanOut::new(window, store, self.fragment_bytes);
+        let mut stopped = Vec::new();
+        for (slot, positions) in by_watcher(pairs) {
+            let watcher = self.watchers[slot.0 as usize].as_mut().expect("a mapped slot is taken");
+            let (prev_kv, fragment) = (watcher.prev_kv, watcher.fragment);
+            let (batch, parts) = shared.batch(&positions, prev_kv, fragment, &mut self.ready.batches);
+            let stream = self.streams.get_mut(&watcher.stream).expect("a watcher's stream is open");
+            for part in parts {
+                if !part.continues && !stream.has_room(self.fragment_bytes) {
+                    stopped.push((slot, part.revision));
+                    break;
+                }
+                let (id, revision) = (watcher.id, store.revision());
+                let (first, end, fragment) = (part.first, part.end, part.fragment);
+                let output = WatchOutput::Events { id, revision, batch, first, end, fragment };
+                stream.outstanding_bytes += output.size_bytes(&self.ready.batches);
+                self.ready.outputs.push((watcher.stream, output));
+                watcher.progress.iter_mut().for_each(|clock| clock.sent_event = true);
+            }
+        }
+        stopped
+    }
+
+    /// Puts a watcher where it belongs with its cursor at `cursor`, from wherever it is.
+    pub(super) fn place(&mut self, slot: Slot, cursor: i64) {
+        self.displace(slot);
+        let watcher = self.watchers[slot.0 as usize].as_mut().expect("the caller has it");
+        let stream = self.streams.get_mut(&watcher.stream).expect("a watcher's stream is open");
+        watcher.next_revision = cursor;
+        watcher.position = if cursor > self.revision {
+            Position::Synced
+        } else if stream.has_room(self.fragment_bytes) {
+            Position::CatchingUp
+        } else {
+            Position::Parked
+        };
+        match watcher.position {
+            Position::Synced => self.synced.insert(&watcher.range, slot),
+            Position::CatchingUp => {
+                self.lagging.insert(&watcher.range, slot);
+                self.catching_up.insert((cursor, slot));
+            }
+            Position::Parked => {
+                stream.parked.insert(slot);
+            }
+        }
+    }
+
+    /// Takes a watcher out of the place its position names.
+    fn displace(&mut self, slot: Slot) {
+        let watcher = self.watchers[slot.0 as usize].as_ref().expect("the caller has it");
+        match watcher.position {
+            Position::Synced => self.synced.remove(&watcher.range, slot),
+            Position::CatchingUp => {
+                self.lagging.remove(&watcher.range, slot);
+                self.catching_up.remove(&(watcher.next_revision, slot));
+            }
+            Position::Parked => {
+                let stream = self.streams.get_mut(&watcher.stream).expect("a watcher's stream is open");
+                stream.parked.remove(&slot);
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, slot: Slot) {
+        self.displace(slot);
+        let watcher = self.watchers[slot.0 as usize].take().expect("displaced just now");
+        if let Some(clock) = watcher.progress {
+            self.progress_due.remove(&(clock.due_at, slot));
+        }
+        self.streams
+            .get_mut(&watcher.stream)
+            .expect("a watcher's stream is open")
+            .watchers
+            .remove(&watcher.id);
+        self.free.push(slot);
+    }
+
+    pub(super) fn cancel_compacted(&mut self, slot: Slot, store: &Store) {
+        let watcher = self.watcher_mut(slot);
+        let (stream, id) = (watcher.stream, watcher.id);
+        self.remove(slot);
+        self.output(stream, WatchOutput::Compacted { id, compact_revision: store.compacted_revision() });
+    }
+
+    pub(super) fn output(&mut self, id: StreamId, output: WatchOutput) {
+        let stream = self.streams.get_mut(&id).expect("outputs go to open streams");
+        stream.outstanding_bytes += output.size_bytes(&self.ready.batches);
+        self.ready.outputs.push((id, output));
+    }
+
+    /// Ends a stream without a word to it but the last.
+    pub(super) fn end_leaderless(&mut self, id: StreamId) {
+        self.close(id);
+        self.ready.outputs.push((id, WatchOutput::NoLeader));
+    }
+
+    pub(super) fn watcher_mut(&mut self, slot: Slot) -> &mut Watcher {
+        self.watchers[slot.0 as usize].as_mut().expect("the caller has it")
+    }
+}
+
+impl Stream {
+    /// Whether another response may be sent: less than two full ones wait at the client's side. What is sent then
+    /// may exceed that by one response, or by one revision of any size, which may not be torn.
+    pub(super) fn has_room(&self, fragment_bytes: usize) -> bool {
+        self.outstanding_bytes < 2 * fragment_bytes
+    }
+
+    /// Ids count up and are not used again when their watchers are gone, as in etcd.
+    fn pick_id(&mut self) -> WatchId {
+        while self.watchers.contains_key(&WatchId(self.next_id)) {
+            self.next_id += 1;
+        }
+        self.next_id += 1;
+        WatchId(self.next_id - 1)
+    }
+}

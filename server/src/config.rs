@@ -1,0 +1,230 @@
+//! What an operator decides about one member. Parsed from flags by the binary, written down by hand in a simulation.
+
+use detcd_engine::config::{AutoCompaction, Config};
+use detcd_engine::ids::{ClusterId, Incarnation, MemberId};
+use detcd_engine::membership::{InitialCluster, member_id};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// One member's settings, checked one by one; what depends on each other is checked by `first_cluster`, and only
+/// where a cluster begins: a member with a data directory ignores the `initial-*` flags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// `--name`.
+    pub name: String,
+    /// `--data-dir`.
+    pub data_dir: PathBuf,
+    /// `--listen-client-urls`.
+    pub listen_client_urls: Vec<Url>,
+    /// `--advertise-client-urls`.
+    pub advertise_client_urls: Vec<Url>,
+    /// `--listen-peer-urls`.
+    pub listen_peer_urls: Vec<Url>,
+    /// `--initial-advertise-peer-urls`.
+    pub initial_advertise_peer_urls: Vec<Url>,
+    /// `--initial-cluster`: peer URLs by member name.
+    pub initial_cluster: BTreeMap<String, Vec<Url>>,
+    /// `--initial-cluster-state`.
+    pub initial_cluster_state: InitialClusterState,
+    /// `--initial-cluster-token`.
+    pub initial_cluster_token: String,
+    /// `--heartbeat-interval`.
+    pub heartbeat_interval_ms: u64,
+    /// `--election-timeout`.
+    pub election_timeout_ms: u64,
+    /// `--snapshot-count`.
+    pub snapshot_commands_min: u64,
+    /// `--max-request-bytes`.
+    pub request_bytes_max: usize,
+    /// `--max-txn-ops`.
+    pub txn_ops_max: usize,
+    /// `--auto-compaction-mode` and `--auto-compaction-retention`.
+    pub auto_compaction: AutoCompaction,
+    /// `--quota-backend-bytes`, its 0 replaced by the default; `u64::MAX` where it was negative (no quota).
+    pub quota_bytes: u64,
+    /// `--watch-progress-notify-interval`.
+    pub watch_progress_interval_ms: u64,
+}
+
+/// `http://host:port`, kept as it was written: member ids are hashes of these texts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Url {
+    /// As written.
+    pub text: String,
+    /// Name or address, without the brackets of IPv6.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// `--initial-cluster-state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InitialClusterState {
+    /// The members of `--initial-cluster` found a cluster.
+    New,
+    /// They have one already, and this member joins it.
+    Existing,
+}
+
+/// Settings that contradict each other.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// `--initial-cluster` does not name this member.
+    #[error(
+        "--name: couldn't find local name {name:?} in the initial cluster configuration (--initial-cluster)"
+    )]
+    NameNotInCluster {
+        /// `--name`.
+        name: String,
+    },
+    /// `--initial-cluster` and `--initial-advertise-peer-urls` disagree about this member.
+    #[error(
+        "--initial-cluster has {name}={listed} but --initial-advertise-peer-urls is {advertised}: \
+         they must be the same"
+    )]
+    AdvertisedDiffers {
+        /// `--name`.
+        name: String,
+        /// By `--initial-cluster`.
+        listed: String,
+        /// By `--initial-advertise-peer-urls`.
+        advertised: String,
+    },
+    /// Two members of `--initial-cluster` have a URL in common, and would have each other's messages.
+    #[error("--initial-cluster: {url} is given twice")]
+    UrlTwice {
+        /// The URL.
+        url: String,
+    },
+}
+
+impl Url {
+    /// Parses `http://host:port`. What is wrong is said without the text, which the caller names.
+    pub fn parse(text: &str) -> Result<Url, &'static str> {
+        let rest = match text.split_once("://") {
+            Some(("http", rest)) => rest,
+            Some(("https", _)) => {
+                return Err("TLS (https) is not supported by this release; http://host:port");
+            }
+            Some(("unix" | "unixs", _)) => {
+                return Err("unix sockets are not supported by this release; http://host:port");
+            }
+            _ => return Err("http://host:port"),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let Some((host, port)) = rest.rsplit_once(':') else { return Err("a port: http://host:port") };
+        let host = match host.strip_prefix('[') {
+            Some(host) => host.strip_suffix(']').ok_or("a closing bracket: http://[address]:port")?,
+            None if host.contains(':') => {
+                return Err("brackets around an IPv6 address: http://[address]:port");
+            }
+            None => host,
+        };
+        let Ok(port) = port.parse() else {
+            return Err("a port from 0 to 65535 and no path: http://host:port");
+        };
+        let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:%".contains(c);
+        if host.is_empty() || !host.chars().all(is_host) {
+            return Err("a host: http://host:port");
+        }
+        let text = text.strip_suffix('/').unwrap_or(text);
+        Ok(Url { text: text.to_owned(), host: host.to_owned(), port })
+    }
+
+    /// `host:port`, to bind or connect to.
+    pub fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl std::fmt::Display for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl ServerConfig {
+    /// The cluster that the `initial-*` flags describe, and who this member is in it.
+    pub fn first_cluster(&self) -> Result<(InitialCluster, MemberId), ConfigError> {
+        let name = self.name.clone();
+        let Some(listed) = self.initial_cluster.get(&name) else {
+            return Err(ConfigError::NameNotInCluster { name });
+        };
+        let (listed, advertised) = (sorted_texts(listed), sorted_texts(&self.initial_advertise_peer_urls));
+        if listed != advertised {
+            let (listed, advertised) = (listed.join(","), advertised.join(","));
+            return Err(ConfigError::AdvertisedDiffers { name, listed, advertised });
+        }
+        let mut all: Vec<&Url> = self.initial_cluster.values().flatten().collect();
+        all.sort();
+        if let Some(twice) = all.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(ConfigError::UrlTwice { url: twice[0].text.clone() });
+        }
+        let token = &self.initial_cluster_token;
+        let cluster =
+            InitialCluster::new(token, self.initial_cluster.values().map(|urls| sorted_texts(urls)));
+        Ok((cluster, member_id(&listed, token)))
+    }
+
+    /// What the engine is told.
+    pub fn engine(
+        &self,
+        member: MemberId,
+        cluster: ClusterId,
+        incarnation: Incarnation,
+        boot: u32,
+    ) -> Config {
+        Config {
+            incarnation,
+            boot,
+            name: self.name.clone(),
+            client_urls: self.advertise_client_urls.iter().map(|url| url.text.clone()).collect(),
+            heartbeat_interval_ms: self.heartbeat_interval_ms,
+            election_timeout_ms: self.election_timeout_ms,
+            request_timeout_ms: 5000 + 2 * self.election_timeout_ms,
+            request_bytes_max: self.request_bytes_max,
+            snapshot_commands_min: self.snapshot_commands_min,
+            quota_bytes: self.quota_bytes,
+            watch_progress_interval_ms: self.watch_progress_interval_ms,
+            auto_compaction: self.auto_compaction,
+            ..Config::new(member, cluster)
+        }
+    }
+}
+
+fn sorted_texts(urls: &[Url]) -> Vec<String> {
+    let mut texts: Vec<String> = urls.iter().map(|url| url.text.clone()).collect();
+    texts.sort();
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        for (text, address) in [
+            ("http://127.0.0.1:2379", Some("127.0.0.1:2379")),
+            ("http://[::1]:2379", Some("[::1]:2379")),
+            ("http://localhost:80/", Some("localhost:80")),
+            ("https://localhost:80", None),
+            ("unix://sock:0", None),
+            ("localhost:80", None),
+            ("http://localhost", None),
+            ("http://:2379", None),
+            ("http://::1:2379", None),
+            ("http://[::1:2379", None),
+            ("http://localhost:80/path", None),
+            ("http://localhost:65536", None),
+            ("http://user@localhost:80", None),
+            ("", None),
+        ] {
+            assert_eq!(Url::parse(text).ok().map(|url| url.address()).as_deref(), address, "{text}");
+        }
+    }
+}

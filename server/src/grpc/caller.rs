@@ -1,0 +1,68 @@
+//! What a client says about itself in metadata.
+
+use super::Service;
+use crate::wire::error::status;
+use detcd_engine::request::RequestError;
+use tonic::Status;
+use tonic::metadata::MetadataMap;
+
+/// One call's caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Caller {
+    /// Refuse rather than wait where there is no leader; end a stream that has been without one for long.
+    pub(super) require_leader: bool,
+}
+
+impl Service {
+    /// Reads a call's metadata. `hasleader: true` refuses the call at once where this member knows no leader.
+    pub(super) fn caller(&self, metadata: &MetadataMap) -> Result<Caller, Status> {
+        let caller = read(metadata).map_err(status)?;
+        if caller.require_leader && self.member.status().leader.is_none() {
+            return Err(status(RequestError::NoLeader));
+        }
+        Ok(caller)
+    }
+}
+
+fn read(metadata: &MetadataMap) -> Result<Caller, RequestError> {
+    if let Some(version) = metadata.get("client-api-version")
+        && std::str::from_utf8(version.as_bytes()).is_err()
+    {
+        return Err(RequestError::InvalidClientApiVersion);
+    }
+    let require_leader = metadata.get("hasleader").is_some_and(|value| value.as_bytes() == b"true");
+    Ok(Caller { require_leader })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic::metadata::MetadataValue;
+
+    fn metadata(key: &'static str, value: &'static [u8]) -> MetadataMap {
+        let mut metadata = MetadataMap::new();
+        metadata.insert(key, MetadataValue::try_from(value).unwrap());
+        metadata
+    }
+
+    #[test]
+    fn only_the_word_true_asks_for_a_leader() {
+        for (key, value, expected) in [
+            ("hasleader", b"true".as_slice(), true),
+            ("hasleader", b"false", false),
+            ("other", b"true", false),
+        ] {
+            let caller = read(&metadata(key, value)).unwrap();
+            assert_eq!(caller.require_leader, expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_client_api_version_must_be_utf8() {
+        assert_eq!(
+            read(&metadata("client-api-version", b"3.7\xff")),
+            Err(RequestError::InvalidClientApiVersion)
+        );
+        assert!(read(&metadata("client-api-version", b"3.7")).is_ok());
+    }
+}

@@ -1,0 +1,23 @@
+//! Service Cluster.
+
+use super::Service;
+use crate::pb;
+use crate::wire::maintenance;
+use detcd_engine::request::{Reply, Request as Ask, Response as Answer};
+use tonic::{Request, Response, Status};
+
+#[tonic::async_trait]
+impl pb::cluster_server::Cluster for Service {
+    async fn member_list(
+        &self,
+        request: Request<pb::MemberListRequest>,
+    ) -> Result<Response<pb::MemberListResponse>, Status> {
+        let caller = self.caller(request.metadata())?;
+        let linearizable = request.into_inner().linearizable;
+        let Reply { term, response, .. } = self.ask(caller, Ask::MemberList { linearizable }).await?;
+        let Answer::MemberList(members) = response else {
+            panic!("a MemberList was answered with {response:?}")
+        };
+        Ok(Response::new(maintenance::member_list_response(self.header(0, term), members)))
+    }
+}

@@ -1,0 +1,60 @@
+//! Service KV.
+
+use super::Service;
+use crate::pb;
+use crate::wire::error::status;
+use crate::wire::{kv, txn};
+use detcd_engine::request::{Reply, Request as Ask, Response as Answer};
+use tonic::{Request, Response, Status};
+
+#[tonic::async_trait]
+impl pb::kv_server::Kv for Service {
+    async fn range(&self, request: Request<pb::RangeRequest>) -> Result<Response<pb::RangeResponse>, Status> {
+        let caller = self.caller(request.metadata())?;
+        let range = kv::range_request(request.into_inner()).map_err(status)?;
+        let Reply { revision, term, response } = self.ask(caller, Ask::Range(range)).await?;
+        let Answer::Range(found) = response else { panic!("a Range was answered with {response:?}") };
+        Ok(Response::new(kv::range_response(self.header(revision, term), found)))
+    }
+
+    async fn put(&self, request: Request<pb::PutRequest>) -> Result<Response<pb::PutResponse>, Status> {
+        let caller = self.caller(request.metadata())?;
+        let put = kv::put_request(request.into_inner()).map_err(status)?;
+        let Reply { revision, term, response } = self.ask(caller, Ask::Put(put)).await?;
+        let Answer::Put(prev_kv) = response else { panic!("a Put was answered with {response:?}") };
+        Ok(Response::new(kv::put_response(self.header(revision, term), prev_kv)))
+    }
+
+    async fn delete_range(
+        &self,
+        request: Request<pb::DeleteRangeRequest>,
+    ) -> Result<Response<pb::DeleteRangeResponse>, Status> {
+        let caller = self.caller(request.metadata())?;
+        let delete = kv::delete_range_request(request.into_inner()).map_err(status)?;
+        let Reply { revision, term, response } = self.ask(caller, Ask::DeleteRange(delete)).await?;
+        let Answer::DeleteRange(deleted) = response else {
+            panic!("a DeleteRange was answered with {response:?}")
+        };
+        Ok(Response::new(kv::delete_range_response(self.header(revision, term), deleted)))
+    }
+
+    async fn txn(&self, request: Request<pb::TxnRequest>) -> Result<Response<pb::TxnResponse>, Status> {
+        let caller = self.caller(request.metadata())?;
+        let ops_max = self.limits.txn_ops_max;
+        let txn = txn::txn_request(request.into_inner(), ops_max).map_err(status)?;
+        let Reply { revision, term, response } = self.ask(caller, Ask::Txn(txn)).await?;
+        let Answer::Txn(done) = response else { panic!("a Txn was answered with {response:?}") };
+        Ok(Response::new(txn::txn_response(self.header(revision, term), done)))
+    }
+
+    async fn compact(
+        &self,
+        request: Request<pb::CompactionRequest>,
+    ) -> Result<Response<pb::CompactionResponse>, Status> {
+        let caller = self.caller(request.metadata())?;
+        let compact = kv::compact_request(request.into_inner());
+        let Reply { revision, term, response } = self.ask(caller, Ask::Compact(compact)).await?;
+        assert_eq!(response, Answer::Compact, "a Compact was answered with something else");
+        Ok(Response::new(pb::CompactionResponse { header: self.header(revision, term) }))
+    }
+}

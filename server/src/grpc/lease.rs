@@ -1,0 +1,140 @@
+//! Service Lease.
+
+use super::{Caller, Service};
+use crate::member::{WatchMessage, WatchStream};
+use crate::pb;
+use crate::wire::error::status;
+use crate::wire::lease;
+use detcd_engine::request::{LeaseId, Reply, Request as Ask, RequestError, Response as Answer};
+use futures_util::stream;
+use std::pin::Pin;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status, Streaming};
+
+#[tonic::async_trait]
+impl pb::lease_server::Lease for Service {
+    type LeaseKeepAliveStream =
+        Pin<Box<dyn Stream<Item = Result<pb::LeaseKeepAliveResponse, Status>> + Send>>;
+
+    async fn lease_grant(
+        &self,
+        request: Request<pb::LeaseGrantRequest>,
+    ) -> Result<Response<pb::LeaseGrantResponse>, Status> {
+        let caller = self.caller(request.metadata())?;
+        let grant = lease::grant_request(request.into_inner());
+        let Reply { revision, term, response } = self.ask(caller, Ask::LeaseGrant(grant)).await?;
+        let Answer::LeaseGrant(granted) = response else {
+            panic!("a LeaseGrant was answered with {response:?}")
+        };
+        Ok(Response::new(lease::grant_response(self.header(revision, term), granted)))
+    }
+
+    async fn lease_revoke(
+        &self,
+        request: Request<pb::LeaseRevokeRequest>,
+    ) -> Result<Response<pb::LeaseRevokeResponse>, Status> {
+        let caller = self.caller(request.metadata())?;
+        let id = LeaseId(request.into_inner().id);
+        let Reply { revision, term, response } = self.ask(caller, Ask::LeaseRevoke(id)).await?;
+        assert_eq!(response, Answer::LeaseRevoke, "a LeaseRevoke was answered with something else");
+        Ok(Response::new(pb::LeaseRevokeResponse { header: self.header(revision, term) }))
+    }
+
+    async fn lease_keep_alive(
+        &self,
+        request: Request<Streaming<pb::LeaseKeepAliveRequest>>,
+    ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
+        let caller = self.caller(request.metadata())?;
+        let open = KeepAlives {
+            service: self.clone(),
+            caller,
+            leader_watch: caller.require_leader.then(|| self.member.open_watch(true)),
+            client: request.into_inner(),
+            ended: false,
+        };
+        Ok(Response::new(Box::pin(stream::unfold(open, |mut open| async move {
+            let item = open.next().await?;
+            open.ended = item.is_err();
+            Some((item, open))
+        }))))
+    }
+
+    async fn lease_time_to_live(
+        &self,
+        request: Request<pb::LeaseTimeToLiveRequest>,
+    ) -> Result<Response<pb::LeaseTimeToLiveResponse>, Status> {
+        let caller = self.caller(request.metadata())?;
+        let asked = lease::time_to_live_request(request.into_inner());
+        let Reply { revision, term, response } = self.ask(caller, Ask::LeaseTimeToLive(asked)).await?;
+        let Answer::LeaseTimeToLive(left) = response else {
+            panic!("a LeaseTimeToLive was answered with {response:?}")
+        };
+        Ok(Response::new(lease::time_to_live_response(self.header(revision, term), left)))
+    }
+
+    async fn lease_leases(
+        &self,
+        request: Request<pb::LeaseLeasesRequest>,
+    ) -> Result<Response<pb::LeaseLeasesResponse>, Status> {
+        let caller = self.caller(request.metadata())?;
+        let Reply { revision, term, response } = self.ask(caller, Ask::LeaseLeases).await?;
+        let Answer::LeaseLeases(leases) = response else {
+            panic!("a LeaseLeases was answered with {response:?}")
+        };
+        Ok(Response::new(lease::leases_response(self.header(revision, term), leases)))
+    }
+}
+
+/// One stream of keepalives, answered one by one in the order they come.
+struct KeepAlives {
+    service: Service,
+    caller: Caller,
+    /// A watch stream without watches: the member ends it when there has been no leader for too long, which is when
+    /// a keepalive stream of such a caller ends too.
+    leader_watch: Option<WatchStream>,
+    client: Streaming<pb::LeaseKeepAliveRequest>,
+    ended: bool,
+}
+
+impl KeepAlives {
+    /// The next response; `None` once the client has no more to ask. An error is the last.
+    async fn next(&mut self) -> Option<Result<pb::LeaseKeepAliveResponse, Status>> {
+        if self.ended {
+            return None;
+        }
+        let asked = tokio::select! {
+            biased;
+            refusal = leader_lost(&mut self.leader_watch) => return Some(Err(status(refusal))),
+            asked = self.client.message() => asked,
+        };
+        match asked {
+            Ok(Some(request)) => Some(self.keep_alive(LeaseId(request.id)).await),
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// The header tells the revision before the lease's time started again: a client must not be told of a revision
+    /// in which its lease, renewed after all, was already gone.
+    async fn keep_alive(&self, id: LeaseId) -> Result<pb::LeaseKeepAliveResponse, Status> {
+        let before = self.service.member.status();
+        let reply = self.service.ask(self.caller, Ask::LeaseKeepAlive(id)).await?;
+        let Answer::LeaseKeepAlive { id, ttl_secs } = reply.response else {
+            panic!("a LeaseKeepAlive was answered with {:?}", reply.response)
+        };
+        let header = self.service.header(before.revision, before.term);
+        Ok(pb::LeaseKeepAliveResponse { header, id: id.0, ttl: ttl_secs })
+    }
+}
+
+/// Returns when the member gives the stream up; never where it was not asked to.
+async fn leader_lost(leader_watch: &mut Option<WatchStream>) -> RequestError {
+    let Some(watch) = leader_watch else { return std::future::pending().await };
+    loop {
+        match watch.recv().await {
+            Some(WatchMessage::NoLeader) => return RequestError::NoLeader,
+            Some(_) => {}
+            None => return RequestError::Stopped,
+        }
+    }
+}

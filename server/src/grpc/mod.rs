@@ -1,0 +1,73 @@
+//! The services: decode, hand over to the member, await, encode. Nothing here knows what a request means.
+//!
+//! The same source runs on tonic and on the simulated tonic, so it names only what both have: listeners, limits,
+//! health and reflection are the binary's (`process`).
+
+mod caller;
+mod cluster;
+mod kv;
+mod lease;
+mod maintenance;
+mod watch;
+
+use crate::member::MemberHandle;
+use crate::pb;
+use crate::wire::{self, Headers};
+use caller::Caller;
+use detcd_engine::request::{Reply, Request};
+use tonic::Status;
+
+/// What the services are told once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `--max-txn-ops`.
+    pub txn_ops_max: usize,
+}
+
+/// What every service holds.
+#[derive(Clone, Debug)]
+pub struct Service {
+    member: MemberHandle,
+    headers: Headers,
+    limits: Limits,
+}
+
+/// The services of a member, to be added to a server of either world.
+#[derive(Clone, Debug)]
+pub struct Services {
+    /// Keys and values.
+    pub kv: pb::kv_server::KvServer<Service>,
+    /// Watches.
+    pub watch: pb::watch_server::WatchServer<Service>,
+    /// Leases.
+    pub lease: pb::lease_server::LeaseServer<Service>,
+    /// Members.
+    pub cluster: pb::cluster_server::ClusterServer<Service>,
+    /// Status and alarms.
+    pub maintenance: pb::maintenance_server::MaintenanceServer<Service>,
+}
+
+/// The services of this member.
+pub fn services(member: MemberHandle, limits: Limits) -> Services {
+    let headers = Headers { cluster: member.cluster_id(), member: member.member_id() };
+    let service = Service { member, headers, limits };
+    Services {
+        kv: pb::kv_server::KvServer::new(service.clone()),
+        watch: pb::watch_server::WatchServer::new(service.clone()),
+        lease: pb::lease_server::LeaseServer::new(service.clone()),
+        cluster: pb::cluster_server::ClusterServer::new(service.clone()),
+        maintenance: pb::maintenance_server::MaintenanceServer::new(service),
+    }
+}
+
+impl Service {
+    /// One unary request: the caller's metadata has been looked at, the request is well formed.
+    async fn ask(&self, caller: Caller, request: Request) -> Result<Reply, Status> {
+        self.member.request(request, caller.require_leader).await.map_err(wire::error::status)
+    }
+
+    /// The header of an answer.
+    fn header(&self, revision: i64, term: u64) -> Option<pb::ResponseHeader> {
+        self.headers.at(revision, term)
+    }
+}

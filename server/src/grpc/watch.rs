@@ -1,0 +1,83 @@
+//! Service Watch: one stream of the client's is one stream of the member's.
+//!
+//! No task and no channel stand between the member and the socket: the response stream *is* the loop that takes the
+//! next of either side, so an event costs one wake-up. The client may close its half; its watches go on.
+
+use super::Service;
+use crate::member::WatchStream;
+use crate::pb;
+use crate::wire::error::status;
+use crate::wire::watch;
+use detcd_engine::request::RequestError;
+use futures_util::stream;
+use std::pin::Pin;
+use tokio_stream::Stream;
+use tonic::{Code, Request, Response, Status, Streaming};
+
+struct OpenStream {
+    service: Service,
+    member: WatchStream,
+    client: Streaming<pb::WatchRequest>,
+    client_half_closed: bool,
+    ended: bool,
+}
+
+#[tonic::async_trait]
+impl pb::watch_server::Watch for Service {
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<pb::WatchResponse, Status>> + Send>>;
+
+    async fn watch(
+        &self,
+        request: Request<Streaming<pb::WatchRequest>>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let caller = self.caller(request.metadata())?;
+        let open = OpenStream {
+            service: self.clone(),
+            member: self.member.open_watch(caller.require_leader),
+            client: request.into_inner(),
+            client_half_closed: false,
+            ended: false,
+        };
+        Ok(Response::new(Box::pin(stream::unfold(open, |mut open| async move {
+            let item = open.next().await?;
+            open.ended = item.is_err();
+            Some((item, open))
+        }))))
+    }
+}
+
+impl OpenStream {
+    /// The next response. An error is the last: it ends the stream.
+    async fn next(&mut self) -> Option<Result<pb::WatchResponse, Status>> {
+        if self.ended {
+            return None;
+        }
+        loop {
+            tokio::select! {
+                biased;
+                asked = self.client.message(), if !self.client_half_closed => match asked {
+                    Ok(Some(request)) => {
+                        if let Some(input) = watch::watch_request(request) {
+                            self.member.send(input);
+                        }
+                    }
+                    Ok(None) => self.client_half_closed = true,
+                    Err(error) => return Some(Err(canceled(error))),
+                },
+                told = self.member.recv() => {
+                    let Some(message) = told else { return Some(Err(status(RequestError::Stopped))) };
+                    let Service { member, headers, .. } = &self.service;
+                    return Some(watch::watch_response(*headers, member.status().term, message).map_err(status));
+                }
+            }
+        }
+    }
+}
+
+/// etcd's words for a client that went away; other faults of the stream are passed on.
+fn canceled(error: Status) -> Status {
+    match error.code() {
+        Code::Cancelled => Status::cancelled("etcdserver: watch canceled"),
+        _ => error,
+    }
+}

@@ -1,0 +1,402 @@
+//! The command line, as Go programs read it: `-x v`, `--x v`, `-x=v` and `--x=v` are one.
+//!
+//! A flag that cannot be read ends the process with 2 and says which flag and what was expected; settings that can
+//! be read but contradict each other, or an environment that cannot be read, end it with 1. Both as etcd.
+
+use super::{duration, environment};
+use clap::{Arg, ArgAction, Command};
+use detcd::config::{InitialClusterState, ServerConfig, Url};
+use detcd::wire::maintenance::ETCD_VERSION;
+use detcd_engine::config::AutoCompaction;
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use tracing::level_filters::LevelFilter;
+
+/// etcd's quota where none is given.
+const QUOTA_BYTES_DEFAULT: u64 = 2 * 1024 * 1024 * 1024;
+/// etcd warns above this.
+const QUOTA_BYTES_LARGE: u64 = 8 * 1024 * 1024 * 1024;
+/// etcd refuses longer elections.
+const ELECTION_TIMEOUT_MS_MAX: u64 = 50_000;
+
+/// Name, default (for `--help` only where another flag decides it), meaning.
+const FLAGS: [(&str, &str, &str); 22] = [
+    ("name", "default", "Human-readable name of this member"),
+    ("data-dir", "", "Path to the data directory (default: <name>.etcd)"),
+    ("listen-peer-urls", "http://localhost:2380", "URLs to listen on for the other members"),
+    ("listen-client-urls", "http://localhost:2379", "URLs to listen on for clients"),
+    (
+        "initial-advertise-peer-urls",
+        "http://localhost:2380",
+        "This member's peer URLs, for the other members",
+    ),
+    ("advertise-client-urls", "http://localhost:2379", "This member's client URLs, for clients"),
+    ("initial-cluster", "", "First members, name=URL,... (default: this member alone)"),
+    ("initial-cluster-state", "new", "'new' to found a cluster, 'existing' to join one"),
+    ("initial-cluster-token", "etcd-cluster", "Tells clusters apart that are founded with equal URLs"),
+    ("heartbeat-interval", "100", "Milliseconds between heartbeats"),
+    ("election-timeout", "1000", "Milliseconds without a heartbeat before an election"),
+    ("snapshot-count", "10000", "Commands between two snapshots, at least"),
+    ("max-request-bytes", "1572864", "Largest request, in bytes"),
+    ("max-txn-ops", "128", "Most operations in a transaction"),
+    ("auto-compaction-mode", "periodic", "'periodic' or 'revision'"),
+    ("auto-compaction-retention", "0", "Hours, a duration such as 5m, or revisions; 0 never compacts"),
+    (
+        "quota-backend-bytes",
+        "0",
+        "Size at which writes are refused, in bytes; 0 for 2 GiB, negative for none",
+    ),
+    ("watch-progress-notify-interval", "10m", "How often idle watches that asked for it are told so"),
+    ("log-level", "info", "debug, info, warn, error, panic or fatal"),
+    ("logger", "zap", "Accepted for compatibility: logs are JSON lines as zap writes them"),
+    ("log-outputs", "default", "Accepted for compatibility: 'default' or 'stderr'"),
+    ("enable-grpc-gateway", "false", "Accepted for compatibility: there is no JSON gateway yet"),
+];
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Invocation {
+    /// Print this and end with 0.
+    Print(String),
+    /// Run a member.
+    Run(Box<Settings>),
+}
+
+/// How to run.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Settings {
+    /// The member.
+    pub(crate) server: ServerConfig,
+    /// The least level that is logged.
+    pub(crate) log_level: LevelFilter,
+    /// To be logged once logs can be.
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Something to tell the operator that stops nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Warning {
+    /// An `ETCD_*` variable that is no flag's.
+    UnknownVariable(String),
+    /// A quota larger than etcd recommends.
+    LargeQuota(u64),
+}
+
+/// Why the process cannot start.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FlagError {
+    /// Not a flag, or a flag without its value.
+    #[error("{0}")]
+    Usage(String),
+    /// A value that is not what the flag wants.
+    #[error("invalid value {value:?} for flag --{flag}: expected {expected}")]
+    Value { flag: &'static str, value: String, expected: String },
+    /// As `Value`, from the environment: the value is not repeated.
+    #[error("invalid value in environment variable {variable}: expected {expected}")]
+    Variable { variable: String, expected: String },
+    /// A flag and its variable are both given.
+    #[error(
+        "conflicting environment variable {variable} is shadowed by corresponding command-line flag \
+         (either unset environment variable or disable flag)"
+    )]
+    Shadowed { variable: String },
+    /// Values that do not go together.
+    #[error("{0}")]
+    Contradiction(String),
+}
+
+impl FlagError {
+    /// The process's exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            FlagError::Usage(_) | FlagError::Value { .. } => 2,
+            FlagError::Variable { .. } | FlagError::Shadowed { .. } | FlagError::Contradiction(_) => 1,
+        }
+    }
+}
+
+/// Reads arguments (without the program's name) and environment.
+pub(crate) fn parse(
+    arguments: impl IntoIterator<Item = String>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Invocation, FlagError> {
+    let matches = match command().try_get_matches_from(gnu_style(arguments)) {
+        Ok(matches) => matches,
+        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
+            return Ok(Invocation::Print(error.to_string()));
+        }
+        Err(error) => return Err(FlagError::Usage(error.to_string().trim_end().to_owned())),
+    };
+    if matches.get_flag("version") {
+        return Ok(Invocation::Print(version()));
+    }
+    let mut given = BTreeMap::new();
+    for (flag, ..) in FLAGS {
+        if let Some(value) = matches.get_one::<String>(flag) {
+            given.insert(flag, value.clone());
+        }
+    }
+    let on_command_line = given.keys().copied().collect();
+    let unknown = environment::merge(&mut given, FLAGS.map(|(flag, ..)| flag), environment)?;
+    let mut settings = Given { given, on_command_line }.settings()?;
+    settings.warnings.extend(unknown.into_iter().map(Warning::UnknownVariable));
+    Ok(Invocation::Run(Box::new(settings)))
+}
+
+fn command() -> Command {
+    let flags = FLAGS.map(|(flag, default, meaning)| {
+        let help =
+            if default.is_empty() { meaning.to_owned() } else { format!("{meaning} (default: {default})") };
+        Arg::new(flag).long(flag).help(help).allow_hyphen_values(true).action(ArgAction::Set)
+    });
+    Command::new("detcd")
+        .about(
+            "A consensus store that every etcd v3 client can use. Every flag --x-y can be set as ETCD_X_Y.",
+        )
+        .args(flags)
+        .arg(
+            Arg::new("version").long("version").help("Print the version and exit").action(ArgAction::SetTrue),
+        )
+        .args_override_self(true)
+}
+
+/// `-x v`, `-x=v` and `--x v` as `--x=v`: a value may then begin with a dash, as Go allows.
+fn gnu_style(arguments: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut arguments = arguments.into_iter();
+    let mut out = vec!["detcd".to_owned()];
+    while let Some(argument) = arguments.next() {
+        let name = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-'));
+        match name {
+            Some("h" | "help") => out.push("--help".to_owned()),
+            Some(name) if FLAGS.iter().any(|(flag, ..)| *flag == name) => match arguments.next() {
+                Some(value) => out.push(format!("--{name}={value}")),
+                None => out.push(format!("--{name}")),
+            },
+            Some(name) if !name.is_empty() => out.push(format!("--{name}")),
+            Some(_) | None => out.push(argument),
+        }
+    }
+    out
+}
+
+fn version() -> String {
+    format!(
+        "etcd Version: {ETCD_VERSION}\nGit SHA: Not provided\nGo Version: none (Rust)\nGo OS/Arch: {}/{}\n\
+         detcd Version: {}\n",
+        std::env::consts::OS,
+        match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        },
+        env!("CARGO_PKG_VERSION"),
+    )
+}
+
+/// The flags and variables that were given.
+struct Given {
+    given: BTreeMap<&'static str, String>,
+    on_command_line: Vec<&'static str>,
+}
+
+impl Given {
+    fn text(&self, flag: &'static str) -> &str {
+        let default = FLAGS.iter().find(|(name, ..)| *name == flag).map(|(_, default, _)| *default);
+        self.given.get(flag).map_or_else(|| default.expect("a flag of FLAGS"), String::as_str)
+    }
+
+    fn wrong(&self, flag: &'static str, expected: impl Into<String>) -> FlagError {
+        let expected = expected.into();
+        if self.on_command_line.contains(&flag) {
+            FlagError::Value { flag, value: self.text(flag).to_owned(), expected }
+        } else {
+            FlagError::Variable { variable: environment::variable(flag), expected }
+        }
+    }
+
+    fn number<T: FromStr>(&self, flag: &'static str, expected: &str) -> Result<T, FlagError> {
+        self.text(flag).parse().map_err(|_| self.wrong(flag, expected))
+    }
+
+    fn positive<T: FromStr + Default + PartialEq>(
+        &self,
+        flag: &'static str,
+        what: &str,
+    ) -> Result<T, FlagError> {
+        let number: T = self.number(flag, what)?;
+        if number == T::default() { Err(self.wrong(flag, what)) } else { Ok(number) }
+    }
+
+    fn urls(&self, flag: &'static str) -> Result<Vec<Url>, FlagError> {
+        let parse = |text: &str| Url::parse(text.trim()).map_err(|expected| self.wrong(flag, expected));
+        self.text(flag).split(',').map(parse).collect()
+    }
+
+    /// URLs to bind: addresses, because a name may come to mean another interface tomorrow.
+    fn listen_urls(&self, flag: &'static str) -> Result<Vec<Url>, FlagError> {
+        let urls = self.urls(flag)?;
+        let is_address = |url: &Url| url.host == "localhost" || url.host.parse::<std::net::IpAddr>().is_ok();
+        match urls.iter().find(|url| !is_address(url)) {
+            Some(url) => {
+                Err(FlagError::Contradiction(format!("--{flag}: expected IP in URL for binding ({url})")))
+            }
+            None => Ok(urls),
+        }
+    }
+
+    fn choice<T: Copy>(&self, flag: &'static str, choices: &[(&str, T)]) -> Result<T, FlagError> {
+        let text = self.text(flag);
+        let found = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        found.ok_or_else(|| self.wrong(flag, format!("one of {}", names.join(", "))))
+    }
+
+    fn settings(&self) -> Result<Settings, FlagError> {
+        let name = self.text("name").to_owned();
+        let data_dir = match self.text("data-dir") {
+            "" => format!("{name}.etcd"),
+            data_dir => data_dir.to_owned(),
+        };
+        let initial_advertise_peer_urls = self.urls("initial-advertise-peer-urls")?;
+        let initial_cluster = self.initial_cluster(&name, &initial_advertise_peer_urls)?;
+        let states = [("new", InitialClusterState::New), ("existing", InitialClusterState::Existing)];
+        let milliseconds = "a number of milliseconds above 0";
+        let server = ServerConfig {
+            data_dir: data_dir.into(),
+            listen_client_urls: self.listen_urls("listen-client-urls")?,
+            advertise_client_urls: self.urls("advertise-client-urls")?,
+            listen_peer_urls: self.listen_urls("listen-peer-urls")?,
+            initial_advertise_peer_urls,
+            initial_cluster,
+            initial_cluster_state: self.choice("initial-cluster-state", &states)?,
+            initial_cluster_token: self.text("initial-cluster-token").to_owned(),
+            heartbeat_interval_ms: self.positive("heartbeat-interval", milliseconds)?,
+            election_timeout_ms: self.positive("election-timeout", milliseconds)?,
+            snapshot_commands_min: self.number("snapshot-count", "a number of commands, 0 or more")?,
+            request_bytes_max: self
+                .positive::<u32>("max-request-bytes", "a number of bytes above 0 and below 4 GiB")?
+                as usize,
+            txn_ops_max: self.positive::<u32>("max-txn-ops", "a number of operations above 0")? as usize,
+            auto_compaction: self.auto_compaction()?,
+            quota_bytes: self.quota_bytes()?,
+            watch_progress_interval_ms: self.progress_interval_ms()?,
+            name,
+        };
+        self.accepted_only()?;
+        self.contradictions(&server)?;
+        let quota = server.quota_bytes;
+        let large = (quota > QUOTA_BYTES_LARGE && quota != u64::MAX).then_some(Warning::LargeQuota(quota));
+        Ok(Settings { server, log_level: self.log_level()?, warnings: large.into_iter().collect() })
+    }
+
+    /// `name=url`, comma-separated; a name may come again with another URL.
+    fn initial_cluster(
+        &self,
+        name: &str,
+        advertised: &[Url],
+    ) -> Result<BTreeMap<String, Vec<Url>>, FlagError> {
+        let flag = "initial-cluster";
+        if self.text(flag).is_empty() {
+            return Ok(BTreeMap::from([(name.to_owned(), advertised.to_vec())]));
+        }
+        let mut members: BTreeMap<String, Vec<Url>> = BTreeMap::new();
+        for pair in self.text(flag).split(',') {
+            let Some((name, url)) = pair.trim().split_once('=').filter(|(name, _)| !name.is_empty()) else {
+                return Err(self.wrong(flag, "name=http://host:port, comma-separated"));
+            };
+            let url =
+                Url::parse(url).map_err(|expected| self.wrong(flag, format!("name=URL with {expected}")))?;
+            members.entry(name.to_owned()).or_default().push(url);
+        }
+        Ok(members)
+    }
+
+    fn auto_compaction(&self) -> Result<AutoCompaction, FlagError> {
+        let flag = "auto-compaction-retention";
+        let periodic = self.choice("auto-compaction-mode", &[("periodic", true), ("revision", false)])?;
+        let text = self.text(flag);
+        if !periodic {
+            return match text.parse::<i64>() {
+                Ok(0) => Ok(AutoCompaction::Off),
+                Ok(revisions) if revisions > 0 => Ok(AutoCompaction::Revisions(revisions)),
+                _ => {
+                    Err(self
+                        .wrong(flag, "a number of revisions, 0 or more (--auto-compaction-mode is revision)"))
+                }
+            };
+        }
+        let ms = match text.parse::<u64>() {
+            Ok(hours) => hours.checked_mul(3_600_000),
+            Err(_) => duration::parse_ms(text),
+        };
+        match ms {
+            Some(0) => Ok(AutoCompaction::Off),
+            Some(ms) => Ok(AutoCompaction::PeriodMs(ms)),
+            None => Err(self.wrong(flag, "hours, or a duration such as 5m or 72h, not negative")),
+        }
+    }
+
+    fn quota_bytes(&self) -> Result<u64, FlagError> {
+        let bytes: i64 =
+            self.number("quota-backend-bytes", "a number of bytes, 0 for the default of 2 GiB")?;
+        Ok(match u64::try_from(bytes) {
+            Ok(0) => QUOTA_BYTES_DEFAULT,
+            Ok(bytes) => bytes,
+            Err(_) => u64::MAX,
+        })
+    }
+
+    fn progress_interval_ms(&self) -> Result<u64, FlagError> {
+        let flag = "watch-progress-notify-interval";
+        let expected = "a duration of 100ms or more, such as 10m";
+        match duration::parse_ms(self.text(flag)) {
+            Some(ms) if ms >= 100 => Ok(ms),
+            _ => Err(self.wrong(flag, expected)),
+        }
+    }
+
+    fn log_level(&self) -> Result<LevelFilter, FlagError> {
+        let levels = [
+            ("debug", LevelFilter::DEBUG),
+            ("info", LevelFilter::INFO),
+            ("warn", LevelFilter::WARN),
+            ("error", LevelFilter::ERROR),
+            ("panic", LevelFilter::OFF),
+            ("fatal", LevelFilter::OFF),
+        ];
+        self.choice("log-level", &levels)
+    }
+
+    /// Flags that are accepted with the one meaning they can have here.
+    fn accepted_only(&self) -> Result<(), FlagError> {
+        self.choice("logger", &[("zap", ())])?;
+        self.choice("log-outputs", &[("default", ()), ("stderr", ())])?;
+        self.choice("enable-grpc-gateway", &[("false", ()), ("true", ())])
+    }
+
+    fn contradictions(&self, server: &ServerConfig) -> Result<(), FlagError> {
+        let ServerConfig { heartbeat_interval_ms: heartbeat, election_timeout_ms: election, .. } = *server;
+        let wrong = |text: String| Err(FlagError::Contradiction(text));
+        if heartbeat.saturating_mul(5) > election {
+            return wrong(format!(
+                "--election-timeout[{election}ms] should be at least as 5 times as --heartbeat-interval[{heartbeat}ms]"
+            ));
+        }
+        if election > ELECTION_TIMEOUT_MS_MAX {
+            return wrong(format!(
+                "--election-timeout[{election}ms] is too long, and should be set less than {ELECTION_TIMEOUT_MS_MAX}ms"
+            ));
+        }
+        if self.given.contains_key("listen-client-urls") && !self.given.contains_key("advertise-client-urls")
+        {
+            return wrong(
+                "--advertise-client-urls is required when --listen-client-urls is set explicitly".to_owned(),
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "flags_tests.rs"]
+mod tests;

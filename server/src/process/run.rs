@@ -1,0 +1,136 @@
+//! From a started member to a process that serves it, and back to nothing.
+//!
+//! ```text
+//!    bind all ── start the member ── serve peers ── ready? ── serve clients ── signal? ── hand over ── stop ── end
+//! ```
+//!
+//! Sockets are bound first, so that a port in use changes nothing on disk. Clients are served only once the member
+//! can serve them: until then their connections wait in the listen queue, as with etcd.
+
+use super::listen::{self, BindError};
+use super::signals;
+use detcd::config::ServerConfig;
+use detcd::grpc::{self, Limits};
+use detcd::member::MemberHandle;
+use std::error::Error;
+use std::future::Future;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tracing::{info, warn};
+
+/// How long open calls may take to end once the member has stopped.
+const LAST_CALLS: Duration = Duration::from_secs(5);
+
+/// All sockets of a member.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    clients: Vec<TcpListener>,
+    peers: Vec<TcpListener>,
+}
+
+/// A member that was started.
+pub(crate) struct Started<Ready, Stop> {
+    /// For the services.
+    pub(crate) handle: MemberHandle,
+    /// What other members call.
+    pub(crate) peer_services: Routes,
+    /// Resolves once the member has applied what it knew and can serve.
+    pub(crate) ready: Ready,
+    /// When polled, hands leadership on and stops the member; resolves when that is done.
+    pub(crate) stop: Stop,
+}
+
+impl Listeners {
+    /// Binds every listen URL.
+    pub(crate) async fn bind(config: &ServerConfig) -> Result<Listeners, BindError> {
+        let peers = listen::bind("listen-peer-urls", &config.listen_peer_urls).await?;
+        let clients = listen::bind("listen-client-urls", &config.listen_client_urls).await?;
+        Ok(Listeners { clients, peers })
+    }
+}
+
+/// Serves until a signal asks to stop. An error means that a socket could not be served any more.
+pub(crate) async fn serve<Ready, Stop>(
+    config: &ServerConfig,
+    listeners: Listeners,
+    member: Started<Ready, Stop>,
+) -> Result<(), Box<dyn Error>>
+where
+    Ready: Future<Output = ()>,
+    Stop: Future<Output = ()>,
+{
+    let Started { handle, peer_services, ready, stop } = member;
+    let (stop_serving, stopping) = watch::channel(false);
+    let peers = tokio::spawn(serve_peers(listeners.peers, peer_services, stopping.clone()));
+    let signal = signals::asked_to_stop();
+    tokio::pin!(signal);
+    let came_early = tokio::select! {
+        biased;
+        signal = &mut signal => Some(signal?),
+        () = ready => None,
+    };
+    let mut clients = None;
+    let signal = match came_early {
+        Some(signal) => signal,
+        None => {
+            info!("ready to serve client requests");
+            for url in &config.listen_client_urls {
+                warn!(
+                    traffic = "grpc",
+                    address = %url.address(),
+                    "serving client traffic insecurely; this is strongly discouraged!"
+                );
+            }
+            let services = grpc::services(handle, Limits { txn_ops_max: config.txn_ops_max });
+            let serving =
+                listen::serve_clients(listeners.clients, services, config.request_bytes_max, stopping);
+            let mut serving = tokio::spawn(serving);
+            let signal = tokio::select! {
+                biased;
+                signal = &mut signal => signal?,
+                served = &mut serving => {
+                    served??;
+                    return Err("client listeners stopped on their own".into());
+                }
+            };
+            clients = Some(serving);
+            signal
+        }
+    };
+    info!(signal, "received signal; shutting down");
+    stop.await;
+    stop_serving.send_replace(true);
+    let last_calls = async {
+        if let Some(clients) = clients {
+            clients.await??;
+        }
+        peers.await??;
+        Ok::<(), Box<dyn Error>>(())
+    };
+    match tokio::time::timeout(LAST_CALLS, last_calls).await {
+        Ok(ended) => ended?,
+        Err(_) => warn!("open calls did not end in time"),
+    }
+    info!("closed etcd server");
+    Ok(())
+}
+
+async fn serve_peers(
+    listeners: Vec<TcpListener>,
+    services: Routes,
+    stop: watch::Receiver<bool>,
+) -> Result<(), tonic::transport::Error> {
+    let mut serving = tokio::task::JoinSet::new();
+    for listener in listeners {
+        let stop = listen::stopped(stop.clone());
+        let server = Server::builder().add_routes(services.clone());
+        serving.spawn(server.serve_with_incoming_shutdown(listen::incoming(listener), stop));
+    }
+    while let Some(served) = serving.join_next().await {
+        served.expect("serving does not panic and is not aborted")?;
+    }
+    Ok(())
+}
