@@ -333,7 +333,7 @@ impl Driver {
         let could_win = match kind {
             // A vote can be answered before the engine hears that the write it waited for is persisted; raft-rs
             // asserts that a new leader's log is.
-            RaftMessageKind::VoteResponse => self.is_log_persisted(),
+            RaftMessageKind::VoteResponse => self.role() != Role::Candidate || self.is_log_persisted(),
             RaftMessageKind::TimeoutNow => self.can_campaign(),
             _ => true,
         };
@@ -434,6 +434,13 @@ impl Driver {
             .filter(|(id, progress)| **id != self.me.0 && voters.contains(**id) && progress.matched > 0)
             .max_by_key(|(id, progress)| (progress.recent_active, progress.matched, std::cmp::Reverse(**id)))
             .map(|(id, _)| MemberId(*id))
+    }
+
+    /// The last entry a follower acknowledged, and the next one to send it.
+    #[cfg(test)]
+    pub(super) fn progress(&self, follower: MemberId) -> (u64, u64) {
+        let progress = self.raw.raft.prs().get(follower.0).expect("a member");
+        (progress.matched, progress.next_idx)
     }
 
     /// What is to be done. Runs until raft has nothing more to say.

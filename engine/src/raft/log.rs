@@ -58,12 +58,6 @@ impl LogStore {
         self.base.0 + self.entries.len() as u64
     }
 
-    /// What it occupies, approximately.
-    #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// The term at `index`; `None` outside of `base ..= last`.
     pub(super) fn term_at(&self, index: u64) -> Option<u64> {
         if index == self.base.0 {
@@ -182,5 +176,58 @@ impl Storage for LogStore {
             return Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable));
         }
         Ok(snapshot_into_raft(&self.snapshot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(index: u64, term: u64) -> Entry {
+        let mut entry = Entry::default();
+        (entry.index, entry.term) = (index, term);
+        entry.data = vec![7; 100].into();
+        entry
+    }
+
+    fn log(count: u64) -> LogStore {
+        let entries: Vec<Entry> = (1..=count).map(|index| entry(index, 1)).collect();
+        LogStore::new(HardState::default(), SnapshotMeta::default(), entries)
+    }
+
+    #[test]
+    fn an_entry_replaces_all_from_its_index() {
+        let mut log = log(5);
+        log.append(&[entry(3, 2)]);
+        assert_eq!((log.last(), log.term_at(2), log.term_at(3), log.term_at(4)), (3, Some(1), Some(2), None));
+        assert_eq!(log.bytes, 3 * (100 + ENTRY_OVERHEAD_BYTES));
+    }
+
+    #[test]
+    fn nothing_that_is_not_applied_or_not_in_a_snapshot_is_truncated() {
+        let mut log = log(5);
+        log.truncate(0, 4);
+        assert_eq!(log.first(), 1, "the snapshot stands at 0");
+        log.set_snapshot(SnapshotMeta { index: 4, term: 1, ..SnapshotMeta::default() });
+        log.truncate(0, 3);
+        assert_eq!((log.first(), log.term_at(3), log.term_at(2)), (4, Some(1), None));
+        assert!(log.term(2) == Err(Error::Store(StorageError::Compacted)));
+        assert!(log.term(6) == Err(Error::Store(StorageError::Unavailable)));
+    }
+
+    #[test]
+    fn a_bounded_read_gives_one_entry_at_least() {
+        let log = log(5);
+        let count = |bytes: u64| log.entries(1, 6, bytes, GetEntriesContext::empty(false)).unwrap().len();
+        assert_eq!((count(0), count(500), count(u64::MAX)), (1, 2, 5));
+    }
+
+    #[test]
+    fn a_snapshot_below_the_log_is_not_offered() {
+        let mut log = log(5);
+        assert!(log.snapshot(0, 2).is_err(), "index 0 would end the process");
+        log.set_snapshot(SnapshotMeta { index: 4, term: 1, ..SnapshotMeta::default() });
+        assert_eq!(log.snapshot(0, 2).unwrap().get_metadata().index, 4);
+        assert!(log.snapshot(5, 2).is_err());
     }
 }

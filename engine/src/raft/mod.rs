@@ -5,6 +5,8 @@ pub mod driver;
 pub(crate) mod fields;
 mod log;
 mod refuse;
+#[cfg(test)]
+mod tests;
 
 pub use driver::{Driver, Output, PersistRequest, ReadTicket, Role};
 pub use refuse::StepRefused;

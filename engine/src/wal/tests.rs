@@ -1,1 +1,236 @@
+use super::*;
+use crate::raft::{EntryKind, HardState, LogEntry, LogRecord, RecoveredLog, SnapshotMeta};
 
+const EXPECTED: ExpectedSegment = ExpectedSegment {
+    cluster: ClusterId(0xc1),
+    member: MemberId(1),
+    incarnation: Incarnation(9),
+    number: 7,
+    previous: None,
+};
+
+fn header(tail: LogTail) -> SegmentHeader {
+    let ExpectedSegment { cluster, member, incarnation, number, .. } = EXPECTED;
+    SegmentHeader { cluster, member, incarnation, number, previous: 5, tail }
+}
+
+fn hard_state(term: u64, commit: u64) -> HardState {
+    HardState { term, vote: MemberId(1), commit }
+}
+
+fn entry(index: u64, term: u64) -> LogEntry {
+    let data = format!("data of {index}@{term}").into_bytes();
+    LogEntry { term, index, kind: EntryKind::Commands, data: data.into() }
+}
+
+fn append(state: Option<(u64, u64)>, entries: &[(u64, u64)]) -> LogRecord {
+    let hard_state = state.map(|(term, commit)| hard_state(term, commit));
+    LogRecord::Append {
+        hard_state,
+        entries: entries.iter().map(|(index, term)| entry(*index, *term)).collect(),
+    }
+}
+
+fn installed(index: u64, term: u64, hard_term: u64) -> LogRecord {
+    LogRecord::Installed { hard_state: hard_state(hard_term, index), meta: meta(index, term) }
+}
+
+fn meta(index: u64, term: u64) -> SnapshotMeta {
+    SnapshotMeta { index, term, voters: vec![MemberId(1), MemberId(2)], learners: vec![MemberId(3)] }
+}
+
+fn records() -> Vec<LogRecord> {
+    vec![
+        append(Some((1, 0)), &[]),
+        append(None, &[(1, 1), (2, 1)]),
+        append(Some((2, 1)), &[(2, 2), (3, 2)]),
+        installed(9, 2, 3),
+        append(None, &[(10, 3)]),
+    ]
+}
+
+/// A segment of one record a batch, each batch durable before the next: its bytes, and where records start.
+fn segment(padding: usize) -> (Vec<u8>, Vec<usize>) {
+    let (mut bytes, mut chain) = encode_header(&header(LogTail::default()));
+    let mut starts = Vec::new();
+    for record in records() {
+        starts.push(bytes.len());
+        let synced = chain.end_offset();
+        encode_batch(&mut chain, &[record], synced, &mut bytes);
+        assert_eq!(chain.end_offset(), bytes.len() as u64);
+    }
+    starts.push(bytes.len());
+    bytes.resize(bytes.len() + padding, 0);
+    (bytes, starts)
+}
+
+fn read(bytes: &[u8], is_last: bool) -> Result<SegmentContents, WalError> {
+    read_segment(Bytes::copy_from_slice(bytes), &EXPECTED, is_last)
+}
+
+#[test]
+fn what_was_written_is_read() {
+    for padding in [0, 1, 15, 16, 4096] {
+        let (bytes, starts) = segment(padding);
+        for is_last in [true, false] {
+            let contents = read(&bytes, is_last).unwrap();
+            assert_eq!(contents.records, records());
+            assert_eq!(contents.header, header(LogTail::default()));
+            assert_eq!((contents.end_offset, contents.torn), (starts[5] as u64, None));
+        }
+    }
+}
+
+#[test]
+fn a_tail_cut_anywhere_leaves_the_records_before_it() {
+    let (bytes, starts) = segment(0);
+    for length in starts[0]..bytes.len() {
+        for padding in [0, 64] {
+            let mut cut = bytes[..length].to_vec();
+            // Not zeros: a record may end in zeros, and would be whole again.
+            cut.resize(length + padding, 0x5a);
+            let whole = starts.iter().filter(|start| **start <= length).count() - 1;
+            let contents = read(&cut, true).unwrap();
+            assert_eq!(contents.records, records()[..whole], "{length} bytes");
+            assert_eq!(contents.end_offset, starts[whole] as u64);
+        }
+    }
+    for length in 0..starts[0] {
+        assert!(read(&bytes[..length], true).is_err(), "a header of {length} bytes");
+    }
+}
+
+#[test]
+fn a_bit_flipped_anywhere_is_noticed() {
+    let (bytes, starts) = segment(32);
+    let end = starts[5];
+    for bit in 0..end * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let found = read(&flipped, true);
+        if bit / 8 >= starts[4] {
+            // The very last batch: nothing behind it says that it was durable. It counts as torn.
+            let contents = found.unwrap();
+            assert_eq!(contents.records, records()[..4], "bit {bit}");
+            assert!(contents.torn.is_some());
+            let corrupt = read(&flipped, false);
+            assert!(matches!(corrupt, Err(WalError::Corrupt { .. })), "bit {bit}: {corrupt:?}");
+        } else if bit / 8 >= starts[0] {
+            let start = starts.iter().rev().find(|start| **start <= bit / 8).unwrap();
+            let Err(WalError::Corrupt { offset, .. }) = found else { panic!("bit {bit}: {found:?}") };
+            assert_eq!(offset, *start as u64, "bit {bit}");
+        } else {
+            assert!(found.is_err(), "bit {bit} of the header");
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_was_not_durable_may_lose_its_middle() {
+    // Three records in one batch: the disk wrote the third, not the second. Nobody was told of any.
+    let (mut bytes, mut chain) = encode_header(&header(LogTail::default()));
+    let mut starts = Vec::new();
+    let synced = chain.end_offset();
+    for record in &records()[..3] {
+        starts.push(bytes.len());
+        encode_batch(&mut chain, std::slice::from_ref(record), synced, &mut bytes);
+    }
+    bytes[starts[1]..starts[2]].fill(0);
+    let contents = read(&bytes, true).unwrap();
+    assert_eq!(contents.records, records()[..1]);
+    assert!(contents.torn.is_some());
+}
+
+#[test]
+fn errors_name_expected_and_found() {
+    let (bytes, starts) = segment(0);
+    let with = |change: fn(&mut ExpectedSegment)| {
+        let mut expected = EXPECTED;
+        change(&mut expected);
+        read_segment(Bytes::copy_from_slice(&bytes), &expected, true).unwrap_err().to_string()
+    };
+    assert_eq!(with(|e| e.cluster = ClusterId(2)), "cluster 2 expected, c1 found");
+    assert_eq!(with(|e| e.member = MemberId(2)), "member 2 expected, 1 found");
+    assert_eq!(with(|e| e.incarnation = Incarnation(2)), "incarnation 2 expected, 9 found");
+    assert_eq!(with(|e| e.number = 8), "segment number 8 expected, 7 found");
+    let wanted = "checksum of the segment before 0x00000006 expected, 0x00000005 found";
+    assert_eq!(with(|e| e.previous = Some(6)), wanted);
+    let mut newer = bytes.clone();
+    newer[8] = 2;
+    let text = read(&newer, true).unwrap_err().to_string();
+    assert_eq!(text, "write-ahead log of format 2, this release reads format 1");
+    let mut damaged = bytes.clone();
+    damaged[starts[1]] = 0;
+    let text = read(&damaged, true).unwrap_err().to_string();
+    let (at, proof) = (starts[1], starts[2]);
+    assert!(text.starts_with(&format!("corrupt record at offset {at}: marker")), "{text}");
+    let wanted = format!("the record at offset {proof} says that {proof} bytes were durable before it");
+    assert!(text.ends_with(&wanted), "{text}");
+}
+
+fn replay(records: &[LogRecord]) -> Result<LogReplay, ReplayError> {
+    let mut replay = LogReplay::new();
+    records.iter().try_for_each(|record| replay.push(record.clone()))?;
+    Ok(replay)
+}
+
+fn recovered(state: HardState, entries: &[(u64, u64)]) -> Result<RecoveredLog, ReplayError> {
+    let entries = entries.iter().map(|(index, term)| entry(*index, *term)).collect();
+    Ok(RecoveredLog { hard_state: state, entries })
+}
+
+#[test]
+fn replay_adds_records_up() {
+    let found = replay(&records()).unwrap().finish(&meta(9, 2));
+    assert_eq!(found, recovered(hard_state(3, 9), &[(10, 3)]));
+    let found = replay(&records()[..3]).unwrap().finish(&meta(0, 0));
+    assert_eq!(found, recovered(hard_state(2, 1), &[(1, 1), (2, 2), (3, 2)]), "a suffix was overwritten");
+    let found = replay(&records()[..3]).unwrap().finish(&meta(2, 2));
+    assert_eq!(found, recovered(hard_state(2, 2), &[(3, 2)]), "the snapshot raises the commit");
+    let found = replay(&records()[..3]).unwrap().finish(&meta(20, 4));
+    assert_eq!(found, recovered(hard_state(2, 20), &[]), "a snapshot newer than the log");
+    let found = replay(&records()[..3]).unwrap().finish(&meta(3, 1));
+    assert_eq!(
+        found,
+        recovered(hard_state(2, 3), &[]),
+        "a forgotten leader's entry where the snapshot stands"
+    );
+}
+
+#[test]
+fn replay_refuses_what_does_not_add_up() {
+    let missing = replay(&records()).unwrap().finish(&meta(8, 2));
+    assert_eq!(missing, Err(ReplayError::MissingEntries { snapshot: 8, base: 9 }));
+    let differs = replay(&records()[..3]).unwrap().finish(&meta(1, 7));
+    assert_eq!(differs, Err(ReplayError::SnapshotDiffers { index: 1, log: 1, snapshot: 7 }));
+    let cases = [
+        ("a gap", append(None, &[(5, 2)])),
+        ("a gap within", append(None, &[(4, 2), (6, 2)])),
+        ("a committed entry replaced", append(None, &[(1, 2)])),
+        ("the term of the log goes back", append(None, &[(4, 1)])),
+        ("the term of the log beyond the hard state's", append(None, &[(4, 3)])),
+        ("the hard state's term goes back", append(Some((1, 1)), &[])),
+        ("the commit goes back", append(Some((2, 0)), &[])),
+        ("the commit beyond the log", append(Some((2, 4)), &[])),
+        ("an index at the end of numbers", append(Some((2, 1)), &[(u64::MAX, 2)])),
+    ];
+    for (name, record) in cases {
+        let mut records = records()[..3].to_vec();
+        records.push(record);
+        assert!(replay(&records).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_segment_continues_the_one_before_it() {
+    let mut replayed = replay(&records()[..3]).unwrap();
+    let tail = replayed.tail();
+    assert_eq!(tail, LogTail { hard_state: hard_state(2, 1), last_index: 3, last_term: 2 });
+    assert_eq!(replayed.begin_segment(&header(tail)), Ok(()));
+    assert!(replayed.begin_segment(&header(LogTail { last_index: 4, ..tail })).is_err());
+    // The oldest one kept: everything before it is in the snapshot.
+    let mut late = LogReplay::new();
+    late.begin_segment(&header(tail)).unwrap();
+    late.push(append(None, &[(4, 2)])).unwrap();
+    assert_eq!(late.finish(&meta(3, 2)), recovered(hard_state(2, 3), &[(4, 2)]));
+}

@@ -1,0 +1,566 @@
+//! Golden scripts: a small cluster of drivers whose network and disks do only what the script says.
+//!
+//! A member's disk is the list of records that it was told are durable; a crash loses the rest. Messages wait in
+//! one queue. The state is the list of applied commands.
+
+use super::driver::{Driver, Output, PersistRequest, ReadTicket, Role};
+use super::{LogRecord, RaftMessage, RaftMessageKind, SnapshotMeta};
+use crate::config::Config;
+use crate::ids::{ClusterId, MemberId};
+use crate::time::Time;
+use crate::wal::LogReplay;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::error::Error;
+use std::fmt::Write as _;
+
+test_each_file::test_each_path! { in "./engine/src/raft/testscripts" => run }
+
+fn run(path: &std::path::Path) {
+    goldenscript::run(&mut Cluster::default(), path).expect("the script can be read");
+}
+
+/// What a script can do.
+#[derive(goldenscript::Command)]
+enum Command {
+    /// A new cluster: cluster 3 log_bytes=1000
+    Cluster(u64, #[arg(key = "log_bytes", optional)] Option<usize>),
+    /// So many ticks for one member.
+    Tick(u64, #[arg(optional)] Option<u64>),
+    /// Ticks for one member until it asks for votes.
+    Campaign(u64),
+    /// Campaign, and settle.
+    Elect(u64),
+    /// Propose at one member.
+    Propose(u64, String),
+    /// Delivers what is queued now, to one member or all.
+    Deliver(#[arg(optional)] Option<u64>),
+    /// Prints the queue.
+    Queue,
+    /// Loses what is queued, to one member or all.
+    Drop(#[arg(optional)] Option<u64>),
+    /// Queues everything a second time.
+    Duplicate,
+    /// Puts what is queued aside.
+    Hold,
+    /// Queues again what was put aside.
+    Release,
+    /// One member's outstanding writes become durable, `then_send` leaves.
+    Persist(u64),
+    /// As `persist`, but the member does not hear of it yet.
+    PersistUnheard(u64),
+    /// The member hears of it.
+    Hear(u64),
+    /// Deliver and persist until nothing is left. Snapshots are delivered too.
+    Settle,
+    /// Loses whatever is not durable.
+    Crash(u64),
+    /// Starts from the disk.
+    Recover(u64),
+    /// The disk forgets its log.
+    Wipe(u64),
+    /// Writes a snapshot of the applied state and keeps no older log.
+    Snapshot(u64),
+    /// The leader hears what became of a snapshot that it sent: report 1 3 false
+    Report(u64, u64, bool),
+    /// Nothing goes to or from this member.
+    Partition(u64),
+    /// Everything goes everywhere.
+    Heal,
+    /// Asks for a read index.
+    Read(u64),
+    /// Hands leadership on.
+    Transfer(u64, u64),
+    /// Who could take over.
+    Best(u64),
+    /// Steps a message made by hand.
+    Inject {
+        to: u64,
+        #[arg(key)]
+        from: u64,
+        #[arg(key)]
+        kind: String,
+        #[arg(key)]
+        term: u64,
+        #[arg(key, optional)]
+        index: Option<u64>,
+        #[arg(key, optional)]
+        log_term: Option<u64>,
+        #[arg(key, optional)]
+        commit: Option<u64>,
+        #[arg(key, optional)]
+        reject: Option<bool>,
+        #[arg(key, optional)]
+        hint: Option<u64>,
+        /// Entries, as 5@2,6@2
+        #[arg(key, optional)]
+        entries: Option<String>,
+    },
+    /// Prints where members stand.
+    Status,
+    /// Prints what the leader knows of a follower.
+    Progress(u64, u64),
+}
+
+struct Member {
+    driver: Option<Driver>,
+    now: Time,
+    boot: u32,
+    disk: Vec<LogRecord>,
+    /// The durable snapshot.
+    snapshot: (SnapshotMeta, Vec<String>),
+    unsynced: VecDeque<PersistRequest>,
+    unheard: VecDeque<PersistRequest>,
+    state: Vec<String>,
+    meta: SnapshotMeta,
+    role: Role,
+    /// The state that came with the last snapshot message.
+    received: Option<Vec<String>>,
+}
+
+#[derive(Clone)]
+struct Packet {
+    from: u64,
+    to: u64,
+    message: RaftMessage,
+    state: Option<Vec<String>>,
+}
+
+#[derive(Default)]
+struct Cluster {
+    members: BTreeMap<u64, Member>,
+    log_bytes: Option<usize>,
+    queue: VecDeque<Packet>,
+    held: VecDeque<Packet>,
+    cut: BTreeSet<u64>,
+    out: String,
+    is_terse: bool,
+}
+
+fn show(message: &RaftMessage) -> String {
+    let mut text = format!("{:?} term={}", message.kind, message.term);
+    let entries: Vec<String> = message.entries.iter().map(|e| format!("{}@{}", e.index, e.term)).collect();
+    match message.kind {
+        RaftMessageKind::Append => {
+            let base = format!("{}@{}", message.index, message.log_term);
+            let _ = write!(text, " after={base} entries=[{}] commit={}", entries.join(" "), message.commit);
+        }
+        RaftMessageKind::AppendResponse if message.reject => {
+            let _ =
+                write!(text, " rejects={} hint={}@{}", message.index, message.reject_hint, message.log_term);
+        }
+        RaftMessageKind::AppendResponse => {
+            let _ = write!(text, " has={}", message.index);
+        }
+        RaftMessageKind::Vote | RaftMessageKind::PreVote => {
+            let _ = write!(text, " log={}@{}", message.index, message.log_term);
+        }
+        RaftMessageKind::VoteResponse | RaftMessageKind::PreVoteResponse => {
+            let _ = write!(text, " {}", if message.reject { "no" } else { "yes" });
+        }
+        RaftMessageKind::Heartbeat => {
+            let _ = write!(text, " commit={}", message.commit);
+        }
+        RaftMessageKind::Snapshot => {
+            let meta = message.snapshot.as_ref().unwrap();
+            let _ = write!(text, " at={}@{}", meta.index, meta.term);
+        }
+        RaftMessageKind::HeartbeatResponse | RaftMessageKind::TimeoutNow => {}
+    }
+    if !message.context.is_empty() {
+        let _ = write!(text, " context={}", message.context.len());
+    }
+    text
+}
+
+fn show_record(record: &LogRecord) -> String {
+    match record {
+        LogRecord::Append { hard_state, entries } => {
+            let entries: Vec<String> = entries.iter().map(|e| format!("{}@{}", e.index, e.term)).collect();
+            let hard = hard_state.map(|h| format!("term={} vote={} commit={} ", h.term, h.vote, h.commit));
+            format!("append {}[{}]", hard.unwrap_or_default(), entries.join(" "))
+        }
+        LogRecord::Installed { hard_state: h, meta } => {
+            format!(
+                "installed {}@{} term={} vote={} commit={}",
+                meta.index, meta.term, h.term, h.vote, h.commit
+            )
+        }
+    }
+}
+
+impl Cluster {
+    fn config(&self, id: u64, boot: u32) -> Config {
+        let mut config = Config::new(MemberId(id), ClusterId(1));
+        config.boot = boot;
+        config.log_bytes_max = self.log_bytes.unwrap_or(config.log_bytes_max);
+        config
+    }
+
+    fn member(&mut self, id: u64) -> &mut Member {
+        self.members.get_mut(&id).expect("a member of the cluster")
+    }
+
+    fn driver(&mut self, id: u64) -> &mut Driver {
+        self.member(id).driver.as_mut().expect("the member runs")
+    }
+
+    fn say(&mut self, line: String) {
+        self.out.push_str(&line);
+        self.out.push('\n');
+    }
+
+    fn start(&mut self, id: u64) -> Result<(), Box<dyn Error>> {
+        let boot = self.member(id).boot + 1;
+        let config = self.config(id, boot);
+        let member = self.member(id);
+        let mut replay = LogReplay::new();
+        for record in &member.disk {
+            replay.push(record.clone())?;
+        }
+        let (meta, state) = member.snapshot.clone();
+        let log = replay.finish(&meta)?;
+        let driver = Driver::recover(&config, &meta, meta.index, log, id, member.now);
+        member.boot = boot;
+        member.role = Role::Follower;
+        member.driver = Some(driver);
+        member.state = state;
+        member.meta = meta;
+        let line = format!("{id} recovers: {:?}", self.driver(id));
+        if boot > 1 {
+            self.say(line);
+        }
+        self.handle(id);
+        Ok(())
+    }
+
+    /// Takes a member's output and does everything but the disk.
+    fn handle(&mut self, id: u64) {
+        let terse = self.is_terse;
+        let output = self.driver(id).take_output();
+        let Output { send, persist, installed, committed, reads, reads_dropped, snapshots_to_send } = output;
+        let state = self.member(id).state.clone();
+        for (to, message) in snapshots_to_send {
+            self.say(format!("{id} sends its snapshot to {to}: {}", show(&message)));
+            self.queue.push_back(Packet { from: id, to: to.0, message, state: Some(state.clone()) });
+        }
+        if let Some(persist) = persist {
+            if !terse {
+                let records: Vec<String> = persist.records.iter().map(show_record).collect();
+                let waiting = persist.then_send.len();
+                self.say(format!(
+                    "{id} writes #{}: {} then sends {waiting}",
+                    persist.id.0,
+                    records.join(", ")
+                ));
+            }
+            self.member(id).unsynced.push_back(persist);
+        }
+        self.enqueue(id, send);
+        if let Some(meta) = installed {
+            let member = self.member(id);
+            member.state = member.received.take().expect("an installed snapshot has arrived");
+            member.snapshot = (meta.clone(), member.state.clone());
+            member.meta = meta.clone();
+            self.say(format!("{id} installs {}@{}", meta.index, meta.term));
+            self.driver(id).applied(meta.index);
+        }
+        for entry in committed {
+            let text = String::from_utf8(entry.data.to_vec()).expect("scripts propose text");
+            self.say(format!("{id} applies {}@{} {text}", entry.index, entry.term).trim_end().to_owned());
+            let member = self.member(id);
+            if !text.is_empty() {
+                member.state.push(text);
+            }
+            (member.meta.index, member.meta.term) = (entry.index, entry.term);
+            let meta = member.meta.clone();
+            self.driver(id).applied(entry.index);
+            self.driver(id).set_snapshot(meta);
+        }
+        for (ReadTicket(ticket), index) in reads {
+            self.say(format!("{id} may answer read {ticket} at {index}"));
+        }
+        for ReadTicket(ticket) in reads_dropped {
+            self.say(format!("{id} drops read {ticket}"));
+        }
+        let (role, term) = (self.driver(id).role(), self.driver(id).term());
+        if role != self.member(id).role {
+            self.member(id).role = role;
+            self.say(format!("{id} is {role:?} of term {term}"));
+        }
+    }
+
+    fn enqueue(&mut self, id: u64, messages: Vec<(MemberId, RaftMessage)>) {
+        for (to, message) in messages {
+            if self.cut.contains(&id) || self.cut.contains(&to.0) {
+                continue;
+            }
+            if !self.is_terse {
+                self.say(format!("{id} → {to} {}", show(&message)));
+            }
+            self.queue.push_back(Packet { from: id, to: to.0, message, state: None });
+        }
+    }
+
+    fn deliver(&mut self, packet: Packet) {
+        let Packet { from, to, message, state } = packet;
+        let is_cut = self.cut.contains(&to) || self.cut.contains(&from);
+        if is_cut || self.member(to).driver.is_none() {
+            return;
+        }
+        let result = match state {
+            Some(state) => {
+                self.member(to).received = Some(state);
+                self.driver(to).install(MemberId(from), message)
+            }
+            None => self.driver(to).step(MemberId(from), message),
+        };
+        if let Err(refused) = result {
+            self.say(format!("{to} refuses: {refused}"));
+        }
+        self.handle(to);
+    }
+
+    fn persist(&mut self, id: u64, is_heard: bool) {
+        while let Some(mut write) = self.member(id).unsynced.pop_front() {
+            self.member(id).disk.append(&mut write.records);
+            let then_send = std::mem::take(&mut write.then_send);
+            self.enqueue(id, then_send);
+            self.member(id).unheard.push_back(write);
+        }
+        if is_heard {
+            self.hear(id);
+        }
+    }
+
+    fn hear(&mut self, id: u64) {
+        while let Some(write) = self.member(id).unheard.pop_front() {
+            self.driver(id).persisted(write.id);
+            self.handle(id);
+        }
+    }
+
+    fn settle(&mut self) {
+        self.is_terse = true;
+        loop {
+            let ids: Vec<u64> = self.members.keys().copied().collect();
+            for id in ids {
+                if self.member(id).driver.is_some() {
+                    self.persist(id, true);
+                }
+            }
+            let Some(packet) = self.queue.pop_front() else {
+                let is_quiet = self.members.values().all(|m| m.driver.is_none() || m.unsynced.is_empty());
+                if is_quiet {
+                    break;
+                }
+                continue;
+            };
+            let snapshot_to = packet.state.is_some().then_some((packet.from, packet.to));
+            self.deliver(packet);
+            if let Some((from, to)) = snapshot_to
+                && self.member(from).driver.is_some()
+            {
+                let delivered = self.member(to).driver.is_some();
+                self.driver(from).report_snapshot(MemberId(to), delivered);
+                self.handle(from);
+            }
+        }
+        self.is_terse = false;
+    }
+
+    fn tick(&mut self, id: u64) {
+        let member = self.member(id);
+        member.now = member.now.plus_ms(100);
+        let now = member.now;
+        self.driver(id).tick(now);
+        self.handle(id);
+    }
+
+    fn campaign(&mut self, id: u64) {
+        for _ in 0..40 {
+            self.tick(id);
+            if self.driver(id).role() != Role::Follower {
+                return;
+            }
+        }
+        self.say(format!("{id} does not campaign"));
+    }
+
+    fn status(&mut self) {
+        let mut lines = Vec::new();
+        for (id, member) in &self.members {
+            let state = member.state.join(" ");
+            match &member.driver {
+                None => lines.push(format!("{id} is down")),
+                Some(d) => lines.push(format!(
+                    "{id} {:?} term={} leader={} committed={} persisted={} last={} readable={} state=[{state}]",
+                    d.role(),
+                    d.term(),
+                    d.leader().map_or("none".to_owned(), |leader| leader.to_string()),
+                    d.committed(),
+                    d.persisted_index(),
+                    d.last_index(),
+                    d.can_read(),
+                )),
+            }
+        }
+        lines.into_iter().for_each(|line| self.say(line));
+    }
+
+    fn create(&mut self, count: u64, log_bytes: Option<usize>) -> Result<(), Box<dyn Error>> {
+        *self = Cluster { log_bytes, ..Cluster::default() };
+        let voters: Vec<MemberId> = (1..=count).map(MemberId).collect();
+        for id in 1..=count {
+            let meta = SnapshotMeta { voters: voters.clone(), ..SnapshotMeta::default() };
+            let member = Member {
+                driver: None,
+                now: Time::ZERO,
+                boot: 0,
+                disk: Vec::new(),
+                snapshot: (meta.clone(), Vec::new()),
+                unsynced: VecDeque::new(),
+                unheard: VecDeque::new(),
+                state: Vec::new(),
+                meta,
+                role: Role::Follower,
+                received: None,
+            };
+            self.members.insert(id, member);
+            self.start(id)?;
+        }
+        Ok(())
+    }
+
+    fn crash(&mut self, id: u64) {
+        let member = self.member(id);
+        member.driver = None;
+        member.unsynced.clear();
+        member.unheard.clear();
+        self.queue.retain(|packet| packet.to != id);
+    }
+}
+
+fn parse_entries(text: &str) -> Result<Vec<super::LogEntry>, Box<dyn Error>> {
+    let mut entries = Vec::new();
+    for part in text.split(',') {
+        let (index, term) = part.split_once('@').ok_or("an entry is index@term")?;
+        let data = Bytes::from_static(b"injected");
+        let kind = super::EntryKind::Commands;
+        entries.push(super::LogEntry { term: term.parse()?, index: index.parse()?, kind, data });
+    }
+    Ok(entries)
+}
+
+fn parse_kind(kind: &str) -> Result<RaftMessageKind, String> {
+    use RaftMessageKind as K;
+    let kinds = [
+        K::Append,
+        K::AppendResponse,
+        K::Vote,
+        K::VoteResponse,
+        K::PreVote,
+        K::PreVoteResponse,
+        K::Heartbeat,
+        K::HeartbeatResponse,
+        K::Snapshot,
+        K::TimeoutNow,
+    ];
+    kinds.into_iter().find(|known| format!("{known:?}") == kind).ok_or(format!("no kind {kind}"))
+}
+
+impl goldenscript::Runner for Cluster {
+    type Command = Command;
+
+    fn run(&mut self, command: &Command, _context: &goldenscript::Context) -> Result<String, Box<dyn Error>> {
+        match command {
+            Command::Cluster(count, log_bytes) => self.create(*count, *log_bytes)?,
+            Command::Tick(id, count) => (0..count.unwrap_or(1)).for_each(|_| self.tick(*id)),
+            Command::Campaign(id) => self.campaign(*id),
+            Command::Elect(id) => {
+                self.is_terse = true;
+                self.campaign(*id);
+                self.settle();
+            }
+            Command::Propose(id, data) => {
+                if !self.driver(*id).propose(Bytes::from(data.clone().into_bytes())) {
+                    self.say(format!("{id} does not propose"));
+                }
+                self.handle(*id);
+            }
+            Command::Deliver(to) => {
+                let (now, later) = std::mem::take(&mut self.queue)
+                    .into_iter()
+                    .partition(|packet| to.is_none_or(|to| to == packet.to));
+                self.queue = later;
+                let now: VecDeque<Packet> = now;
+                now.into_iter().for_each(|packet| self.deliver(packet));
+            }
+            Command::Queue => {
+                let lines = self.queue.iter().map(|p| format!("{} → {} {}", p.from, p.to, show(&p.message)));
+                let lines: Vec<String> = lines.collect();
+                lines.into_iter().for_each(|line| self.say(line));
+            }
+            Command::Drop(to) => self.queue.retain(|packet| to.is_some_and(|to| to != packet.to)),
+            Command::Duplicate => self.queue.extend(self.queue.clone()),
+            Command::Hold => self.held.append(&mut self.queue),
+            Command::Release => self.queue.append(&mut self.held),
+            Command::Persist(id) => self.persist(*id, true),
+            Command::PersistUnheard(id) => self.persist(*id, false),
+            Command::Hear(id) => self.hear(*id),
+            Command::Settle => self.settle(),
+            Command::Crash(id) => self.crash(*id),
+            Command::Recover(id) => self.start(*id)?,
+            Command::Wipe(id) => self.member(*id).disk.clear(),
+            Command::Snapshot(id) => {
+                let member = self.member(*id);
+                member.snapshot = (member.meta.clone(), member.state.clone());
+            }
+            Command::Report(leader, to, delivered) => {
+                self.driver(*leader).report_snapshot(MemberId(*to), *delivered);
+                self.handle(*leader);
+            }
+            Command::Partition(id) => {
+                self.cut.insert(*id);
+                let id = *id;
+                self.queue.retain(|packet| packet.from != id && packet.to != id);
+            }
+            Command::Heal => self.cut.clear(),
+            Command::Read(id) => {
+                match self.driver(*id).read_index() {
+                    Some(ReadTicket(ticket)) => self.say(format!("{id} asks read {ticket}")),
+                    None => self.say(format!("{id} cannot read")),
+                }
+                self.handle(*id);
+            }
+            Command::Transfer(from, to) => {
+                self.driver(*from).transfer_leader(MemberId(*to));
+                self.handle(*from);
+            }
+            Command::Best(id) => {
+                let best = self.driver(*id).best_transferee();
+                self.say(format!("{best:?}"));
+            }
+            Command::Inject { to, from, kind, term, index, log_term, commit, reject, hint, entries } => {
+                let message = RaftMessage {
+                    kind: parse_kind(kind)?,
+                    term: *term,
+                    index: index.unwrap_or_default(),
+                    log_term: log_term.unwrap_or_default(),
+                    commit: commit.unwrap_or_default(),
+                    reject: reject.unwrap_or_default(),
+                    reject_hint: hint.unwrap_or_default(),
+                    entries: entries.as_deref().map_or(Ok(Vec::new()), parse_entries)?,
+                    ..RaftMessage::default()
+                };
+                self.deliver(Packet { from: *from, to: *to, message, state: None });
+            }
+            Command::Status => self.status(),
+            Command::Progress(leader, follower) => {
+                let (matched, next) = self.driver(*leader).progress(MemberId(*follower));
+                self.say(format!("{follower} matches up to {matched}, next is {next}"));
+            }
+        }
+        Ok(std::mem::take(&mut self.out))
+    }
+}
