@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let files = protox::compile(["etcd/api/etcdserverpb/rpc.proto"], ["proto"])?;
+    let files = protox::compile(["detcd/peer.proto", "etcd/api/etcdserverpb/rpc.proto"], ["proto"])?;
     let out_dir = PathBuf::from(std::env::var("OUT_DIR")?);
     let mut described = files.clone();
     for file in &mut described.file {

@@ -1,0 +1,93 @@
+//! Long work that the engine asks for and that no put waits for: a snapshot to the disk, a snapshot to a member.
+
+use crate::clock::Clock;
+use crate::disk::snapshot_file::{self, SnapshotName, SnapshotWriter};
+use crate::disk::{Disk, DiskError};
+use crate::log_task::LogJob;
+use crate::member::MemberError;
+use crate::peer::{Transport, snapshot};
+use detcd_engine::ids::ClusterId;
+use detcd_engine::input::Input;
+use detcd_engine::raft::{Checkpoint, OutgoingSnapshot};
+use detcd_engine::snapshot::Writer;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// What such work needs.
+#[derive(Debug)]
+pub(crate) struct Background {
+    pub(crate) cluster: ClusterId,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) snap_dir: PathBuf,
+    pub(crate) log: mpsc::UnboundedSender<LogJob>,
+    pub(crate) inputs: mpsc::UnboundedSender<Input>,
+    pub(crate) failed: mpsc::UnboundedSender<MemberError>,
+    pub(crate) tasks: Vec<JoinHandle<()>>,
+}
+
+impl Background {
+    /// Writes the state aside; then the log before it may go.
+    pub(crate) fn write_checkpoint(&mut self, checkpoint: Checkpoint) {
+        let (disk, dir) = (Arc::clone(&self.disk), self.snap_dir.clone());
+        let (log, inputs, failed) = (self.log.clone(), self.inputs.clone(), self.failed.clone());
+        self.spawn(async move {
+            let index = checkpoint.meta.index;
+            match write(&disk, &dir, checkpoint).await {
+                Ok(oldest_kept) => {
+                    drop(inputs.send(Input::CheckpointWritten { index }));
+                    drop(log.send(LogJob::RemoveUpTo(oldest_kept)));
+                }
+                Err(error) => drop(failed.send(MemberError::Disk(error))),
+            }
+        });
+    }
+
+    /// Streams the state to a member, then says how it went.
+    pub(crate) fn send_snapshot(&mut self, outgoing: OutgoingSnapshot) {
+        let to = outgoing.message.to;
+        let inputs = self.inputs.clone();
+        let sending =
+            snapshot::send(outgoing, self.cluster, Arc::clone(&self.transport), Arc::clone(&self.clock));
+        self.spawn(async move {
+            let delivered = sending.await;
+            drop(inputs.send(Input::SnapshotSent { to, delivered }));
+        });
+    }
+
+    fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.retain(|task| !task.is_finished());
+        self.tasks.push(tokio::spawn(work));
+    }
+}
+
+impl Drop for Background {
+    /// The member stops: an unfinished file is a stray that the next start removes.
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// Writes a snapshot file; answers the index of the oldest one kept.
+pub(crate) async fn write(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    checkpoint: Checkpoint,
+) -> Result<u64, DiskError> {
+    let Checkpoint { meta, state } = checkpoint;
+    let name = SnapshotName::of(&meta);
+    let mut file = SnapshotWriter::create(disk, dir, "checkpoint").await?;
+    let mut pieces = Writer::new(meta, state);
+    while let Some(piece) = pieces.next_piece() {
+        file.push(piece).await?;
+        // Encoding a piece takes tens of microseconds; the tasks on this thread get their turn in between.
+        tokio::task::yield_now().await;
+    }
+    file.finish(name).await?;
+    snapshot_file::keep_two(&**disk, dir, name.index).await
+}

@@ -1,0 +1,250 @@
+//! The data directory: whose it is, which format it has, and that nobody else is in it.
+//!
+//! ```text
+//! <data-dir>/             locked while a member runs
+//!   member/meta           text, below; replaced at each start (the boot count)
+//!   member/wal/           the log, see `wal`
+//!   member/snap/          snapshots, see `snapshot_file`
+//!   member.tmp/           a first start that has not finished; removed by the next one
+//! ```
+//!
+//! A first start builds `member.tmp` whole and durable, then renames it. So a `member` directory always has all its
+//! parts, and one that lacks any has lost it: a member that lost its log has forgotten its votes and must not start
+//! (raft §5.1).
+
+use super::{Disk, DiskError, Doing, read_all, replace};
+use detcd_engine::ids::{ClusterId, Incarnation, MemberId};
+use std::any::Any;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The layout of the directory, the log and the snapshots in it.
+pub const FORMAT: u32 = 1;
+const TITLE: &str = "detcd data directory";
+
+/// What the directory says of the member it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The member.
+    pub member: MemberId,
+    /// This life of the directory.
+    pub incarnation: Incarnation,
+    /// How often the member has started, this start included.
+    pub boot: u32,
+}
+
+/// Why a data directory cannot be used. Nothing was written to it.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// Another process uses it.
+    #[error("data directory {} is locked: another member is running in it", dir.display())]
+    Locked {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// etcd's own.
+    #[error("data directory {} belongs to etcd (it has member/snap/db); detcd cannot read it: \
+             start with an empty directory and copy the keys over the API", dir.display())]
+    EtcdDirectory {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Something is there that is not ours, or a part of ours is missing.
+    #[error("data directory {} is incomplete: {missing} is missing; a member that lost its data must not start \
+             under its old name: remove it from the cluster and add a new one", dir.display())]
+    Incomplete {
+        /// The directory.
+        dir: PathBuf,
+        /// Which part.
+        missing: &'static str,
+    },
+    /// The description is not readable.
+    #[error("{} is damaged: {problem}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// It belongs to something else.
+    #[error("data directory {} is of {what} {found}, but this is {what} {expected}", dir.display())]
+    Foreign {
+        /// The directory.
+        dir: PathBuf,
+        /// "cluster", "member", "format".
+        what: &'static str,
+        /// As the directory says.
+        found: String,
+        /// As the flags say.
+        expected: String,
+    },
+}
+
+/// A data directory under our lock.
+pub struct DataDir {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    _lock: Box<dyn Any + Send + Sync>,
+}
+
+impl std::fmt::Debug for DataDir {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DataDir").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+impl DataDir {
+    /// Makes the directory if need be and locks it.
+    pub async fn lock(disk: &Arc<dyn Disk>, dir: &Path) -> Result<DataDir, DataDirError> {
+        disk.create_dir(dir).await.doing("create", dir)?;
+        let _lock = match disk.lock(dir).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(DataDirError::Locked { dir: dir.to_owned() });
+            }
+            other => other.doing("lock", dir)?,
+        };
+        Ok(DataDir { disk: Arc::clone(disk), dir: dir.to_owned(), _lock })
+    }
+
+    /// Where the log is.
+    pub fn wal(&self) -> PathBuf {
+        self.dir.join("member/wal")
+    }
+
+    /// Where the snapshots are.
+    pub fn snap(&self) -> PathBuf {
+        self.dir.join("member/snap")
+    }
+
+    /// What the directory says; `None` where no member ever started in it.
+    pub async fn read_meta(&self) -> Result<Option<Meta>, DataDirError> {
+        let dir = || self.dir.clone();
+        let Some(found) = self.list("member").await? else {
+            return Ok(None);
+        };
+        let snap = self.list("member/snap").await?;
+        if snap.as_ref().is_some_and(|names| names.iter().any(|name| name == "db")) {
+            return Err(DataDirError::EtcdDirectory { dir: dir() });
+        }
+        if !found.iter().any(|name| name == "meta") {
+            return Err(DataDirError::Incomplete { dir: dir(), missing: "member/meta" });
+        }
+        let path = self.dir.join("member/meta");
+        let text = read_all(&*self.disk, &path).await?;
+        let damaged = |problem| DataDirError::Damaged { path, problem };
+        let meta = match parse(&text).map_err(damaged)? {
+            Ok(meta) => meta,
+            Err(format) => return Err(self.foreign("format", format, FORMAT.to_string())),
+        };
+        if self.list("member/wal").await?.is_none_or(|names| names.is_empty()) {
+            return Err(DataDirError::Incomplete { dir: dir(), missing: "the log, member/wal," });
+        }
+        if snap.is_none_or(|names| names.is_empty()) {
+            return Err(DataDirError::Incomplete { dir: dir(), missing: "the snapshot, member/snap," });
+        }
+        Ok(Some(meta))
+    }
+
+    /// Whether the directory is that of this member.
+    pub fn check(&self, meta: &Meta, cluster: ClusterId, member: MemberId) -> Result<(), DataDirError> {
+        if meta.cluster != cluster {
+            return Err(self.foreign("cluster", meta.cluster.to_string(), cluster.to_string()));
+        }
+        if meta.member != member {
+            return Err(self.foreign("member", meta.member.to_string(), member.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Counts a start, durably: request ids of two starts must differ.
+    pub async fn count_boot(&self, mut meta: Meta) -> Result<Meta, DataDirError> {
+        meta.boot = meta.boot.checked_add(1).expect("nobody starts a member four billion times");
+        replace(&*self.disk, &self.dir.join("member"), "meta", format(&meta)).await?;
+        Ok(meta)
+    }
+
+    /// Makes the directories of a first start, aside; answers where its log and its snapshot go.
+    pub async fn begin_first_start(&self) -> Result<(PathBuf, PathBuf), DataDirError> {
+        let aside = self.dir.join("member.tmp");
+        self.disk.remove(&aside).await.doing("remove", &aside)?;
+        let (wal, snap) = (aside.join("wal"), aside.join("snap"));
+        for dir in [&wal, &snap] {
+            self.disk.create_dir(dir).await.doing("create", dir)?;
+        }
+        Ok((wal, snap))
+    }
+
+    /// What was made aside becomes the member's directory, in one step.
+    pub async fn finish_first_start(&self, meta: &Meta) -> Result<(), DataDirError> {
+        let aside = self.dir.join("member.tmp");
+        for part in ["wal", "snap"] {
+            let dir = aside.join(part);
+            self.disk.sync_dir(&dir).await.doing("sync", &dir)?;
+        }
+        replace(&*self.disk, &aside, "meta", format(meta)).await?;
+        let member = self.dir.join("member");
+        self.disk.rename(&aside, &member).await.doing("rename into place", &member)?;
+        self.disk.sync_dir(&self.dir).await.doing("sync", &self.dir)?;
+        // The data directory itself may be new as well.
+        let parent = match self.dir.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        Ok(self.disk.sync_dir(parent).await.doing("sync", parent)?)
+    }
+
+    async fn list(&self, part: &str) -> Result<Option<Vec<String>>, DataDirError> {
+        let dir = self.dir.join(part);
+        match self.disk.list(&dir).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            other => Ok(Some(other.doing("list", &dir)?)),
+        }
+    }
+
+    fn foreign(&self, what: &'static str, found: String, expected: String) -> DataDirError {
+        DataDirError::Foreign { dir: self.dir.clone(), what, found, expected }
+    }
+}
+
+fn format(meta: &Meta) -> Vec<u8> {
+    let Meta { cluster, member, incarnation, boot } = meta;
+    let mut text = format!(
+        "{TITLE}\nformat {FORMAT}\ncluster {cluster}\nmember {member}\nincarnation {incarnation}\nboot {boot}\n"
+    );
+    text.push_str(&format!("crc32c {:08x}\n", crc32c::crc32c(text.as_bytes())));
+    text.into_bytes()
+}
+
+/// `Ok(Err(format))` where it is ours but of another format: the lines after that one are not looked at.
+fn parse(bytes: &[u8]) -> Result<Result<Meta, String>, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "not text".to_owned())?;
+    let mut lines = text.lines();
+    if lines.next() != Some(TITLE) {
+        return Err(format!("its first line is not {TITLE:?}"));
+    }
+    let mut value = |name: &str| {
+        let found = lines.next().and_then(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        found.map(str::to_owned).ok_or_else(|| format!("no {name}"))
+    };
+    let format = value("format")?;
+    if format != FORMAT.to_string() {
+        return Ok(Err(format));
+    }
+    let hex = |digits: String| u64::from_str_radix(&digits, 16).map_err(|_| format!("{digits:?} is not a number"));
+    let meta = Meta {
+        cluster: ClusterId(hex(value("cluster")?)?),
+        member: MemberId(hex(value("member")?)?),
+        incarnation: Incarnation(hex(value("incarnation")?)?),
+        boot: value("boot")?.parse().map_err(|_| "the boot count is not a number".to_owned())?,
+    };
+    if bytes != self::format(&meta) {
+        return Err("its checksum does not match".to_owned());
+    }
+    Ok(Ok(meta))
+}

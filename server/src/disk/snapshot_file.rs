@@ -1,0 +1,160 @@
+//! Snapshots as files: written aside, synced, renamed, their directory synced; so a name that ends in `.snap` is
+//! always a whole snapshot. What is inside is `detcd_engine::snapshot`'s business.
+//!
+//! Two are kept. The log is kept from the older one on, so that a newest snapshot that rotted still leaves a member
+//! that can say what it needs.
+
+use super::{Disk, DiskError, Doing, File};
+use detcd_engine::raft::SnapshotMeta;
+use detcd_engine::snapshot::{Reader, SnapshotError};
+use detcd_engine::state::State;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How much is read at once.
+const READ_BYTES: usize = 1024 * 1024;
+/// How many snapshots stay.
+const KEPT: usize = 2;
+
+/// Which snapshot a file holds; its name says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SnapshotName {
+    /// Of the last log entry in it.
+    pub index: u64,
+    /// That entry's term.
+    pub term: u64,
+}
+
+impl SnapshotName {
+    /// The name of the file of a snapshot that stands here.
+    pub fn of(meta: &SnapshotMeta) -> SnapshotName {
+        SnapshotName { index: meta.index, term: meta.term }
+    }
+
+    /// Its path.
+    pub fn path(self, dir: &Path) -> PathBuf {
+        dir.join(format!("{:016x}-{:016x}.snap", self.index, self.term))
+    }
+
+    fn parse(name: &str) -> Option<SnapshotName> {
+        let (index, term) = name.strip_suffix(".snap")?.split_once('-')?;
+        if index.len() != 16 || term.len() != 16 {
+            return None;
+        }
+        let hex = |digits| u64::from_str_radix(digits, 16).ok();
+        Some(SnapshotName { index: hex(index)?, term: hex(term)? })
+    }
+}
+
+/// Why a snapshot file could not be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The bytes are not a snapshot.
+    #[error("snapshot {} is damaged: {cause}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: SnapshotError,
+    },
+}
+
+/// A snapshot file that is being written. Until `finish` it has another name, and does not count.
+#[derive(Debug)]
+pub struct SnapshotWriter {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    aside: PathBuf,
+    file: Arc<dyn File>,
+    written: u64,
+}
+
+impl SnapshotWriter {
+    /// Opens a file aside. `purpose` tells two writers at one time apart.
+    pub async fn create(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        purpose: &'static str,
+    ) -> Result<SnapshotWriter, DiskError> {
+        let aside = dir.join(format!("{purpose}.snap.tmp"));
+        let file = disk.create(&aside).await.doing("create", &aside)?;
+        Ok(SnapshotWriter { disk: Arc::clone(disk), dir: dir.to_owned(), aside, file, written: 0 })
+    }
+
+    /// Bytes taken so far.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Appends a piece.
+    pub async fn push(&mut self, piece: Vec<u8>) -> Result<(), DiskError> {
+        let length = piece.len() as u64;
+        self.file.write_at(self.written, piece).await.doing("write", &self.aside)?;
+        self.written += length;
+        Ok(())
+    }
+
+    /// Makes it durable and gives it its name.
+    pub async fn finish(self, name: SnapshotName) -> Result<(), DiskError> {
+        let SnapshotWriter { disk, dir, aside, file, .. } = self;
+        file.sync_data().await.doing("sync", &aside)?;
+        let path = name.path(&dir);
+        disk.rename(&aside, &path).await.doing("rename into place", &path)?;
+        disk.sync_dir(&dir).await.doing("sync", &dir)
+    }
+}
+
+/// The snapshots in a directory, oldest first.
+pub async fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<SnapshotName>, DiskError> {
+    let names = disk.list(dir).await.doing("list", dir)?;
+    let mut found: Vec<SnapshotName> = names.iter().filter_map(|name| SnapshotName::parse(name)).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// Removes what a crash left half written.
+pub async fn remove_strays(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
+    for name in disk.list(dir).await.doing("list", dir)? {
+        if name.ends_with(".tmp") {
+            let path = dir.join(name);
+            tracing::info!(file = %path.display(), "removing an unfinished snapshot");
+            disk.remove(&path).await.doing("remove", &path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes all but the newest two snapshots up to `newest`; answers the index of the oldest that stays. Newer ones
+/// are left alone: they were received, and the log may not say yet that they are installed.
+pub async fn keep_two(disk: &dyn Disk, dir: &Path, newest: u64) -> Result<u64, DiskError> {
+    let mut counted = list(disk, dir).await?;
+    counted.retain(|name| name.index <= newest);
+    let surplus = counted.len().saturating_sub(KEPT);
+    for name in &counted[..surplus] {
+        let path = name.path(dir);
+        disk.remove(&path).await.doing("remove", &path)?;
+    }
+    Ok(counted.get(surplus).map_or(newest, |oldest| oldest.index))
+}
+
+/// Reads a snapshot back. Every byte is checked.
+pub async fn read(disk: &dyn Disk, dir: &Path, name: SnapshotName) -> Result<(SnapshotMeta, State), ReadError> {
+    let path = name.path(dir);
+    let file = disk.open(&path).await.doing("open", &path)?;
+    let damaged = |cause| ReadError::Damaged { path: path.clone(), cause };
+    let mut reader = Reader::new();
+    let mut at = 0;
+    loop {
+        let piece = file.read_at(at, READ_BYTES).await.doing("read", &path)?;
+        if piece.is_empty() {
+            return reader.finish().map_err(damaged);
+        }
+        at += piece.len() as u64;
+        reader.push(&piece).map_err(damaged)?;
+        // Decoding a large state takes seconds: other tasks of this thread go on meanwhile.
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,137 @@
+//! Reading the log back when a member starts.
+
+use super::super::{Disk, DiskError, Doing, read_all};
+use super::{Segment, Wal, WalConfig, segment_number, segment_path};
+use detcd_engine::raft::LogRecord;
+use detcd_engine::wal::{self, Chain, ExpectedSegment, LogReplay, ReplayError, WalError};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why a log cannot be used. A member must not start then: it may have forgotten what it promised.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// There is no segment at all.
+    #[error("{} holds no log", dir.display())]
+    Empty {
+        /// The log's directory.
+        dir: PathBuf,
+    },
+    /// A segment is not there, though an older and a newer one are.
+    #[error("{} is missing", path.display())]
+    Missing {
+        /// Its name.
+        path: PathBuf,
+    },
+    /// A segment cannot be read.
+    #[error("{}: {cause}", path.display())]
+    Segment {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the offset.
+        cause: WalError,
+    },
+    /// Its records do not follow from those before.
+    #[error("{}: {cause}", path.display())]
+    Replay {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        cause: ReplayError,
+    },
+}
+
+/// A log as its directory holds it.
+#[derive(Debug)]
+pub struct Opened {
+    /// To append to.
+    pub wal: Wal,
+    /// The records, added up: `LogReplay::finish` wants the snapshot.
+    pub replay: LogReplay,
+}
+
+/// Reads all segments, and cuts a torn tail off durably.
+pub async fn open(disk: &Arc<dyn Disk>, config: WalConfig) -> Result<Opened, OpenError> {
+    let numbers = numbers(&**disk, &config).await?;
+    let mut replay = LogReplay::new();
+    let mut segments = VecDeque::new();
+    let mut highest_index = 0;
+    let mut newest: Option<Newest> = None;
+    for (place, number) in numbers.iter().enumerate() {
+        let path = segment_path(&config.dir, *number);
+        let length_and_bytes = read_all(&**disk, &path).await?;
+        let length = length_and_bytes.len() as u64;
+        let expected = ExpectedSegment {
+            cluster: config.cluster,
+            member: config.member,
+            incarnation: config.incarnation,
+            number: *number,
+            previous: newest.map(|before| before.chain.checksum()),
+        };
+        let is_last = place + 1 == numbers.len();
+        let contents = wal::read_segment(length_and_bytes.into(), &expected, is_last)
+            .map_err(|cause| OpenError::Segment { path: path.clone(), cause })?;
+        let does_not_fit = |cause| OpenError::Replay { path: path.clone(), cause };
+        replay.begin_segment(&contents.header).map_err(does_not_fit)?;
+        highest_index = highest_index.max(contents.header.tail.last_index);
+        for record in contents.records {
+            highest_index = highest_index.max(last_index(&record));
+            replay.push(record).map_err(does_not_fit)?;
+        }
+        if let Some(problem) = &contents.torn {
+            tracing::warn!(file = %path.display(), offset = contents.end_offset, problem, "cutting a torn tail");
+        }
+        segments.push_back(Segment { number: *number, highest_index });
+        newest = Some(Newest { chain: contents.chain, length, is_torn: contents.torn.is_some() });
+        tokio::task::yield_now().await;
+    }
+    let newest = newest.ok_or_else(|| OpenError::Empty { dir: config.dir.clone() })?;
+    let number = segments.back().expect("there is a newest").number;
+    let path = segment_path(&config.dir, number);
+    let file = disk.open(&path).await.doing("open", &path)?;
+    if newest.is_torn {
+        let end = newest.chain.end_offset();
+        let zeros = vec![0; usize::try_from(newest.length - end).expect("part of a buffer")];
+        file.write_at(end, zeros).await.doing("write", &path)?;
+    }
+    // Records that were read may not be durable yet: the crash can have been this process's alone. They count as
+    // durable from here on.
+    file.sync_data().await.doing("sync", &path)?;
+    let tail = replay.tail();
+    let wal = Wal { disk: Arc::clone(disk), config, segments, path, file, chain: newest.chain, tail };
+    Ok(Opened { wal, replay })
+}
+
+#[derive(Clone, Copy)]
+struct Newest {
+    chain: Chain,
+    length: u64,
+    is_torn: bool,
+}
+
+fn last_index(record: &LogRecord) -> u64 {
+    match record {
+        LogRecord::Append { entries, .. } => entries.last().map_or(0, |entry| entry.index),
+        LogRecord::Installed { meta, .. } => meta.index,
+    }
+}
+
+/// The segments' numbers, ascending, none missing in between. Removes one that was never finished.
+async fn numbers(disk: &dyn Disk, config: &WalConfig) -> Result<Vec<u64>, OpenError> {
+    let names = disk.list(&config.dir).await.doing("list", &config.dir)?;
+    for name in names.iter().filter(|name| name.ends_with(".tmp")) {
+        let path = config.dir.join(name);
+        disk.remove(&path).await.doing("remove", &path)?;
+    }
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment_number(name)).collect();
+    numbers.sort_unstable();
+    for pair in numbers.windows(2) {
+        if pair[1] != pair[0] + 1 {
+            return Err(OpenError::Missing { path: segment_path(&config.dir, pair[0] + 1) });
+        }
+    }
+    Ok(numbers)
+}

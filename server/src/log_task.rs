@@ -1,0 +1,75 @@
+//! The task that owns the log: everything that waits is written with one sync.
+
+use crate::disk::DiskError;
+use crate::disk::wal::Wal;
+use crate::member::MemberError;
+use crate::peer::Transport;
+use detcd_engine::effects::Persist;
+use detcd_engine::input::Input;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Writes that share a sync, at most: memory bounds it, the engine hands out few at a time.
+const SHARED_MAX: usize = 1024;
+
+/// Work on the log, done in order.
+#[derive(Debug)]
+pub(crate) enum LogJob {
+    /// Make durable.
+    Persist(Persist),
+    /// A durable snapshot covers everything up to here.
+    RemoveUpTo(u64),
+}
+
+/// Until nobody can send more work; what was sent is done first.
+pub(crate) async fn run(
+    mut wal: Wal,
+    mut jobs: mpsc::UnboundedReceiver<LogJob>,
+    transport: Arc<dyn Transport>,
+    inputs: mpsc::UnboundedSender<Input>,
+    failed: mpsc::UnboundedSender<MemberError>,
+) {
+    let mut waiting = Vec::new();
+    while jobs.recv_many(&mut waiting, SHARED_MAX).await > 0 {
+        if let Err(error) = work(&mut wal, &mut waiting, &*transport, &inputs).await {
+            // Nothing is retried, and no `Persisted` follows: nobody is told of what may not be there.
+            drop(failed.send(MemberError::Disk(error)));
+            return;
+        }
+    }
+}
+
+async fn work(
+    wal: &mut Wal,
+    waiting: &mut Vec<LogJob>,
+    transport: &dyn Transport,
+    inputs: &mpsc::UnboundedSender<Input>,
+) -> Result<(), DiskError> {
+    let mut batches = Vec::with_capacity(waiting.len());
+    let mut then_send = Vec::new();
+    let mut newest = None;
+    let mut covered = None;
+    for job in waiting.drain(..) {
+        match job {
+            LogJob::Persist(Persist { id, records, then_send: messages }) => {
+                assert!(newest < Some(id), "{id:?} to be persisted after {newest:?}");
+                newest = Some(id);
+                batches.push(records);
+                then_send.extend(messages);
+            }
+            LogJob::RemoveUpTo(index) => covered = covered.max(Some(index)),
+        }
+    }
+    wal.append(&batches).await?;
+    for message in then_send {
+        transport.send(message);
+    }
+    if let Some(id) = newest {
+        // A main loop that is gone has stopped in order: nobody waits for this any more.
+        drop(inputs.send(Input::Persisted(id)));
+    }
+    match covered {
+        Some(index) => wal.remove_up_to(index).await,
+        None => Ok(()),
+    }
+}

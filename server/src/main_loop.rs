@@ -1,0 +1,263 @@
+//! The only owner of the engine: inputs in batches, effects out.
+//!
+//! ```text
+//!   clients ──requests──▶ ┌───────────┐ ──persist──▶ log task ──▶ disk ──▶ Persisted, then_send
+//!   streams ──watches───▶ │ main loop │ ──send─────▶ transport
+//!   peers ────messages──▶ │  Engine   │ ──replies, reads, watch──▶ the tasks of the clients
+//!   disk ─────inputs────▶ └───────────┘ ──checkpoint, send_snapshots──▶ a task each
+//! ```
+//!
+//! One turn: take what has come, up to a bound; step the engine through all of it; take its effects once; hand each
+//! to whoever does it. Nothing here waits for a disk or a socket, and no lock is held while an effect is handed on.
+//! While the disk syncs, turns go on, and what they collect shares the next sync.
+//!
+//! Back-pressure: requests wait in a bounded queue, first come first served, with their clients' tasks; messages of
+//! peers are dropped when the loop is behind; answers of the shell's own tasks are as many as the engine asked for.
+
+use crate::background::Background;
+use crate::clock::Clock;
+use crate::log_task::LogJob;
+use crate::member::{WatchCall, WatchMessage};
+use crate::peer::Transport;
+use crate::replies::{Answer, Replies};
+use detcd_engine::effects::{Effects, WatchEffects};
+use detcd_engine::engine::{Engine, Status};
+use detcd_engine::ids::StreamId;
+use detcd_engine::input::{Input, WatchInput};
+use detcd_engine::raft::PeerMessage;
+use detcd_engine::request::Request;
+use detcd_engine::time::Time;
+use detcd_engine::watch::{EventBatch, WatchOutput};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Inputs of one kind in one turn: enough to share a sync widely, few enough that a heartbeat is not late.
+const TURN_INPUTS: usize = 1024;
+/// How long to sleep where the engine wants nothing: a look now and then costs nothing.
+const IDLE_MS: u64 = 1000;
+
+/// A request with the client that waits.
+#[derive(Debug)]
+pub(crate) struct RequestCall {
+    pub(crate) request: Request,
+    pub(crate) require_leader: bool,
+    pub(crate) client: oneshot::Sender<Answer>,
+}
+
+/// Where inputs come from.
+#[derive(Debug)]
+pub(crate) struct Inboxes {
+    /// Of the shell's own tasks.
+    pub(crate) inputs: mpsc::UnboundedReceiver<Input>,
+    pub(crate) peers: mpsc::Receiver<PeerMessage>,
+    pub(crate) watches: mpsc::UnboundedReceiver<(StreamId, WatchCall)>,
+    pub(crate) requests: mpsc::Receiver<RequestCall>,
+    /// A client stopped waiting. Which one is found by looking.
+    pub(crate) abandoned: Arc<AtomicBool>,
+    /// Sent when the member stops; the loop ends.
+    pub(crate) stop: oneshot::Receiver<()>,
+}
+
+/// Who does what the engine asks for.
+#[derive(Debug)]
+pub(crate) struct Outlets {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) log: mpsc::UnboundedSender<LogJob>,
+    pub(crate) background: Background,
+    pub(crate) encode_events: fn(&EventBatch) -> Arc<[Bytes]>,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) settled: watch::Sender<bool>,
+}
+
+/// The task's state.
+#[derive(Debug)]
+pub(crate) struct MainLoop {
+    engine: Engine,
+    clock: Arc<dyn Clock>,
+    inboxes: Inboxes,
+    outlets: Outlets,
+    replies: Replies,
+    streams: BTreeMap<StreamId, mpsc::UnboundedSender<(WatchMessage, usize)>>,
+    wake_at: Time,
+}
+
+/// What came in one turn; kept to spare allocations.
+#[derive(Debug, Default)]
+struct Turn {
+    inputs: Vec<Input>,
+    peers: Vec<PeerMessage>,
+    watches: Vec<(StreamId, WatchCall)>,
+    requests: Vec<RequestCall>,
+}
+
+impl MainLoop {
+    pub(crate) fn new(
+        engine: Engine,
+        clock: Arc<dyn Clock>,
+        inboxes: Inboxes,
+        outlets: Outlets,
+        replies: Replies,
+    ) -> MainLoop {
+        let wake_at = clock.now();
+        MainLoop { engine, clock, inboxes, outlets, replies, streams: BTreeMap::new(), wake_at }
+    }
+
+    /// Until the member stops.
+    pub(crate) async fn run(mut self) {
+        let mut turn = Turn::default();
+        loop {
+            // Before anything is waited for: recovery itself may have effects.
+            let effects = self.engine.take_effects();
+            self.hand_on(effects);
+            self.outlets.status.send_replace(self.engine.status());
+            if !self.wait(&mut turn).await {
+                break;
+            }
+            self.step_all(&mut turn);
+        }
+        self.replies.refuse_all();
+    }
+
+    /// Until something comes; `false` when the member stops.
+    async fn wait(&mut self, turn: &mut Turn) -> bool {
+        let Inboxes { inputs, peers, watches, requests, stop, .. } = &mut self.inboxes;
+        // A sleep is a timer to make and to drop: only where there is nothing to do already.
+        let is_idle = inputs.is_empty() && peers.is_empty() && watches.is_empty() && requests.is_empty();
+        if is_idle || self.clock.now() >= self.wake_at {
+            let sleep = self.clock.sleep_until(self.wake_at);
+            tokio::select! {
+                biased;
+                _ = stop => return false,
+                Some(input) = inputs.recv() => turn.inputs.push(input),
+                Some(message) = peers.recv() => turn.peers.push(message),
+                Some(call) = watches.recv() => turn.watches.push(call),
+                Some(call) = requests.recv() => turn.requests.push(call),
+                () = sleep => {}
+            }
+        } else {
+            // The tasks on this thread get their turn too, however much comes in.
+            tokio::task::yield_now().await;
+            if stop.try_recv().is_ok() {
+                return false;
+            }
+        }
+        fill(&mut turn.inputs, || inputs.try_recv().ok());
+        fill(&mut turn.peers, || peers.try_recv().ok());
+        fill(&mut turn.watches, || watches.try_recv().ok());
+        fill(&mut turn.requests, || requests.try_recv().ok());
+        true
+    }
+
+    fn step_all(&mut self, turn: &mut Turn) {
+        let now = self.clock.now();
+        for input in turn.inputs.drain(..) {
+            self.engine.step(now, input);
+        }
+        for message in turn.peers.drain(..) {
+            self.engine.step(now, Input::Peer(message));
+        }
+        for (stream, call) in turn.watches.drain(..) {
+            let input = match call {
+                WatchCall::Open { require_leader, messages } => {
+                    self.streams.insert(stream, messages);
+                    WatchInput::Open { require_leader }
+                }
+                WatchCall::Input(input) => input,
+            };
+            if input == WatchInput::Close {
+                self.streams.remove(&stream);
+            }
+            self.engine.step(now, Input::Watch(stream, input));
+        }
+        for RequestCall { request, require_leader, client } in turn.requests.drain(..) {
+            if client.is_closed() {
+                continue;
+            }
+            let id = self.replies.expect(client);
+            self.engine.step(now, Input::Request { id, require_leader, request });
+        }
+        // Cleared before looking: who leaves while we look is found by the next turn.
+        if self.inboxes.abandoned.swap(false, Ordering::AcqRel) {
+            for id in self.replies.abandoned() {
+                self.engine.step(now, Input::Abandon(id));
+            }
+        }
+        if now >= self.wake_at {
+            self.engine.step(now, Input::Wake);
+        }
+    }
+
+    fn hand_on(&mut self, effects: Effects) {
+        let Effects {
+            send,
+            persist,
+            replies,
+            reads,
+            watch,
+            checkpoint,
+            send_snapshots,
+            leadership_settled,
+            wake_at,
+        } = effects;
+        if let Some(persist) = persist {
+            // A log task that is gone has reported why; the member is ending.
+            drop(self.outlets.log.send(LogJob::Persist(persist)));
+        }
+        for message in send {
+            self.outlets.transport.send(message);
+        }
+        for (id, answer) in replies {
+            self.replies.answer(id, Answer::Done(answer));
+        }
+        for read in reads {
+            self.replies.answer(read.id, Answer::Read(Box::new(read)));
+        }
+        self.tell_watchers(watch);
+        if let Some(checkpoint) = checkpoint {
+            self.outlets.background.write_checkpoint(checkpoint);
+        }
+        for snapshot in send_snapshots {
+            self.outlets.background.send_snapshot(snapshot);
+        }
+        if leadership_settled {
+            self.outlets.settled.send_replace(true);
+        }
+        let idle = self.clock.now().plus_ms(IDLE_MS);
+        self.wake_at = wake_at.map_or(idle, |asked| asked.min(idle));
+    }
+
+    fn tell_watchers(&mut self, effects: WatchEffects) {
+        let WatchEffects { batches, outputs } = effects;
+        let encoded: Vec<Arc<[Bytes]>> = batches.iter().map(self.outlets.encode_events).collect();
+        for (stream, output) in outputs {
+            // A stream that was dropped is closed by an input that is already under way.
+            let Some(messages) = self.streams.get(&stream) else { continue };
+            let size_bytes = output.size_bytes(&batches);
+            drop(messages.send((message(output, &encoded), size_bytes)));
+        }
+    }
+}
+
+fn message(output: WatchOutput, encoded: &[Arc<[Bytes]>]) -> WatchMessage {
+    match output {
+        WatchOutput::Created { id, revision } => WatchMessage::Created { id, revision },
+        WatchOutput::Rejected { revision, reason } => WatchMessage::Rejected { revision, reason },
+        WatchOutput::Events { id, revision, batch, first, end, fragment } => {
+            WatchMessage::Events { id, revision, events: Arc::clone(&encoded[batch]), first, end, fragment }
+        }
+        WatchOutput::Progress { id, revision } => WatchMessage::Progress { id, revision },
+        WatchOutput::Canceled { id, revision } => WatchMessage::Canceled { id, revision },
+        WatchOutput::Compacted { id, compact_revision } => WatchMessage::Compacted { id, compact_revision },
+        WatchOutput::NoLeader => WatchMessage::NoLeader,
+    }
+}
+
+fn fill<T>(into: &mut Vec<T>, mut next: impl FnMut() -> Option<T>) {
+    while into.len() < TURN_INPUTS {
+        let Some(found) = next() else { return };
+        into.push(found);
+    }
+}

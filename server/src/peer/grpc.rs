@@ -1,0 +1,179 @@
+//! The way to the other members over gRPC: for each of them one stream of frames and, on a connection of its own,
+//! the pieces of snapshots, so that a heartbeat never stands behind a snapshot.
+
+use super::pb::peer_client::PeerClient;
+use super::pb::peer_server::Peer;
+use super::pb::{Done, Frame, SnapshotAck, SnapshotChunk};
+use super::{PeerInbox, Transport};
+use crate::clock::{BoxFuture, Clock};
+use detcd_engine::frame;
+use detcd_engine::ids::MemberId;
+use detcd_engine::raft::PeerMessage;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Response, Status, Streaming};
+
+/// Messages to one member that wait to be written; more are dropped.
+const QUEUE_MESSAGES: usize = 4096;
+/// Frames handed to the connection and not yet taken by it.
+const FRAMES_IN_FLIGHT: usize = 64;
+/// Between two attempts to reach a member: at first, and at most.
+const BACKOFF_MS: (u64, u64) = (50, 1000);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// One frame: the largest entry that a command of `--max-request-bytes` can make, many times over.
+pub const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// tonic channels to the peer URLs.
+#[derive(Debug)]
+pub struct GrpcTransport {
+    clock: Arc<dyn Clock>,
+    peers: Mutex<BTreeMap<MemberId, Outgoing>>,
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    queue: mpsc::Sender<PeerMessage>,
+    task: JoinHandle<()>,
+    /// Connects when first used, and again after a failure.
+    bulk: Option<PeerClient<Channel>>,
+}
+
+impl GrpcTransport {
+    /// Without peers, until it is attached.
+    pub fn new(clock: Arc<dyn Clock>) -> GrpcTransport {
+        GrpcTransport { clock, peers: Mutex::default() }
+    }
+
+    fn peers(&self) -> std::sync::MutexGuard<'_, BTreeMap<MemberId, Outgoing>> {
+        self.peers.lock().expect("no panic while it is held")
+    }
+}
+
+impl Transport for GrpcTransport {
+    fn attach(&self, inbox: PeerInbox, peers: Vec<(MemberId, Vec<String>)>) {
+        let mut outgoing = self.peers();
+        for (member, urls) in peers {
+            let (queue, messages) = mpsc::channel(QUEUE_MESSAGES);
+            let bulk = urls.first().and_then(|url| endpoint(url)).map(|found| PeerClient::new(found.connect_lazy()));
+            let lane = Lane { member, urls, inbox: inbox.clone(), clock: Arc::clone(&self.clock), messages };
+            outgoing.insert(member, Outgoing { queue, task: tokio::spawn(lane.run()), bulk });
+        }
+    }
+
+    fn send(&self, message: PeerMessage) {
+        if let Some(peer) = self.peers().get(&message.to) {
+            // Full, or the member is being detached: lost, as any message may be.
+            drop(peer.queue.try_send(message));
+        }
+    }
+
+    fn send_chunk(&self, to: MemberId, chunk: SnapshotChunk) -> BoxFuture<'static, Option<SnapshotAck>> {
+        let client = self.peers().get(&to).and_then(|peer| peer.bulk.clone());
+        Box::pin(async move {
+            let answer = client?.snapshot(Request::new(chunk)).await;
+            Some(answer.ok()?.into_inner())
+        })
+    }
+
+    fn detach(&self) {
+        for (_, peer) in std::mem::take(&mut *self.peers()) {
+            peer.task.abort();
+        }
+    }
+}
+
+fn endpoint(url: &str) -> Option<Endpoint> {
+    let found = Endpoint::from_shared(url.to_owned()).ok()?;
+    Some(found.connect_timeout(CONNECT_TIMEOUT))
+}
+
+/// The stream of frames to one member, opened again as often as it breaks.
+struct Lane {
+    member: MemberId,
+    urls: Vec<String>,
+    inbox: PeerInbox,
+    clock: Arc<dyn Clock>,
+    messages: mpsc::Receiver<PeerMessage>,
+}
+
+impl Lane {
+    async fn run(mut self) {
+        let mut backoff_ms = BACKOFF_MS.0;
+        let mut attempt = 0;
+        while !self.messages.is_closed() {
+            let url = self.urls.get(attempt % self.urls.len().max(1)).cloned().unwrap_or_default();
+            attempt += 1;
+            if self.stream_to(&url).await {
+                backoff_ms = BACKOFF_MS.0;
+            }
+            self.inbox.unreachable(self.member);
+            self.clock.sleep_until(self.clock.now().plus_ms(backoff_ms)).await;
+            backoff_ms = (backoff_ms * 2).min(BACKOFF_MS.1);
+            // What waited meanwhile is stale: raft has newer to say.
+            while self.messages.try_recv().is_ok() {}
+        }
+    }
+
+    /// Until the stream breaks; whether it ever stood.
+    async fn stream_to(&mut self, url: &str) -> bool {
+        let Some(endpoint) = endpoint(url) else {
+            tracing::error!(member = %self.member, url, "not a peer URL");
+            return false;
+        };
+        let Ok(channel) = endpoint.connect().await else {
+            return false;
+        };
+        let mut client = PeerClient::new(channel);
+        let (frames, taken) = mpsc::channel(FRAMES_IN_FLIGHT);
+        let call = client.messages(Request::new(ReceiverStream::new(taken)));
+        let cluster = self.inbox.cluster();
+        let messages = &mut self.messages;
+        let forward = async move {
+            while let Some(message) = messages.recv().await {
+                let frame = frame::encode(&message, cluster).into();
+                if frames.send(Frame { frame }).await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = call => {}
+            () = forward => {}
+        }
+        true
+    }
+}
+
+/// The receiving side, a tonic service for the peer URLs. Whoever serves it allows messages of `FRAME_BYTES_MAX`.
+#[derive(Clone, Debug)]
+pub struct PeerService {
+    inbox: PeerInbox,
+}
+
+impl PeerService {
+    /// Puts what arrives into this inbox.
+    pub fn new(inbox: PeerInbox) -> PeerService {
+        PeerService { inbox }
+    }
+}
+
+#[tonic::async_trait]
+impl Peer for PeerService {
+    async fn messages(&self, request: Request<Streaming<Frame>>) -> Result<Response<Done>, Status> {
+        let mut frames = request.into_inner();
+        while let Some(frame) = frames.message().await? {
+            self.inbox.deliver(frame.frame).map_err(|reason| Status::failed_precondition(reason.to_string()))?;
+        }
+        Ok(Response::new(Done {}))
+    }
+
+    async fn snapshot(&self, request: Request<SnapshotChunk>) -> Result<Response<SnapshotAck>, Status> {
+        Ok(Response::new(self.inbox.deliver_chunk(request.into_inner()).await))
+    }
+}
