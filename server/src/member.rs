@@ -9,7 +9,7 @@ use crate::disk::{Disk, DiskError};
 use crate::log_task;
 use crate::main_loop::{Inboxes, MainLoop, Outlets, RequestCall};
 use crate::peer::snapshot::Receiver;
-use crate::peer::{PeerInbox, Transport};
+use crate::peer::{PeerInbox, Refusals, Transport};
 use crate::replies::{Answer, Replies, evaluate};
 use bytes::Bytes;
 use detcd_engine::config::Config;
@@ -161,8 +161,10 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
         stop: stopped,
     };
     let transport = Arc::clone(&deps.transport);
+    let refusals = Refusals::default();
+    let encode_events = deps.encode_events;
     let outlets =
-        Outlets { transport, log, background, encode_events: deps.encode_events, status, settled: settled_said };
+        Outlets { transport, log, background, encode_events, status, settled: settled_said, refusals };
     let transport = Arc::clone(&deps.transport);
     let log_task = tokio::spawn(log_task::run(wal, jobs, transport, inputs.clone(), failures));
     let main_loop = MainLoop::new(engine, Arc::clone(&deps.clock), inboxes, outlets, Replies::new(me, boot));
