@@ -233,7 +233,8 @@ async fn first_start(
     let (wal_dir, snap_dir) = data_dir.begin_first_start().await?;
     let members = config.initial_cluster.members.values();
     let (learners, voters): (Vec<_>, Vec<_>) = members.partition(|member| member.is_learner);
-    let ids = |members: Vec<&detcd_engine::membership::Member>| members.iter().map(|member| member.id).collect();
+    let ids =
+        |members: Vec<&detcd_engine::membership::Member>| members.iter().map(|member| member.id).collect();
     let meta = SnapshotMeta { index: 1, term: 1, voters: ids(voters), learners: ids(learners) };
     let state = State::first(&config.initial_cluster).view();
     background::write(disk, &snap_dir, Checkpoint { meta: meta.clone(), state }).await?;
@@ -277,7 +278,8 @@ impl Member {
             _ = self.settled.wait_for(|settled| *settled) => {}
             () = too_late => tracing::warn!("stopping without having handed leadership on"),
         }
-        drop(self.stop.send(()));
+        // A main loop that ended before has nobody to be told.
+        let _ = self.stop.send(());
         let ended = self.main_loop.await;
         self.transport.detach();
         // The main loop held the log's queue and, with its background work, is gone: the log task ends.
