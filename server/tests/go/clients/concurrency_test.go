@@ -201,7 +201,8 @@ func TestTransfersNeitherMakeNorLoseMoney(t *testing.T) {
 		{"ReadCommitted", concurrency.ReadCommitted},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			c, ctx := connect(t)
+			// The two weaker levels read whatever the member has: one that answered a write has that write.
+			c, ctx := dial(t, endpoints(t)[:1])
 			p := prefix(t)
 			const accounts, start = 4, 100
 			for n := range accounts {
