@@ -100,7 +100,11 @@ impl Cluster {
     }
 
     /// Deletes a key only if nobody has written it since `mod_revision`: the revision, or None where somebody has.
-    pub(crate) async fn delete_unchanged(&self, key: &str, mod_revision: i64) -> Result<Option<i64>, Failure> {
+    pub(crate) async fn delete_unchanged(
+        &self,
+        key: &str,
+        mod_revision: i64,
+    ) -> Result<Option<i64>, Failure> {
         let unchanged = Compare {
             target: compare::CompareTarget::Mod.into(),
             result: compare::CompareResult::Equal.into(),
