@@ -59,6 +59,9 @@ impl Engine {
         for change in leases {
             self.on_lease_change(change);
         }
+        if let (Command::LeaseExpire(ids), Err(_)) = (&proposal.command, &outcome) {
+            ids.iter().for_each(|id| self.deadlines.refused(*id, self.now));
+        }
         if self.is_own(proposal) {
             self.answer_applied(id, &proposal.command, outcome);
         }

@@ -75,6 +75,10 @@ impl Runner for Script {
                 self.deadlines.promote(now, ELECTION_TIMEOUT_MS, &self.lessor);
                 String::new()
             }
+            "refused" => {
+                self.deadlines.refused(id, now);
+                String::new()
+            }
             "demote" => {
                 self.deadlines.demote();
                 String::new()
