@@ -22,6 +22,8 @@ mod pending;
 mod proposals;
 mod reads;
 mod requests;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use crate::config::Config;
