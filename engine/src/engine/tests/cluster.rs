@@ -51,6 +51,7 @@ pub(super) struct Cluster {
     pub(super) nodes: BTreeMap<u64, Node>,
     pub(super) now: Time,
     pub(super) queue: VecDeque<PeerMessage>,
+    pub(super) held: VecDeque<PeerMessage>,
     pub(super) snapshots: VecDeque<OutgoingSnapshot>,
     pub(super) holds_snapshots: bool,
     pub(super) cut: BTreeSet<(u64, u64)>,

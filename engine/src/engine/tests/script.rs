@@ -56,6 +56,9 @@ pub(super) enum Command {
     Deliver(#[arg(optional)] Option<u64>),
     Drop(#[arg(optional)] Option<u64>),
     Duplicate,
+    /// Puts what is queued aside, until `release`.
+    Hold,
+    Release,
     /// Snapshots wait.
     HoldSnapshots,
     /// The oldest snapshot arrives; with true, its receiver gathers.
@@ -416,6 +419,8 @@ impl Cluster {
             }
             Command::Drop(to) => self.queue.retain(|message| to.is_some_and(|to| message.to.0 != to)),
             Command::Duplicate => self.queue.extend(self.queue.clone()),
+            Command::Hold => self.held.append(&mut self.queue),
+            Command::Release => self.queue.append(&mut self.held),
             Command::HoldSnapshots => self.holds_snapshots = true,
             Command::DeliverSnapshot(gathers) => {
                 if !self.deliver_snapshot(gathers.unwrap_or(false))? {
