@@ -161,7 +161,7 @@ impl Engine {
             watches,
             pending: Pending::default(),
             proposals: Proposals::default(),
-            reads: Reads::default(),
+            reads: Reads::new(config.boot),
             waiting_for_clear: WaitingForClear::default(),
             checkpoints: Checkpoints::new(meta.index),
             physical_compactions: Vec::new(),

@@ -13,13 +13,14 @@ use crate::time::Time;
 use std::collections::VecDeque;
 
 /// Reads at every stage.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reads {
     /// For the next round.
     waiting: Vec<Waiting>,
     round: Option<Round>,
     /// Confirmed at an index that is not applied yet.
     confirmed: VecDeque<(u64, Vec<Waiting>)>,
+    /// Number of the last question to a leader; begins with the boot, see `Reads::new`.
     last_attempt: u64,
 }
 
@@ -69,7 +70,21 @@ enum Question {
     Leader(u64),
 }
 
+/// Questions to leaders in one boot: at a thousand a second enough for 34 years.
+const ATTEMPTS_PER_BOOT: u64 = 1 << 40;
+
 impl Reads {
+    /// No reads. Questions are numbered apart for each boot: the answer to one of an earlier life may still be on
+    /// its way, and speaks of a time before whatever was acknowledged since.
+    pub(super) fn new(boot: u32) -> Reads {
+        Reads {
+            waiting: Vec::new(),
+            round: None,
+            confirmed: VecDeque::new(),
+            last_attempt: u64::from(boot) * ATTEMPTS_PER_BOOT,
+        }
+    }
+
     pub(super) fn push(&mut self, waiting: Waiting) {
         self.waiting.push(waiting);
     }
