@@ -127,7 +127,7 @@ impl Hub {
     }
 
     /// One applied revision's changes, in the order of its operations. Every revision that changes something is
-    /// published, in order; `store` is at that revision.
+    /// published, in order; `store` is at that revision, or ahead where one command made several.
     pub fn publish(&mut self, changes: &[RecordRef], store: &Store) {
         let Some(first) = changes.first() else { return };
         let revision = first.mod_revision();
@@ -141,7 +141,7 @@ impl Hub {
             changes.iter().map(|record| record.key().len() + record.value().len()).sum::<usize>();
         self.window.extend_from_slice(changes);
         if self.window.len() >= WINDOW_RECORDS_MAX || self.window_bytes >= WINDOW_BYTES_MAX {
-            self.flush(store);
+            self.fan_out_window(store);
         }
     }
 
