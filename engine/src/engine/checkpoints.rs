@@ -50,7 +50,9 @@ impl Checkpoints {
 impl Engine {
     pub(super) fn ask_for_checkpoint(&mut self) {
         let due = &self.checkpoints;
+        let (index, term) = self.state.applied();
         let is_due = !due.is_being_written
+            && index > due.written
             && due.commands >= self.config.snapshot_commands_min
             && due.log_bytes >= self.state.mvcc.state_bytes();
         if !is_due {
@@ -59,8 +61,6 @@ impl Engine {
         self.checkpoints.is_being_written = true;
         self.checkpoints.log_bytes = 0;
         self.checkpoints.commands = 0;
-        let (index, term) = self.state.applied();
-        assert!(index > self.checkpoints.written, "a snapshot at {index} after {}", self.checkpoints.written);
         let meta = SnapshotMeta { index, term, ..self.membership.clone() };
         self.effects.checkpoint = Some(Checkpoint { meta, state: self.state.view() });
     }
