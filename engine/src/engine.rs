@@ -212,7 +212,7 @@ impl Engine {
         let has_watch_work = self.watches.pump(self.now, &self.state.mvcc, &mut self.effects.watch);
         self.ask_for_checkpoint();
         self.settle_transfer();
-        let is_busy = is_compacting || has_watch_work || self.can_propose_more();
+        let is_busy = is_compacting || has_watch_work || self.should_propose_more();
         self.effects.wake_at = Some(if is_busy { self.now } else { self.next_timer() });
         std::mem::take(&mut self.effects)
     }
