@@ -87,7 +87,7 @@ pub struct Engine {
     /// Leadership is being handed on until then.
     transfer_until: Option<Time>,
     leadership: Leadership,
-    /// Own attributes were proposed, or NOSPACE was raised: not again before then.
+    /// What was done lately and is not done again before then.
     quiet_until: Quiet,
     effects: Effects,
 }
@@ -105,8 +105,12 @@ struct Leadership {
 
 #[derive(Debug, Default)]
 struct Quiet {
+    /// Own attributes were proposed.
     attributes: Time,
+    /// NOSPACE was raised.
     alarm: Time,
+    /// It was looked for forwards that got lost.
+    forwards: Time,
 }
 
 /// Where a member stands: a plain copy, for `Maintenance.Status`, logs and metrics.

@@ -152,6 +152,17 @@ impl Engine {
         }
     }
 
+    /// A forward, or its answer, may get lost: what has waited for an election timeout is sent again. A leader's own
+    /// are in its queue or its log and stay there while it leads; without a leader there is nobody to ask. Looks once
+    /// a heartbeat, since it looks at all that waits.
+    pub(super) fn repeat_forwards(&mut self) {
+        if self.raft.is_leader() || self.raft.leader().is_none() || self.now < self.quiet_until.forwards {
+            return;
+        }
+        self.quiet_until.forwards = self.now.plus_ms(self.config.heartbeat_interval_ms);
+        self.send_again(self.config.election_timeout_ms);
+    }
+
     /// Puts the commands whose fate is unknown in the queue again. What was applied already is dropped by the
     /// window of request ids.
     pub(super) fn send_again(&mut self, sent_before_ms: u64) {

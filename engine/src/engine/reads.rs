@@ -96,6 +96,13 @@ impl Reads {
         }
     }
 
+    /// Whoever was asked leads no more, or not the same term: the next round asks who does.
+    pub(super) fn leader_changed(&mut self) {
+        if self.round.as_ref().is_some_and(|round| matches!(round.question, Question::Leader(_))) {
+            self.give_up_round();
+        }
+    }
+
     pub(super) fn dropped(&mut self, tickets: &[ReadTicket]) {
         let is_dropped = self.round.as_ref().is_some_and(|round| match round.question {
             Question::Quorum(ticket) => tickets.contains(&ticket),
