@@ -82,8 +82,8 @@ pub struct Engine {
     checkpoints: Checkpoints,
     /// Requests that wait until a compaction's physical work is done.
     physical_compactions: Vec<RequestId>,
-    /// Handed to raft, which has not said yet whether it takes it.
-    received: Option<ReceivedSnapshot>,
+    /// Handed to raft, which has not said yet whether it takes them: one at most.
+    received: Vec<ReceivedSnapshot>,
     /// Leadership is being handed on until then.
     transfer_until: Option<Time>,
     leadership: Leadership,
@@ -169,7 +169,7 @@ impl Engine {
             waiting_for_clear: WaitingForClear::default(),
             checkpoints: Checkpoints::new(meta.index),
             physical_compactions: Vec::new(),
-            received: None,
+            received: Vec::new(),
             transfer_until: None,
             leadership: Leadership::default(),
             quiet_until: Quiet::default(),
@@ -286,12 +286,14 @@ impl Engine {
 
     /// Raft took the snapshot that was received, or it did not and the state here is newer.
     fn settle_received(&mut self, installed: Option<SnapshotMeta>) {
-        let received = self.received.take();
+        let received = std::mem::take(&mut self.received);
         let Some(meta) = installed else {
             return;
         };
-        let received = received.expect("raft installs what it was handed");
-        assert_eq!(received.state.applied(), (meta.index, meta.term), "raft installed another snapshot");
+        let received = received
+            .into_iter()
+            .find(|received| received.state.applied() == (meta.index, meta.term))
+            .expect("raft installs what it was handed");
         self.state = *received.state;
         self.membership = meta.clone();
         self.checkpoints.installed(meta.index);
