@@ -47,7 +47,7 @@ impl Engine {
         let Some(applied) = self.state.apply(proposal) else {
             // It was applied before and its client, if any, was answered then, unless this member skipped over that
             // entry by a snapshot: then nobody here knows the answer.
-            if self.is_own(proposal) {
+            if self.is_own(proposal) && !self.pending.waits_for_compaction(proposal.id) {
                 self.reply(proposal.id, Err(RequestError::Timeout));
             }
             return;
