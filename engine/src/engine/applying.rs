@@ -59,6 +59,9 @@ impl Engine {
         for change in leases {
             self.on_lease_change(change);
         }
+        if let (Err(error), Command::LeaseRemaining(notes)) = (&outcome, &proposal.command) {
+            self.refuse_clearing(notes, *error);
+        }
         if self.is_own(proposal) {
             self.answer_applied(id, &proposal.command, outcome);
         }
