@@ -292,7 +292,7 @@ impl Cluster {
         if self.is_cut(message.from, message.to) {
             return;
         }
-        if self.is_traced {
+        if self.is_traced && !words::is_idle(&message) {
             self.say(&words::message(&message));
         }
         self.queue.push_back(message);

@@ -2,7 +2,7 @@
 
 use crate::effects::Persist;
 use crate::ids::MemberId;
-use crate::raft::{LeaseAnswer, LeaseAsk, LogRecord, PeerBody, PeerMessage, RaftMessage};
+use crate::raft::{LeaseAnswer, LeaseAsk, LogRecord, PeerBody, PeerMessage, RaftMessage, RaftMessageKind};
 use crate::request::{RangeResponse, RecordRef, Reply, RequestError, Response, TxnOpResponse, TxnResponse};
 use crate::watch::{Event, EventBatch, WatchOutput};
 use bytes::Bytes;
@@ -145,6 +145,13 @@ pub(super) fn persist(persist: &Persist) -> String {
     });
     let records: Vec<String> = records.collect();
     format!("#{} {}, then sends {}", persist.id.0, records.join(", "), persist.then_send.len())
+}
+
+/// A heartbeat that confirms nothing, or its answer.
+pub(super) fn is_idle(message: &PeerMessage) -> bool {
+    let PeerBody::Raft(message) = &message.body else { return false };
+    let is_beat = matches!(message.kind, RaftMessageKind::Heartbeat | RaftMessageKind::HeartbeatResponse);
+    is_beat && message.context.is_empty()
 }
 
 pub(super) fn message(message: &PeerMessage) -> String {
