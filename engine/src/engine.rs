@@ -155,6 +155,7 @@ impl Engine {
         let mut random = Random::new(seed);
         let raft = Driver::recover(&config, &meta, meta.index, log, random.next_u64(), now);
         let fragment_bytes = config.request_bytes_max + FRAGMENT_OVERHEAD_BYTES;
+        let checkpoints = Checkpoints::new(meta.index, state.mvcc.state_bytes());
         let watches = Hub::new(fragment_bytes, config.watch_progress_interval_ms, random.next_u64());
         Engine {
             now,
@@ -167,7 +168,7 @@ impl Engine {
             proposals: Proposals::default(),
             reads: Reads::new(config.boot),
             waiting_for_clear: WaitingForClear::default(),
-            checkpoints: Checkpoints::new(meta.index),
+            checkpoints,
             physical_compactions: Vec::new(),
             received: Vec::new(),
             transfer_until: None,
@@ -296,7 +297,7 @@ impl Engine {
             .expect("raft installs what it was handed");
         self.state = *received.state;
         self.membership = meta.clone();
-        self.checkpoints.installed(meta.index);
+        self.checkpoints.installed(meta.index, self.state.mvcc.state_bytes());
         self.watches.restored(&self.state.mvcc);
         self.raft.applied(meta.index);
         self.raft.set_snapshot(meta);
