@@ -246,6 +246,7 @@ impl Cluster {
             } else {
                 let now = self.now;
                 self.engine(id).step(now, Input::Watch(*stream, WatchInput::Drained { bytes }));
+                self.node(id).wake_at = Some(now);
             }
         }
         if let Some(checkpoint) = checkpoint {
@@ -330,7 +331,7 @@ impl Cluster {
     }
 
     /// The oldest snapshot under way arrives, or does not.
-    pub(super) fn deliver_snapshot(&mut self, is_gathered: bool) -> Result<bool, Box<dyn Error>> {
+    pub(super) fn deliver_snapshot(&mut self) -> Result<bool, Box<dyn Error>> {
         let Some(OutgoingSnapshot { message, meta, state }) = self.snapshots.pop_front() else {
             return Ok(false);
         };
@@ -341,7 +342,6 @@ impl Cluster {
             let (_, state) = read_snapshot(&bytes)?;
             self.node(to.0).disk.snapshots.insert(meta.index, bytes);
             let received = ReceivedSnapshot { message, state: Box::new(state) };
-            self.node(to.0).gathers |= is_gathered;
             self.step(to.0, Input::SnapshotReceived(received));
         }
         if self.node(from.0).engine.is_some() {
@@ -374,7 +374,7 @@ impl Cluster {
                 self.deliver(&message);
             }
             if !self.holds_snapshots {
-                is_quiet &= !self.deliver_snapshot(false)?;
+                is_quiet &= !self.deliver_snapshot()?;
             }
             if is_quiet {
                 return Ok(());

@@ -61,8 +61,11 @@ pub(super) enum Command {
     Release,
     /// Snapshots wait.
     HoldSnapshots,
-    /// The oldest snapshot arrives; with true, its receiver gathers.
-    DeliverSnapshot(#[arg(optional)] Option<bool>),
+    /// The oldest snapshot arrives; with newest=true the newest.
+    DeliverSnapshot {
+        #[arg(key, optional)]
+        newest: Option<bool>,
+    },
     ReleaseSnapshots,
     /// Nothing goes to or from this member.
     Partition(u64),
@@ -422,8 +425,11 @@ impl Cluster {
             Command::Hold => self.held.append(&mut self.queue),
             Command::Release => self.queue.append(&mut self.held),
             Command::HoldSnapshots => self.holds_snapshots = true,
-            Command::DeliverSnapshot(gathers) => {
-                if !self.deliver_snapshot(gathers.unwrap_or(false))? {
+            Command::DeliverSnapshot { newest } => {
+                if newest.unwrap_or(false) {
+                    self.snapshots.rotate_right(1);
+                }
+                if !self.deliver_snapshot()? {
                     return Err("no snapshot is under way".into());
                 }
             }
