@@ -8,7 +8,7 @@ use crate::membership::{InitialCluster, MemberAttributes};
 use crate::raft::SnapshotMeta;
 use crate::random::Random;
 use crate::request::{
-    Alarm, AlarmKind, DeleteRangeRequest, LeaseId, PutLease, PutRequest, PutValue, RangeRequest,
+    Alarm, AlarmKind, DeleteRangeRequest, LeaseId, PutLease, PutRequest, PutValue, RangeRequest, Txn, TxnOp,
 };
 use crate::state::State;
 use bytes::Bytes;
@@ -45,6 +45,16 @@ fn delete(key: &str) -> Command {
     Command::DeleteRange(DeleteRangeRequest { range, prev_kv: false })
 }
 
+/// Both in one revision.
+fn put_and_delete(key: &str) -> Command {
+    let (Command::Put(put), Command::DeleteRange(delete)) = (put(key, b"x".to_vec(), 5), delete(key)) else {
+        unreachable!("made just now");
+    };
+    let nested = |op| TxnOp::Txn(Txn { compares: Vec::new(), success: vec![op], failure: Vec::new() });
+    let success = vec![nested(TxnOp::Put(put)), nested(TxnOp::DeleteRange(delete))];
+    Command::Txn(Txn { compares: Vec::new(), success, failure: Vec::new() })
+}
+
 /// A little of everything.
 fn small() -> State {
     let mut state = empty();
@@ -61,6 +71,9 @@ fn small() -> State {
             delete("b"),
             put("c", b"1".to_vec(), -6),
             delete("c"),
+            put("c", vec![0, 255], 0),
+            put_and_delete("d"),
+            put_and_delete("c"),
             put("c", vec![0, 255], 0),
             Command::Compact(4),
             Command::AlarmActivate(Alarm { kind: AlarmKind::NoSpace, member }),
@@ -84,8 +97,9 @@ fn large(seed: u64) -> State {
     apply(&mut state, leases);
     for _ in 0..1500 {
         let key = format!("key{:04}", random.below(400));
-        let command = match random.below(5) {
+        let command = match random.below(6) {
             0 => delete(&key),
+            5 => put_and_delete(&key),
             1 => put(&key, vec![b'x'; usize::try_from(random.below(2000)).unwrap()], 0),
             2 => put("hot", vec![b'h'; 300], i64::try_from(random.below(3)).unwrap()),
             _ => put(&key, key.clone().into_bytes(), i64::try_from(random.below(4001)).unwrap()),
@@ -167,7 +181,10 @@ fn what_is_read_goes_on_like_what_was_written() {
     for state in [&mut original, &mut copy] {
         let revoke = Command::LeaseExpire((1..200).map(LeaseId).collect());
         let revision = state.store().revision();
-        apply(state, [Command::Compact(revision - 100), put("hot", b"new".to_vec(), 777), revoke, delete("large")]);
+        apply(
+            state,
+            [Command::Compact(revision - 100), put("hot", b"new".to_vec(), 777), revoke, delete("large")],
+        );
     }
     assert_same(&copy, &original);
     assert_eq!(write(&copy), write(&original));
@@ -217,7 +234,9 @@ fn a_hot_key_is_written_over_several_sections() {
 #[test]
 fn every_truncation_is_an_error() {
     let bytes = write(&small());
-    for length in (0..bytes.len()).filter(|length| *length < 500 || length % 37 == 0 || bytes.len() - length < 500) {
+    for length in
+        (0..bytes.len()).filter(|length| *length < 500 || length % 37 == 0 || bytes.len() - length < 500)
+    {
         assert!(read(&bytes[..length], 1 << 20).is_err(), "cut to {length} of {} bytes", bytes.len());
     }
     let mut longer = bytes.clone();

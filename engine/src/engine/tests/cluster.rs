@@ -192,8 +192,7 @@ impl Cluster {
     pub(super) fn ask(&mut self, id: u64, require_leader: bool, request: Request) {
         let node = self.node(id);
         node.counter += 1;
-        let request_id =
-            RequestId { member: MemberId(id), boot: node.config.boot, counter: node.counter };
+        let request_id = RequestId { member: MemberId(id), boot: node.config.boot, counter: node.counter };
         self.step(id, Input::Request { id: request_id, require_leader, request });
     }
 
@@ -255,7 +254,10 @@ impl Cluster {
             self.node(id).checkpoint = Some((checkpoint.meta, bytes));
         }
         for snapshot in send_snapshots {
-            self.say(&format!("{id} sends its state at index {} to {}", snapshot.meta.index, snapshot.message.to));
+            self.say(&format!(
+                "{id} sends its state at index {} to {}",
+                snapshot.meta.index, snapshot.message.to
+            ));
             self.snapshots.push_back(snapshot);
         }
         for (from, reason) in refused {
@@ -388,9 +390,10 @@ impl Cluster {
         let end = self.now.plus_ms(ms);
         self.run_for(only)?;
         loop {
-            let due = self.nodes.iter().filter(|(id, node)| {
-                node.engine.is_some() && only.is_none_or(|only| only == **id)
-            });
+            let due = self
+                .nodes
+                .iter()
+                .filter(|(id, node)| node.engine.is_some() && only.is_none_or(|only| only == **id));
             let next = due.filter_map(|(_, node)| node.wake_at).min().unwrap_or(end);
             if next > end {
                 break;
@@ -407,7 +410,8 @@ impl Cluster {
 
     fn run_for(&mut self, only: Option<u64>) -> Result<(), Box<dyn Error>> {
         // The others do not wake by themselves: their clocks stand still.
-        let others: Vec<u64> = self.nodes.keys().copied().filter(|id| only.is_some_and(|only| only != *id)).collect();
+        let others: Vec<u64> =
+            self.nodes.keys().copied().filter(|id| only.is_some_and(|only| only != *id)).collect();
         let asleep: Vec<_> = others.iter().map(|id| (*id, self.node(*id).wake_at.take())).collect();
         let result = self.run();
         for (id, wake_at) in asleep {

@@ -246,9 +246,10 @@ fn parse_ops(text: &str) -> Result<Vec<TxnOp>, Box<dyn Error>> {
             ["put", key, value] => TxnOp::Put(put_request(key, value, 0, false)),
             ["put", key, value, lease] => TxnOp::Put(put_request(key, value, lease.parse()?, false)),
             ["get", range] => TxnOp::Range(RangeRequest::of(key_range(range))),
-            ["get", range, revision] => {
-                TxnOp::Range(RangeRequest { revision: revision.parse()?, ..RangeRequest::of(key_range(range)) })
-            }
+            ["get", range, revision] => TxnOp::Range(RangeRequest {
+                revision: revision.parse()?,
+                ..RangeRequest::of(key_range(range))
+            }),
             ["del", range] => {
                 TxnOp::DeleteRange(DeleteRangeRequest { range: key_range(range), prev_kv: false })
             }

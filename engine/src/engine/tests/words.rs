@@ -162,7 +162,9 @@ pub(super) fn message(message: &PeerMessage) -> String {
         PeerBody::ReadIndex { .. } => "asks for a read index".to_owned(),
         PeerBody::ReadIndexReply { index: Some(index), .. } => format!("may read at {index}"),
         PeerBody::ReadIndexReply { index: None, .. } => "cannot say a read index".to_owned(),
-        PeerBody::LeaseAsk { ask: LeaseAsk::KeepAlive(id), .. } => format!("asks to keep lease {} alive", id.0),
+        PeerBody::LeaseAsk { ask: LeaseAsk::KeepAlive(id), .. } => {
+            format!("asks to keep lease {} alive", id.0)
+        }
         PeerBody::LeaseAsk { ask: LeaseAsk::TimeToLive(ask), .. } => format!("asks about lease {}", ask.id.0),
         PeerBody::LeaseAnswer { answer: Ok(LeaseAnswer::KeepAlive { ttl_secs }), .. } => {
             format!("kept alive for {ttl_secs} s")
