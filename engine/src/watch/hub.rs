@@ -189,8 +189,8 @@ impl Hub {
     /// When `pump` has something to say even if nothing happens.
     pub fn next_at(&self) -> Option<Time> {
         let progress = self.progress_due.first().map(|(at, _)| *at);
-        let is_waiting = self.streams.values().any(|stream| stream.require_leader);
-        let no_leader = self.leaderless.map(|(_, end_at)| end_at).filter(|_| is_waiting);
+        let is_waiting = || self.streams.values().any(|stream| stream.require_leader);
+        let no_leader = self.leaderless.map(|(_, end_at)| end_at).filter(|_| is_waiting());
         progress.into_iter().chain(no_leader).min()
     }
 
