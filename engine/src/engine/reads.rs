@@ -184,14 +184,15 @@ impl Engine {
         }
     }
 
-    /// The leader has answered a question of this member's.
+    /// The leader has answered a question of this member's. Where it does not lead any more, the question stays as
+    /// if it had no answer: it is asked again later, or of the next leader at once. Asked again right away, the two
+    /// members would do nothing else until the news comes.
     pub(super) fn on_read_index_reply(&mut self, attempt: u64, index: Option<u64>) {
+        let Some(index) = index else {
+            return;
+        };
         if let Some(reads) = self.reads.take_round(Question::Leader(attempt)) {
-            match index {
-                Some(index) => self.confirm(index, reads),
-                // It does not lead any more, or not yet: the next round asks whoever does.
-                None => self.reads.waiting.extend(reads),
-            }
+            self.confirm(index, reads);
         }
     }
 
