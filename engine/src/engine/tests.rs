@@ -4,6 +4,7 @@
 //! messages and writes then wait until `deliver`, `persist`, `run` or `go`. Members agree on the state hash at every
 //! applied index, always: the cluster panics otherwise.
 
+mod chances;
 mod cluster;
 mod script;
 mod words;

@@ -188,7 +188,7 @@ pub(super) enum Command {
 }
 
 /// a is a key, a..c a span, a.. everything from a on.
-fn key_range(text: &str) -> KeyRange {
+pub(super) fn key_range(text: &str) -> KeyRange {
     let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
     match text.split_once("..") {
         None => KeyRange::One(bytes(text)),
@@ -197,7 +197,7 @@ fn key_range(text: &str) -> KeyRange {
     }
 }
 
-fn put_request(key: &str, value: &str, lease: i64, prev_kv: bool) -> PutRequest {
+pub(super) fn put_request(key: &str, value: &str, lease: i64, prev_kv: bool) -> PutRequest {
     let value = PutValue::Set(Bytes::copy_from_slice(value.as_bytes()));
     let key = Bytes::copy_from_slice(key.as_bytes());
     PutRequest { key, value, lease: PutLease::Set(LeaseId(lease)), prev_kv }
@@ -276,7 +276,6 @@ impl Cluster {
     }
 
     /// What clients ask.
-    #[expect(clippy::too_many_lines, reason = "one arm for each request")]
     fn perform_request(&mut self, command: &Command) -> Result<bool, Box<dyn Error>> {
         let (member, request) = match command {
             Command::Put { member, key, value, lease, prev, require_leader } => {
