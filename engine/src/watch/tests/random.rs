@@ -1,6 +1,5 @@
 //! The hub against the plainest model: every watcher's stream is its filter over the whole history.
 
-use super::{Hub, WatchOutput};
 use crate::effects::WatchEffects;
 use crate::ids::{LeaseId, StreamId, WatchId};
 use crate::input::{WatchCreate, WatchInput};
@@ -8,6 +7,7 @@ use crate::key_range::KeyRange;
 use crate::mvcc::{RecordRef, Store};
 use crate::time::Time;
 use crate::watch::range_map::next_random;
+use crate::watch::{Hub, WatchOutput};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
