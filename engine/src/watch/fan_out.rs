@@ -68,10 +68,13 @@ impl<'a> FanOut<'a> {
         (found.batch, if fragment { &found.fragmented } else { &found.whole })
     }
 
+    /// The change at a position, and the key as the revision before left it. A creation has none before it, even
+    /// where its own revision deleted the key first.
     fn event(&self, position: u32, prev_kv: bool) -> Event {
         let record = RecordRef::clone(&self.window[position as usize]);
         let before = record.mod_revision() - 1;
-        let is_known = prev_kv && before >= self.store.compacted_revision() && before > 0;
+        let is_creation = record.create_revision() == record.mod_revision();
+        let is_known = prev_kv && !is_creation && before >= self.store.compacted_revision();
         let prev = if is_known { self.store.get_at(record.key(), before) } else { None };
         Event { record, prev }
     }
