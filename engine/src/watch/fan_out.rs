@@ -95,8 +95,8 @@ fn cut(events: &[Event], fragment_bytes: usize, fragment: bool) -> Vec<Part> {
             parts.push(Part { first, end: at, revision: revision(first), fragment: false, continues });
             (first, bytes, continues) = (at, RESPONSE_BYTES, false);
         }
-        for next in at..at + run {
-            let event_bytes = events[next].size_bytes();
+        for (next, event) in (at..).zip(&events[at..at + run]) {
+            let event_bytes = event.size_bytes();
             if fragment && next > first && bytes + event_bytes > fragment_bytes {
                 parts.push(Part { first, end: next, revision: revision(first), fragment: true, continues });
                 (first, bytes, continues) = (next, RESPONSE_BYTES, true);
@@ -109,11 +109,14 @@ fn cut(events: &[Event], fragment_bytes: usize, fragment: bool) -> Vec<Part> {
     parts
 }
 
-/// Who sees which position of a window, from pairs in any order: one run per watcher, positions ascending.
+/// Who sees which position of a window, from pairs in any order: one run per watcher, positions ascending. The
+/// watcher with the oldest change is first: where a stream has no room for all, they take turns.
 pub(super) fn by_watcher(mut pairs: Vec<(Slot, u32)>) -> Vec<(Slot, Vec<u32>)> {
     pairs.sort_unstable();
-    pairs
+    let mut runs: Vec<(Slot, Vec<u32>)> = pairs
         .chunk_by(|one, other| one.0 == other.0)
         .map(|run| (run[0].0, run.iter().map(|(_, at)| *at).collect()))
-        .collect()
+        .collect();
+    runs.sort_by_key(|(_, positions)| positions[0]);
+    runs
 }
