@@ -197,10 +197,10 @@ impl Hub {
     fn create(&mut self, now: Time, stream: StreamId, create: WatchCreate, store: &Store) {
         let revision = self.revision;
         let table = self.streams.get_mut(&stream).expect("looked up by handle");
-        let reason = if create.range.is_empty() {
-            Some(refusal::EMPTY_RANGE)
-        } else if create.start_revision < 0 {
+        let reason = if create.start_revision < 0 {
             Some(refusal::COMPACTED)
+        } else if create.range.is_empty() {
+            Some(refusal::EMPTY_RANGE)
         } else if create.id.is_some_and(|id| table.watchers.contains_key(&id)) {
             Some(refusal::DUPLICATE_ID)
         } else {

@@ -14,8 +14,8 @@ pub(super) struct Model {
 impl Model {
     /// The key as `revision` left it.
     pub(super) fn get_at(&self, key: &[u8], revision: i64) -> Option<RecordRef> {
-        let of_key = self.versions.iter().filter(|v| v.key() == key && v.mod_revision() <= revision);
-        of_key.last().filter(|version| version.version() > 0).cloned()
+        let mut of_key = self.versions.iter().filter(|v| v.key() == key && v.mod_revision() <= revision);
+        of_key.next_back().filter(|version| version.version() > 0).cloned()
     }
 
     /// The keys of `range` as `revision` left them, in key order.
