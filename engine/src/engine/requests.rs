@@ -112,7 +112,8 @@ impl Engine {
         if !grows(command) {
             return Ok(());
         }
-        if self.state.has_alarm(AlarmKind::NoSpace) {
+        // Beside a CORRUPT alarm the command goes on, to be refused for that when it applies: the graver word wins.
+        if self.state.has_alarm(AlarmKind::NoSpace) && !self.state.has_alarm(AlarmKind::Corrupt) {
             return Err(RequestError::NoSpace);
         }
         if self.state.mvcc.state_bytes() + cost(command) <= self.config.quota_bytes {

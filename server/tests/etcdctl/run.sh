@@ -11,9 +11,11 @@ set -u
 
 [ $# -eq 3 ] || { echo "usage: $0 ETCDCTL 3.4|3.7 ENDPOINTS" >&2; exit 2; }
 etcdctl=$1 version=$2 endpoints=$3
-# 3.7 gives two seconds to think before it deletes a range, unless told that a range is meant.
+# 3.7 gives two seconds to think before it deletes a range, unless told that a range is meant. 3.4 asks for a member's
+# status with the whole endpoint as :authority, where a URL's scheme does not belong and is refused by the transport
+# (docs/compatibility.md).
 case $version in
-    3.4) export ETCDCTL_API=3; range_flag=() ;;
+    3.4) export ETCDCTL_API=3; range_flag=(); endpoints=${endpoints//http:\/\//} ;;
     3.7) unset ETCDCTL_API; range_flag=(--range) ;;
     *) echo "unknown version $version" >&2; exit 2 ;;
 esac
