@@ -2,12 +2,14 @@
 
 use super::gate::Gate;
 use super::size_limit::SizeLimit;
+use super::workers::Workers;
 use detcd::config::Url;
 use detcd::grpc::Services;
 use detcd::pb;
-use std::future::Future;
-use tokio::net::TcpListener;
+use std::io;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_stream::Stream;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Error, Server};
 use tonic_health::ServingStatus;
@@ -19,6 +21,17 @@ pub(crate) struct BindError {
     flag: &'static str,
     address: String,
     source: std::io::Error,
+}
+
+/// Clients cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// No thread, or no runtime on it.
+    #[error("failed to start the threads that serve clients: {0}")]
+    Start(#[from] io::Error),
+    /// A worker ended before it was asked to.
+    #[error("failed to serve clients: {0}")]
+    Serve(#[from] Error),
 }
 
 /// What clients may call. The last ones answer for themselves.
@@ -58,23 +71,20 @@ pub(crate) async fn serve_clients(
     services: Services,
     request_bytes_max: usize,
     stop: watch::Receiver<bool>,
-) -> Result<(), Error> {
-    let mut serving = tokio::task::JoinSet::new();
+) -> Result<(), ServeError> {
+    let workers = Workers::start(&services, request_bytes_max, &stop)?;
     for listener in listeners {
-        let (services, stop) = (services.clone(), stop.clone());
-        serving.spawn(serve_one(listener, services, request_bytes_max, stopped(stop)));
+        workers.accept(listener, stop.clone());
     }
-    while let Some(served) = serving.join_next().await {
-        served.expect("serving does not panic and is not aborted")?;
-    }
-    Ok(())
+    Ok(workers.ended().await?)
 }
 
-async fn serve_one(
-    listener: TcpListener,
+/// Serves the connections of one worker.
+pub(crate) async fn serve_connections(
+    connections: impl Stream<Item = io::Result<TcpStream>>,
     services: Services,
     request_bytes_max: usize,
-    stop: impl Future<Output = ()> + Send,
+    stop: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status("", ServingStatus::Serving).await;
@@ -89,7 +99,7 @@ async fn serve_one(
         .add_service(health_service)
         .add_service(reflection().build_v1().expect("our own descriptors are well formed"))
         .add_service(reflection().build_v1alpha().expect("our own descriptors are well formed"))
-        .serve_with_incoming_shutdown(incoming(listener), stop)
+        .serve_with_incoming_shutdown(connections, stopped(stop))
         .await
 }
 
