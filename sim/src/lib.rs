@@ -1,0 +1,2 @@
+//! Clusters in a seed.
+#![cfg(any(madsim, doc))]
