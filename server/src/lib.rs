@@ -1,7 +1,14 @@
 //! The shell: sockets, disk, clock and tasks around one engine.
 
+mod background;
+pub mod clock;
 pub mod config;
+pub mod disk;
 pub mod grpc;
+mod log_task;
+mod main_loop;
 pub mod member;
 pub mod pb;
+pub mod peer;
+mod replies;
 pub mod wire;

@@ -18,8 +18,9 @@ use crate::background::Background;
 use crate::clock::Clock;
 use crate::log_task::LogJob;
 use crate::member::{WatchCall, WatchMessage};
-use crate::peer::Transport;
+use crate::peer::{Refusals, Transport};
 use crate::replies::{Answer, Replies};
+use bytes::Bytes;
 use detcd_engine::effects::{Effects, WatchEffects};
 use detcd_engine::engine::{Engine, Status};
 use detcd_engine::ids::StreamId;
@@ -28,7 +29,6 @@ use detcd_engine::raft::PeerMessage;
 use detcd_engine::request::Request;
 use detcd_engine::time::Time;
 use detcd_engine::watch::{EventBatch, WatchOutput};
-use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,6 +70,7 @@ pub(crate) struct Outlets {
     pub(crate) encode_events: fn(&EventBatch) -> Arc<[Bytes]>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) settled: watch::Sender<bool>,
+    pub(crate) refusals: Refusals,
 }
 
 /// The task's state.
@@ -199,6 +200,7 @@ impl MainLoop {
             watch,
             checkpoint,
             send_snapshots,
+            refused,
             leadership_settled,
             wake_at,
         } = effects;
@@ -221,6 +223,9 @@ impl MainLoop {
         }
         for snapshot in send_snapshots {
             self.outlets.background.send_snapshot(snapshot);
+        }
+        for (member, reason) in refused {
+            self.outlets.refusals.log(self.clock.now(), &format!("of member {member}: {reason}"));
         }
         if leadership_settled {
             self.outlets.settled.send_replace(true);

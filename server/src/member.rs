@@ -9,7 +9,7 @@ use crate::disk::{Disk, DiskError};
 use crate::log_task;
 use crate::main_loop::{Inboxes, MainLoop, Outlets, RequestCall};
 use crate::peer::snapshot::Receiver;
-use crate::peer::{PeerInbox, Transport};
+use crate::peer::{PeerInbox, Refusals, Transport};
 use crate::replies::{Answer, Replies, evaluate};
 use bytes::Bytes;
 use detcd_engine::config::Config;
@@ -161,8 +161,10 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
         stop: stopped,
     };
     let transport = Arc::clone(&deps.transport);
+    let refusals = Refusals::default();
+    let encode_events = deps.encode_events;
     let outlets =
-        Outlets { transport, log, background, encode_events: deps.encode_events, status, settled: settled_said };
+        Outlets { transport, log, background, encode_events, status, settled: settled_said, refusals };
     let transport = Arc::clone(&deps.transport);
     let log_task = tokio::spawn(log_task::run(wal, jobs, transport, inputs.clone(), failures));
     let main_loop = MainLoop::new(engine, Arc::clone(&deps.clock), inboxes, outlets, Replies::new(me, boot));
@@ -231,7 +233,8 @@ async fn first_start(
     let (wal_dir, snap_dir) = data_dir.begin_first_start().await?;
     let members = config.initial_cluster.members.values();
     let (learners, voters): (Vec<_>, Vec<_>) = members.partition(|member| member.is_learner);
-    let ids = |members: Vec<&detcd_engine::membership::Member>| members.iter().map(|member| member.id).collect();
+    let ids =
+        |members: Vec<&detcd_engine::membership::Member>| members.iter().map(|member| member.id).collect();
     let meta = SnapshotMeta { index: 1, term: 1, voters: ids(voters), learners: ids(learners) };
     let state = State::first(&config.initial_cluster).view();
     background::write(disk, &snap_dir, Checkpoint { meta: meta.clone(), state }).await?;
@@ -275,7 +278,8 @@ impl Member {
             _ = self.settled.wait_for(|settled| *settled) => {}
             () = too_late => tracing::warn!("stopping without having handed leadership on"),
         }
-        drop(self.stop.send(()));
+        // A main loop that ended before has nobody to be told.
+        let _ = self.stop.send(());
         let ended = self.main_loop.await;
         self.transport.detach();
         // The main loop held the log's queue and, with its background work, is gone: the log task ends.

@@ -52,7 +52,9 @@ impl Replies {
 
     /// Forgets the clients that stopped waiting, and names their requests.
     pub(crate) fn abandoned(&mut self) -> Vec<RequestId> {
-        let gone = |client: &Option<oneshot::Sender<Answer>>| client.as_ref().is_some_and(oneshot::Sender::is_closed);
+        let gone = |client: &Option<oneshot::Sender<Answer>>| {
+            client.as_ref().is_some_and(oneshot::Sender::is_closed)
+        };
         let places = self.ring.iter().enumerate().filter(|(_, client)| gone(client));
         let counters: Vec<u64> = places.map(|(place, _)| self.front + place as u64).collect();
         for counter in &counters {
@@ -107,7 +109,9 @@ mod tests {
         let (clients, mut waiting): (Vec<_>, Vec<_>) = (0..3).map(|_| oneshot::channel()).unzip();
         let ids: Vec<RequestId> = clients.into_iter().map(|client| replies.expect(client)).collect();
         assert_eq!(ids.iter().map(|id| id.counter).collect::<Vec<_>>(), [1, 2, 3]);
-        for (id, error) in [(1, RequestError::Timeout), (0, RequestError::NoSpace), (2, RequestError::Corrupt)] {
+        for (id, error) in
+            [(1, RequestError::Timeout), (0, RequestError::NoSpace), (2, RequestError::Corrupt)]
+        {
             replies.answer(ids[id], Answer::Done(Err(error)));
             let Ok(Answer::Done(Err(found))) = waiting[id].try_recv() else { panic!("no answer to {id}") };
             assert_eq!(found, error);

@@ -236,7 +236,8 @@ fn parse(bytes: &[u8]) -> Result<Result<Meta, String>, String> {
     if format != FORMAT.to_string() {
         return Ok(Err(format));
     }
-    let hex = |digits: String| u64::from_str_radix(&digits, 16).map_err(|_| format!("{digits:?} is not a number"));
+    let hex =
+        |digits: String| u64::from_str_radix(&digits, 16).map_err(|_| format!("{digits:?} is not a number"));
     let meta = Meta {
         cluster: ClusterId(hex(value("cluster")?)?),
         member: MemberId(hex(value("member")?)?),

@@ -99,7 +99,12 @@ pub(crate) async fn read_all(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, Di
 }
 
 /// Replaces a small file in one step: whoever looks, also after a crash, sees the old bytes or the new.
-pub(crate) async fn replace(disk: &dyn Disk, dir: &Path, name: &str, bytes: Vec<u8>) -> Result<(), DiskError> {
+pub(crate) async fn replace(
+    disk: &dyn Disk,
+    dir: &Path,
+    name: &str,
+    bytes: Vec<u8>,
+) -> Result<(), DiskError> {
     let path = dir.join(name);
     let aside = dir.join(format!("{name}.tmp"));
     let file = disk.create(&aside).await.doing("create", &aside)?;

@@ -141,7 +141,11 @@ pub async fn keep_two(disk: &dyn Disk, dir: &Path, newest: u64) -> Result<u64, D
 }
 
 /// Reads a snapshot back. Every byte is checked.
-pub async fn read(disk: &dyn Disk, dir: &Path, name: SnapshotName) -> Result<(SnapshotMeta, State), ReadError> {
+pub async fn read(
+    disk: &dyn Disk,
+    dir: &Path,
+    name: SnapshotName,
+) -> Result<(SnapshotMeta, State), ReadError> {
     let path = name.path(dir);
     let file = disk.open(&path).await.doing("open", &path)?;
     let damaged = |cause| ReadError::Damaged { path: path.clone(), cause };

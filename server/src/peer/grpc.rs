@@ -59,7 +59,8 @@ impl Transport for GrpcTransport {
         let mut outgoing = self.peers();
         for (member, urls) in peers {
             let (queue, messages) = mpsc::channel(QUEUE_MESSAGES);
-            let bulk = urls.first().and_then(|url| endpoint(url)).map(|found| PeerClient::new(found.connect_lazy()));
+            let bulk =
+                urls.first().and_then(|url| endpoint(url)).map(|found| PeerClient::new(found.connect_lazy()));
             let lane = Lane { member, urls, inbox: inbox.clone(), clock: Arc::clone(&self.clock), messages };
             outgoing.insert(member, Outgoing { queue, task: tokio::spawn(lane.run()), bulk });
         }
@@ -168,7 +169,9 @@ impl Peer for PeerService {
     async fn messages(&self, request: Request<Streaming<Frame>>) -> Result<Response<Done>, Status> {
         let mut frames = request.into_inner();
         while let Some(frame) = frames.message().await? {
-            self.inbox.deliver(frame.frame).map_err(|reason| Status::failed_precondition(reason.to_string()))?;
+            self.inbox
+                .deliver(frame.frame)
+                .map_err(|reason| Status::failed_precondition(reason.to_string()))?;
         }
         Ok(Response::new(Done {}))
     }

@@ -95,13 +95,19 @@ impl PeerInbox {
     }
 
     fn log_refusal(&self, reason: &FrameError) {
-        let now = self.clock.now();
         let mut refusals = self.refusals.lock().expect("no panic while it is held");
-        if refusals.logged_at.is_some_and(|at| now.ms_since(at) < REFUSALS_LOGGED_EVERY_MS) {
-            refusals.unlogged += 1;
+        refusals.log(self.clock.now(), &reason.to_string());
+    }
+}
+
+impl Refusals {
+    /// Says why a message was not believed, unless a line said so within the last second.
+    pub(crate) fn log(&mut self, now: Time, reason: &str) {
+        if self.logged_at.is_some_and(|at| now.ms_since(at) < REFUSALS_LOGGED_EVERY_MS) {
+            self.unlogged += 1;
             return;
         }
-        tracing::warn!(%reason, since_last_line = refusals.unlogged, "refused a frame of a peer");
-        *refusals = Refusals { logged_at: Some(now), unlogged: 0 };
+        tracing::warn!(reason, since_last_line = self.unlogged, "refused a message of a peer");
+        *self = Refusals { logged_at: Some(now), unlogged: 0 };
     }
 }
