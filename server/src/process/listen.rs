@@ -3,8 +3,13 @@
 use super::gate::Gate;
 use super::size_limit::SizeLimit;
 use detcd::config::Url;
-use detcd::grpc::Services;
+use detcd::grpc::Service;
 use detcd::pb;
+use detcd::pb::cluster_server::ClusterServer;
+use detcd::pb::kv_server::KvServer;
+use detcd::pb::lease_server::LeaseServer;
+use detcd::pb::maintenance_server::MaintenanceServer;
+use detcd::pb::watch_server::WatchServer;
 use std::future::Future;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -55,14 +60,14 @@ pub(crate) fn incoming(listener: TcpListener) -> TcpIncoming {
 /// Serves clients on all listeners until `stop` becomes true and open calls have ended.
 pub(crate) async fn serve_clients(
     listeners: Vec<TcpListener>,
-    services: Services,
+    service: Service,
     request_bytes_max: usize,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let mut serving = tokio::task::JoinSet::new();
     for listener in listeners {
-        let (services, stop) = (services.clone(), stop.clone());
-        serving.spawn(serve_one(listener, services, request_bytes_max, stopped(stop)));
+        let (service, stop) = (service.clone(), stop.clone());
+        serving.spawn(serve_one(listener, service, request_bytes_max, stopped(stop)));
     }
     while let Some(served) = serving.join_next().await {
         served.expect("serving does not panic and is not aborted")?;
@@ -72,7 +77,7 @@ pub(crate) async fn serve_clients(
 
 async fn serve_one(
     listener: TcpListener,
-    services: Services,
+    service: Service,
     request_bytes_max: usize,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
@@ -81,11 +86,11 @@ async fn serve_one(
     Server::builder()
         .layer(Gate::new(&METHODS))
         .layer(SizeLimit::of_requests(request_bytes_max))
-        .add_service(services.kv.max_decoding_message_size(usize::MAX))
-        .add_service(services.watch.max_decoding_message_size(usize::MAX))
-        .add_service(services.lease.max_decoding_message_size(usize::MAX))
-        .add_service(services.cluster.max_decoding_message_size(usize::MAX))
-        .add_service(services.maintenance.max_decoding_message_size(usize::MAX))
+        .add_service(KvServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+        .add_service(WatchServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+        .add_service(LeaseServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+        .add_service(ClusterServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+        .add_service(MaintenanceServer::new(service).max_decoding_message_size(usize::MAX))
         .add_service(health_service)
         .add_service(reflection().build_v1().expect("our own descriptors are well formed"))
         .add_service(reflection().build_v1alpha().expect("our own descriptors are well formed"))

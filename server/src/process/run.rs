@@ -84,9 +84,9 @@ where
                     "serving client traffic insecurely; this is strongly discouraged!"
                 );
             }
-            let services = grpc::services(handle, Limits { txn_ops_max: config.txn_ops_max });
+            let service = grpc::service(handle, Limits { txn_ops_max: config.txn_ops_max });
             let serving =
-                listen::serve_clients(listeners.clients, services, config.request_bytes_max, stopping);
+                listen::serve_clients(listeners.clients, service, config.request_bytes_max, stopping);
             let mut serving = tokio::spawn(serving);
             let signal = tokio::select! {
                 biased;
