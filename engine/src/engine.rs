@@ -150,7 +150,7 @@ impl Engine {
         let raft = Driver::recover(&config, &meta, meta.index, log, random.next_u64(), now);
         let fragment_bytes = config.request_bytes_max + FRAGMENT_OVERHEAD_BYTES;
         let watches = Hub::new(fragment_bytes, config.watch_progress_interval_ms, random.next_u64());
-        Engine {
+        let mut engine = Engine {
             now,
             raft,
             state,
@@ -171,7 +171,9 @@ impl Engine {
             membership: meta,
             random,
             config,
-        }
+        };
+        engine.report_hash();
+        engine
     }
 
     /// Something happened. `now` never goes back.
@@ -290,8 +292,16 @@ impl Engine {
         self.membership = meta.clone();
         self.checkpoints.installed(meta.index);
         self.watches.restored(&self.state.mvcc);
+        self.report_hash();
         self.raft.applied(meta.index);
         self.raft.set_snapshot(meta);
+    }
+
+    /// The state as it is now, for whoever compares members.
+    fn report_hash(&mut self) {
+        if self.config.reports_hashes {
+            self.effects.applied.push((self.state.applied().0, self.state.hash()));
+        }
     }
 
     /// A message of this member's to another.

@@ -84,6 +84,16 @@ impl Machine {
         platter.lose_power(stream);
     }
 
+    /// The member's process ended; the machine stays up, and nothing is lost.
+    pub fn process_ends(&self) {
+        self.lock().go_down();
+    }
+
+    /// The power is not to fail after all, if it has not yet.
+    pub fn spare(&self) {
+        self.lock().operations_left = None;
+    }
+
     /// The power is to fail after so many more operations, in the middle of whatever that is: `is_down` says when.
     pub fn fail_after(&self, operations: u64) {
         self.lock().operations_left = Some(operations);
@@ -160,6 +170,16 @@ impl SimDisk {
         state.trace.event(&state.name, format_args!("disk {doing} {}", path.display()), &[]);
         let answer = operation(&mut state);
         Box::pin(std::future::ready(answer))
+    }
+
+    /// Whether the power lasted until now.
+    fn finish_sync(&self, inode: Inode, point: SyncPoint) -> bool {
+        let mut state = self.machine.lock();
+        let is_up = !state.is_down && state.boot == self.boot;
+        if is_up {
+            state.platter.finish_sync(inode, point);
+        }
+        is_up
     }
 
     fn file(&self, path: &Path, inode: Inode) -> Arc<dyn File> {
@@ -261,13 +281,7 @@ impl File for SimFile {
             if !takes.is_zero() {
                 sleep(takes).await;
             }
-            let mut state = disk.machine.lock();
-            if state.is_down || state.boot != disk.boot {
-                drop(state);
-                return std::future::pending().await;
-            }
-            state.platter.finish_sync(inode, point);
-            Ok(())
+            if disk.finish_sync(inode, point) { Ok(()) } else { std::future::pending().await }
         })
     }
 

@@ -4,7 +4,7 @@
 use detcd_engine::random::Random;
 use std::ops::Range;
 use std::time::Duration;
-use twox_hash::XxHash3_64;
+use twox_hash::XxHash3_128;
 
 /// The root of all of a run's chance.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +13,8 @@ pub struct Seed(pub u64);
 impl Seed {
     /// The stream of a concern. Names are never changed: the seeds that are kept would mean something else.
     pub fn stream(self, concern: &str) -> Stream {
-        Stream(Random::new(XxHash3_64::oneshot_with_seed(self.0, concern.as_bytes())))
+        let hash = XxHash3_128::oneshot_with_seed(self.0, concern.as_bytes());
+        Stream(Random::new(u64::try_from(hash >> 64).expect("the high half of 128 bits")))
     }
 }
 

@@ -5,9 +5,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::hash::Hasher;
 use std::sync::{Arc, Mutex, MutexGuard};
-use twox_hash::XxHash3_128;
+use twox_hash::xxhash3_128::Hasher;
 
 /// How many events a failure's report ends with.
 const KEPT: usize = 40;
@@ -17,7 +16,7 @@ const KEPT: usize = 40;
 pub struct Trace(Arc<Mutex<Inner>>);
 
 struct Inner {
-    hash: XxHash3_128,
+    hash: Hasher,
     events: u64,
     last: VecDeque<String>,
     /// Prints every event as it happens.
@@ -33,7 +32,7 @@ impl fmt::Debug for Trace {
 impl Trace {
     /// An empty one.
     pub fn new(prints: bool) -> Trace {
-        let inner = Inner { hash: XxHash3_128::new(), events: 0, last: VecDeque::new(), prints };
+        let inner = Inner { hash: Hasher::new(), events: 0, last: VecDeque::new(), prints };
         Trace(Arc::new(Mutex::new(inner)))
     }
 
