@@ -148,8 +148,9 @@ impl Network {
                 () = sooner.notified() => {}
                 () = sleep(wait) => {}
             }
-            while let Some((packet, inbox)) = self.lock().next_arrived() {
-                self.lock().trace_delivery(&packet);
+            loop {
+                let arrived = self.lock().next_arrived();
+                let Some((packet, inbox)) = arrived else { break };
                 // The members' frame check is what decides; a refusal is a connection that closes, which is nothing here.
                 let _ = inbox.deliver(packet.frame);
             }
@@ -210,15 +211,12 @@ impl State {
             }
             if let Some(inbox) = &self.members[&packet.to].inbox {
                 self.delivered += 1;
+                let what = format_args!("take from {}", self.name(packet.from));
+                self.trace.event(self.name(packet.to), what, &packet.frame);
                 return Some((packet, inbox.clone()));
             }
         }
         None
-    }
-
-    fn trace_delivery(&self, packet: &Packet) {
-        let what = format_args!("take from {}", self.name(packet.from));
-        self.trace.event(self.name(packet.to), what, &packet.frame);
     }
 
     /// How long a call takes one way; `None` where it is lost.
