@@ -22,6 +22,8 @@ mod pending;
 mod proposals;
 mod reads;
 mod requests;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use crate::config::Config;
@@ -80,12 +82,12 @@ pub struct Engine {
     checkpoints: Checkpoints,
     /// Requests that wait until a compaction's physical work is done.
     physical_compactions: Vec<RequestId>,
-    /// Handed to raft, which has not said yet whether it takes it.
-    received: Option<ReceivedSnapshot>,
+    /// Handed to raft, which has not said yet whether it takes them: one at most.
+    received: Vec<ReceivedSnapshot>,
     /// Leadership is being handed on until then.
     transfer_until: Option<Time>,
     leadership: Leadership,
-    /// Own attributes were proposed, or NOSPACE was raised: not again before then.
+    /// What was done lately and is not done again before then.
     quiet_until: Quiet,
     effects: Effects,
 }
@@ -103,8 +105,12 @@ struct Leadership {
 
 #[derive(Debug, Default)]
 struct Quiet {
+    /// Own attributes were proposed.
     attributes: Time,
+    /// NOSPACE was raised.
     alarm: Time,
+    /// It was looked for forwards that got lost.
+    forwards: Time,
 }
 
 /// Where a member stands: a plain copy, for `Maintenance.Status`, logs and metrics.
@@ -149,6 +155,7 @@ impl Engine {
         let mut random = Random::new(seed);
         let raft = Driver::recover(&config, &meta, meta.index, log, random.next_u64(), now);
         let fragment_bytes = config.request_bytes_max + FRAGMENT_OVERHEAD_BYTES;
+        let checkpoints = Checkpoints::new(meta.index, state.mvcc.state_bytes());
         let watches = Hub::new(fragment_bytes, config.watch_progress_interval_ms, random.next_u64());
         let mut engine = Engine {
             now,
@@ -159,11 +166,11 @@ impl Engine {
             watches,
             pending: Pending::default(),
             proposals: Proposals::default(),
-            reads: Reads::default(),
+            reads: Reads::new(config.boot),
             waiting_for_clear: WaitingForClear::default(),
-            checkpoints: Checkpoints::new(meta.index),
+            checkpoints,
             physical_compactions: Vec::new(),
-            received: None,
+            received: Vec::new(),
             transfer_until: None,
             leadership: Leadership::default(),
             quiet_until: Quiet::default(),
@@ -212,7 +219,7 @@ impl Engine {
         let has_watch_work = self.watches.pump(self.now, &self.state.mvcc, &mut self.effects.watch);
         self.ask_for_checkpoint();
         self.settle_transfer();
-        let is_busy = is_compacting || has_watch_work || self.can_propose_more();
+        let is_busy = is_compacting || has_watch_work || self.should_propose_more();
         self.effects.wake_at = Some(if is_busy { self.now } else { self.next_timer() });
         std::mem::take(&mut self.effects)
     }
@@ -282,15 +289,17 @@ impl Engine {
 
     /// Raft took the snapshot that was received, or it did not and the state here is newer.
     fn settle_received(&mut self, installed: Option<SnapshotMeta>) {
-        let received = self.received.take();
+        let received = std::mem::take(&mut self.received);
         let Some(meta) = installed else {
             return;
         };
-        let received = received.expect("raft installs what it was handed");
-        assert_eq!(received.state.applied(), (meta.index, meta.term), "raft installed another snapshot");
+        let received = received
+            .into_iter()
+            .find(|received| received.state.applied() == (meta.index, meta.term))
+            .expect("raft installs what it was handed");
         self.state = *received.state;
         self.membership = meta.clone();
-        self.checkpoints.installed(meta.index);
+        self.checkpoints.installed(meta.index, self.state.mvcc.state_bytes());
         self.watches.restored(&self.state.mvcc);
         self.report_hash();
         self.raft.applied(meta.index);

@@ -6,6 +6,8 @@
 //! hash, which the reader compares with the hash of what it built. A file that ends early is not a snapshot.
 
 mod reader;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use reader::Reader;

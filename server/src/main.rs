@@ -2,11 +2,23 @@
 
 mod process;
 
+use detcd::clock::{Clock, RealClock};
+use detcd::disk::real::RealDisk;
+use detcd::disk::wal::SEGMENT_BYTES;
+use detcd::member::{self, Deps, Member, MemberConfig, MemberHandle};
+use detcd::peer::grpc::{FRAME_BYTES_MAX, GrpcTransport, PeerService};
+use detcd::peer::pb::peer_server::PeerServer;
+use detcd::wire;
+use detcd_engine::ids::Incarnation;
 use process::flags::{self, Invocation, Settings, Warning};
 use process::logging;
-use process::run::Listeners;
+use process::run::{self, Listeners, Started};
 use std::error::Error;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use tonic::service::Routes;
 use tracing::{error, warn};
 
 fn main() -> ExitCode {
@@ -40,7 +52,6 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(%error, "failed to run the member");
-            eprintln!("detcd: {error}");
             ExitCode::FAILURE
         }
     }
@@ -57,9 +68,71 @@ fn warn_of(warning: &Warning) {
     }
 }
 
+/// Starts the member and serves it until a signal asks to stop.
 async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     let config = settings.server;
-    let _listeners = Listeners::bind(&config).await?;
-    let _first = config.first_cluster()?;
-    Err("no member to start".into())
+    let listeners = Listeners::bind(&config).await?;
+    let (initial_cluster, me) = config.first_cluster()?;
+    let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
+    let deps = Deps {
+        disk: Arc::new(RealDisk::start()?),
+        clock: Arc::clone(&clock),
+        transport: Arc::new(GrpcTransport::new(clock)),
+        encode_events: wire::encode_batch,
+    };
+    let member_config = MemberConfig {
+        // Incarnation and boot are the data directory's to say.
+        engine: config.engine(me, initial_cluster.id, Incarnation(0), 0),
+        data_dir: config.data_dir.clone(),
+        initial_cluster,
+        wal_segment_bytes: SEGMENT_BYTES,
+    };
+    let member = member::start(member_config, deps, seed()).await?;
+    let handle = member.handle();
+    let peers =
+        PeerServer::new(PeerService::new(member.peer_inbox())).max_decoding_message_size(FRAME_BYTES_MAX);
+    let mut peer_services = Routes::builder();
+    peer_services.add_service(peers);
+    let (stop, stop_asked) = oneshot::channel();
+    let supervisor = tokio::spawn(supervise(member, stop_asked));
+    let started = Started {
+        ready: wait_until_ready(handle.clone()),
+        handle,
+        peer_services: peer_services.routes(),
+        stop: async move {
+            if stop.send(()).is_ok() && supervisor.await.is_err() {
+                error!("the member did not stop in order");
+            }
+        },
+    };
+    run::serve(&config, listeners, started).await
+}
+
+async fn wait_until_ready(handle: MemberHandle) {
+    if !handle.reaches(|status| status.is_ready).await {
+        // The member ended first, and its supervisor ends the process.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Stops the member when asked. One that cannot go on ends the process at once: what its disk holds is read again
+/// by the next start, and nothing that happens meanwhile could be believed.
+async fn supervise(mut member: Member, stop_asked: oneshot::Receiver<()>) {
+    let failure = tokio::select! {
+        biased;
+        failure = member.failed() => Some(failure),
+        _ = stop_asked => None,
+    };
+    match failure {
+        None => member.stop().await,
+        Some(failure) => {
+            error!(%failure, "the member cannot go on; restart it to recover from its disk");
+            std::process::exit(1);
+        }
+    }
+}
+
+/// Different at every start: the keys of the standard library's hasher come from the operating system.
+fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
 }

@@ -118,6 +118,10 @@ pub struct Member {
 /// Starts a member: recovers what its directory holds, or begins a new one.
 ///
 /// `seed` feeds election timeouts, lease ids and, on a first start, the incarnation: never the same twice.
+#[expect(
+    clippy::too_many_lines,
+    reason = "channels laid from one task to the next: a straight line, no decisions"
+)]
 pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member, StartError> {
     let (data_dir, engine_config, recovered, wal) = open(&config, &deps, seed).await?;
     let (me, cluster, boot) = (engine_config.member, engine_config.cluster, engine_config.boot);

@@ -23,6 +23,8 @@ mod edit;
 mod iter;
 mod node;
 #[cfg(test)]
+pub(crate) mod random;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use iter::Iter;

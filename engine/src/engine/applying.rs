@@ -48,7 +48,7 @@ impl Engine {
         let Some(applied) = self.state.apply(proposal) else {
             // It was applied before and its client, if any, was answered then, unless this member skipped over that
             // entry by a snapshot: then nobody here knows the answer.
-            if self.is_own(proposal) {
+            if self.is_own(proposal) && !self.pending.waits_for_compaction(proposal.id) {
                 self.reply(proposal.id, Err(RequestError::Timeout));
             }
             return;
@@ -59,6 +59,12 @@ impl Engine {
         }
         for change in leases {
             self.on_lease_change(change);
+        }
+        if let (Command::LeaseExpire(ids), Err(_)) = (&proposal.command, &outcome) {
+            ids.iter().for_each(|id| self.deadlines.refused(*id, self.now));
+        }
+        if let (Err(error), Command::LeaseRemaining(notes)) = (&outcome, &proposal.command) {
+            self.refuse_clearing(notes, *error);
         }
         if self.is_own(proposal) {
             self.answer_applied(id, &proposal.command, outcome);

@@ -150,6 +150,15 @@ impl Engine {
         }
     }
 
+    /// A remaining time could not be cleared: whoever waits for that is told, and the next keepalive tries again.
+    pub(super) fn refuse_clearing(&mut self, notes: &[(LeaseId, Option<i64>)], error: RequestError) {
+        for (id, _) in notes.iter().filter(|(_, remaining_secs)| remaining_secs.is_none()) {
+            for asker in self.waiting_for_clear.remove(id).unwrap_or_default() {
+                self.tell_about_lease(asker, Err(error));
+            }
+        }
+    }
+
     /// Ends what is due and notes what is left, by commands like any other.
     pub(super) fn run_lease_timers(&mut self) {
         if !self.leadership.is_settled {

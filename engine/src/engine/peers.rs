@@ -107,7 +107,7 @@ impl Engine {
             );
         }
         match self.raft.install(from, announcement) {
-            Ok(()) => self.received = Some(received),
+            Ok(()) => self.received.push(received),
             Err(refused) => self.refuse(from, refused.to_string()),
         }
     }

@@ -22,6 +22,8 @@ pub(super) struct Proposals {
     /// The last write handed to the disk, and the last it reported: the difference is in flight.
     handed: PersistId,
     persisted: PersistId,
+    /// Raft took no more at the last try. What changes that (an acknowledgement, a new leader) comes as an input.
+    is_refused: bool,
 }
 
 impl Proposals {
@@ -81,9 +83,14 @@ impl Engine {
         }
     }
 
+    /// Whether the next entry need not wait for anything to happen.
+    pub(super) fn should_propose_more(&self) -> bool {
+        self.can_propose_more() && !self.proposals.is_refused
+    }
+
     /// Whether another entry could be proposed at once. While enough writes are in flight, commands gather for the
     /// next one; with the disk idle nothing ever waits.
-    pub(super) fn can_propose_more(&self) -> bool {
+    fn can_propose_more(&self) -> bool {
         let has_room = self.proposals.in_flight() < self.config.persists_in_flight_max as u64;
         self.raft.is_leader()
             && self.raft.lead_transferee().is_none()
@@ -92,6 +99,7 @@ impl Engine {
     }
 
     fn propose_entries(&mut self) {
+        self.proposals.is_refused = false;
         for _ in 0..ENTRIES_AT_ONCE {
             if !self.can_propose_more() {
                 return;
@@ -107,6 +115,7 @@ impl Engine {
                 for command in taken.into_iter().rev() {
                     self.proposals.queue.push_front(command);
                 }
+                self.proposals.is_refused = true;
                 return;
             }
         }
@@ -141,6 +150,17 @@ impl Engine {
             let message = self.address(leader, PeerBody::Forward(commands));
             self.effects.send.push(message);
         }
+    }
+
+    /// A forward, or its answer, may get lost: what has waited for an election timeout is sent again. A leader's own
+    /// are in its queue or its log and stay there while it leads; without a leader there is nobody to ask. Looks once
+    /// a heartbeat, since it looks at all that waits.
+    pub(super) fn repeat_forwards(&mut self) {
+        if self.raft.is_leader() || self.raft.leader().is_none() || self.now < self.quiet_until.forwards {
+            return;
+        }
+        self.quiet_until.forwards = self.now.plus_ms(self.config.heartbeat_interval_ms);
+        self.send_again(self.config.election_timeout_ms);
     }
 
     /// Puts the commands whose fate is unknown in the queue again. What was applied already is dropped by the

@@ -13,13 +13,14 @@ use crate::time::Time;
 use std::collections::VecDeque;
 
 /// Reads at every stage.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reads {
     /// For the next round.
     waiting: Vec<Waiting>,
     round: Option<Round>,
     /// Confirmed at an index that is not applied yet.
     confirmed: VecDeque<(u64, Vec<Waiting>)>,
+    /// Number of the last question to a leader; begins with the boot, see `Reads::new`.
     last_attempt: u64,
 }
 
@@ -69,7 +70,21 @@ enum Question {
     Leader(u64),
 }
 
+/// Questions to leaders in one boot: at a thousand a second enough for 34 years.
+const ATTEMPTS_PER_BOOT: u64 = 1 << 40;
+
 impl Reads {
+    /// No reads. Questions are numbered apart for each boot: the answer to one of an earlier life may still be on
+    /// its way, and speaks of a time before whatever was acknowledged since.
+    pub(super) fn new(boot: u32) -> Reads {
+        Reads {
+            waiting: Vec::new(),
+            round: None,
+            confirmed: VecDeque::new(),
+            last_attempt: u64::from(boot) * ATTEMPTS_PER_BOOT,
+        }
+    }
+
     pub(super) fn push(&mut self, waiting: Waiting) {
         self.waiting.push(waiting);
     }
@@ -78,6 +93,13 @@ impl Reads {
     fn give_up_round(&mut self) {
         if let Some(round) = self.round.take() {
             self.waiting.extend(round.reads);
+        }
+    }
+
+    /// Whoever was asked leads no more, or not the same term: the next round asks who does.
+    pub(super) fn leader_changed(&mut self) {
+        if self.round.as_ref().is_some_and(|round| matches!(round.question, Question::Leader(_))) {
+            self.give_up_round();
         }
     }
 
@@ -162,14 +184,15 @@ impl Engine {
         }
     }
 
-    /// The leader has answered a question of this member's.
+    /// The leader has answered a question of this member's. Where it does not lead any more, the question stays as
+    /// if it had no answer: it is asked again later, or of the next leader at once. Asked again right away, the two
+    /// members would do nothing else until the news comes.
     pub(super) fn on_read_index_reply(&mut self, attempt: u64, index: Option<u64>) {
+        let Some(index) = index else {
+            return;
+        };
         if let Some(reads) = self.reads.take_round(Question::Leader(attempt)) {
-            match index {
-                Some(index) => self.confirm(index, reads),
-                // It does not lead any more, or not yet: the next round asks whoever does.
-                None => self.reads.waiting.extend(reads),
-            }
+            self.confirm(index, reads);
         }
     }
 

@@ -31,18 +31,18 @@ impl Engine {
         if require_leader && self.raft.leader().is_none() {
             return self.push_reply(id, Err(RequestError::NoLeader));
         }
-        if self.pending.len() >= self.config.pending_requests_max {
-            return self.push_reply(id, Err(RequestError::TooManyRequests));
-        }
         match request {
             Request::Range(range) if range.serializable => self.read_now(id, ReadQuery::Range(range)),
+            Request::Txn(txn) if txn::is_read_only(&txn) && txn::is_serializable(&txn) => {
+                self.read_now(id, ReadQuery::Txn(txn));
+            }
+            Request::MemberList { linearizable: false } => self.push_reply(id, Ok(self.member_list())),
+            _ if self.pending.len() >= self.config.pending_requests_max => {
+                self.push_reply(id, Err(RequestError::TooManyRequests));
+            }
             Request::Range(range) => self.read(id, Waiting::Query(id, ReadQuery::Range(range))),
             Request::Txn(txn) if txn::is_read_only(&txn) => {
-                if txn::is_serializable(&txn) {
-                    self.read_now(id, ReadQuery::Txn(txn));
-                } else {
-                    self.read(id, Waiting::Query(id, ReadQuery::Txn(txn)));
-                }
+                self.read(id, Waiting::Query(id, ReadQuery::Txn(txn)));
             }
             Request::Put(put) => self.propose_request(id, Command::Put(put)),
             Request::DeleteRange(delete) => self.propose_request(id, Command::DeleteRange(delete)),
@@ -58,8 +58,7 @@ impl Engine {
             Request::LeaseKeepAlive(lease) => self.ask_about_lease(id, LeaseAsk::KeepAlive(lease)),
             Request::LeaseTimeToLive(request) => self.ask_about_lease(id, LeaseAsk::TimeToLive(request)),
             Request::LeaseLeases => self.read(id, Waiting::Leases(id)),
-            Request::MemberList { linearizable: true } => self.read(id, Waiting::Members(id)),
-            Request::MemberList { linearizable: false } => self.push_reply(id, Ok(self.member_list())),
+            Request::MemberList { linearizable: _ } => self.read(id, Waiting::Members(id)),
             Request::Alarm(AlarmRequest::List(kind)) => self.read(id, Waiting::Alarms(id, kind)),
             Request::Alarm(AlarmRequest::Activate(alarm)) => {
                 self.propose_request(id, Command::AlarmActivate(alarm))
@@ -113,7 +112,8 @@ impl Engine {
         if !grows(command) {
             return Ok(());
         }
-        if self.state.has_alarm(AlarmKind::NoSpace) {
+        // Beside a CORRUPT alarm the command goes on, to be refused for that when it applies: the graver word wins.
+        if self.state.has_alarm(AlarmKind::NoSpace) && !self.state.has_alarm(AlarmKind::Corrupt) {
             return Err(RequestError::NoSpace);
         }
         if self.state.mvcc.state_bytes() + cost(command) <= self.config.quota_bytes {

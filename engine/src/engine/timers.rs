@@ -18,7 +18,7 @@ impl Engine {
             self.push_reply(late.id, Err(error));
         }
         self.run_lease_timers();
-        self.send_again(self.config.election_timeout_ms);
+        self.repeat_forwards();
         self.publish_attributes();
         let has_leader = self.raft.leader().is_some();
         self.watches.leader_seen(self.now, has_leader, self.config.election_timeout_ms);
@@ -61,7 +61,9 @@ impl Engine {
         }
         if leader.is_some() {
             // Whatever the last leader did with them, this one is asked.
+            self.proposals.clear();
             self.send_again(0);
+            self.reads.leader_changed();
         }
         if is_leader {
             self.take_over_lease_questions();

@@ -20,7 +20,7 @@ use crate::request::LeaseId;
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An end that was proposed this long ago and has not been applied is proposed again (etcd's interval).
+/// An end that was refused (the CORRUPT alarm is raised) is proposed again after this long (etcd's interval).
 const RETRY_AFTER_MS: u64 = 3_000;
 
 /// When leases are due. Empty and inert on a member that does not lead.
@@ -39,8 +39,9 @@ struct Deadline {
     ttl_ms: u64,
     /// The lease ends here unless it is renewed.
     end_at: Time,
-    /// Invariant: not after `end_at`, unless the lease is expiring.
-    end_filed_at: Time,
+    /// Invariant: not after `end_at`, unless the lease is expiring; `None` only while its end is on its way
+    /// through the log.
+    end_filed_at: Option<Time>,
     /// What is left should be recorded here.
     checkpoint_at: Time,
     /// Invariant: not after `checkpoint_at`.
@@ -73,7 +74,7 @@ impl Deadlines {
                 (lease.id, deadline)
             })
             .collect();
-        self.ends = leases.iter().map(|(id, deadline)| (deadline.end_filed_at, *id)).collect();
+        self.ends = leases.iter().filter_map(|(id, deadline)| Some((deadline.end_filed_at?, *id))).collect();
         self.checkpoints =
             leases.iter().filter_map(|(id, deadline)| Some((deadline.checkpoint_filed_at?, *id))).collect();
         self.leases = leases.into_iter().collect();
@@ -92,7 +93,7 @@ impl Deadlines {
         }
         let ttl_ms = ms(ttl_secs);
         let deadline = Deadline::new(ttl_ms, now.plus_ms(ttl_ms), now.plus_ms(ttl_ms / 2));
-        self.ends.insert((deadline.end_filed_at, id));
+        self.ends.extend(deadline.end_filed_at.map(|at| (at, id)));
         self.checkpoints.extend(deadline.checkpoint_filed_at.map(|at| (at, id)));
         let before = self.leases.insert(id, deadline);
         assert!(before.is_none(), "lease {} granted while it has the deadline {before:?}", id.0);
@@ -119,32 +120,49 @@ impl Deadlines {
     /// The lease's end was applied.
     pub fn removed(&mut self, id: LeaseId) {
         let Some(deadline) = self.leases.remove(&id) else { return };
-        let was_filed = self.ends.remove(&(deadline.end_filed_at, id));
-        assert!(was_filed, "lease {} had no end filed: {deadline:?}", id.0);
+        match deadline.end_filed_at {
+            Some(at) => {
+                let was_filed = self.ends.remove(&(at, id));
+                assert!(was_filed, "lease {} had no end filed: {deadline:?}", id.0);
+            }
+            None => assert!(deadline.is_expiring, "lease {} was never to end: {deadline:?}", id.0),
+        }
         if let Some(at) = deadline.checkpoint_filed_at {
             self.checkpoints.remove(&(at, id));
         }
     }
 
-    /// Leases to revoke, the longest overdue first. Each is expiring from now on, and is handed out again only if
-    /// its end was not applied within `RETRY_AFTER_MS`: a proposal may get lost.
+    /// Leases to revoke, the longest overdue first. Each is expiring from now on, and handed out once: what a leader
+    /// proposes is applied, or it leads no more. A second proposal could end another lease that was granted under
+    /// the same id in between.
     pub fn take_due(&mut self, now: Time, max: usize) -> Vec<LeaseId> {
         let mut due = Vec::new();
         while due.len() < max {
             let Some(&(at, id)) = self.ends.first().filter(|(at, _)| *at <= now) else { break };
             self.ends.remove(&(at, id));
             let deadline = self.leases.get_mut(&id).expect("a filed lease has a deadline");
-            assert_eq!(deadline.end_filed_at, at, "lease {} filed twice", id.0);
-            deadline.end_filed_at = if deadline.end_at > now {
-                deadline.end_at
+            assert_eq!(deadline.end_filed_at, Some(at), "lease {} filed twice", id.0);
+            if deadline.end_at > now {
+                deadline.end_filed_at = Some(deadline.end_at);
+                self.ends.insert((deadline.end_at, id));
             } else {
                 deadline.is_expiring = true;
+                deadline.end_filed_at = None;
                 due.push(id);
-                now.plus_ms(RETRY_AFTER_MS)
-            };
-            self.ends.insert((deadline.end_filed_at, id));
+            }
         }
         due
+    }
+
+    /// The end of this lease was refused when it was applied: it is due again a little later.
+    pub fn refused(&mut self, id: LeaseId, now: Time) {
+        if let Some(deadline) = self.leases.get_mut(&id)
+            && deadline.end_filed_at.is_none()
+        {
+            let again_at = now.plus_ms(RETRY_AFTER_MS);
+            deadline.end_filed_at = Some(again_at);
+            self.ends.insert((again_at, id));
+        }
     }
 
     /// Which remaining TTLs should be replicated now, in seconds. They count as recorded from here on, whether or
@@ -229,7 +247,7 @@ impl Deadline {
         Deadline {
             ttl_ms,
             end_at,
-            end_filed_at: end_at,
+            end_filed_at: Some(end_at),
             checkpoint_at,
             checkpoint_filed_at: (checkpoint_at < end_at).then_some(checkpoint_at),
             is_expiring: false,

@@ -76,7 +76,7 @@ fn check(
         match live {
             Some(live) => create == live.create_revision() && live.version().checked_add(1) == Some(version),
             None if version == 1 => create == main,
-            None => unknown && version > 1 && (2..main).contains(&create),
+            None => unknown && version > 1 && (2..=main).contains(&create),
         }
     };
     if sound { Ok(()) } else { Err("a version does not follow from the one before") }

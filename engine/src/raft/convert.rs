@@ -10,15 +10,11 @@ use raft::eraftpb::{ConfState, Entry, EntryType, Message, MessageType, Snapshot}
 /// An entry for raft-rs. `data` is shared, not copied.
 pub(super) fn entry_into_raft(entry: LogEntry) -> Entry {
     let LogEntry { term, index, kind, data } = entry;
-    let mut converted = Entry::default();
-    converted.term = term;
-    converted.index = index;
-    converted.set_entry_type(match kind {
+    let entry_type = match kind {
         EntryKind::Commands => EntryType::EntryNormal,
         EntryKind::Membership => EntryType::EntryConfChangeV2,
-    });
-    converted.data = data;
-    converted
+    };
+    Entry { term, index, entry_type, data, ..Entry::default() }
 }
 
 /// An entry from raft-rs. `data` is shared, not copied.
@@ -42,10 +38,8 @@ pub(super) fn snapshot_into_raft(meta: &SnapshotMeta) -> Snapshot {
 
 /// Who belongs to the cluster, for raft-rs.
 pub(super) fn members_into_raft(meta: &SnapshotMeta) -> ConfState {
-    let mut members = ConfState::default();
-    members.voters = meta.voters.iter().map(|member| member.0).collect();
-    members.learners = meta.learners.iter().map(|member| member.0).collect();
-    members
+    let ids = |members: &[MemberId]| members.iter().map(|member| member.0).collect();
+    ConfState { voters: ids(&meta.voters), learners: ids(&meta.learners), ..ConfState::default() }
 }
 
 /// Where a snapshot stands, from raft-rs.
@@ -66,11 +60,8 @@ pub(super) fn snapshot_from_raft(snapshot: &Snapshot) -> SnapshotMeta {
 
 /// The hard state, for raft-rs.
 pub(super) fn hard_state_into_raft(hard_state: &HardState) -> raft::eraftpb::HardState {
-    let mut converted = raft::eraftpb::HardState::default();
-    converted.term = hard_state.term;
-    converted.vote = hard_state.vote.0;
-    converted.commit = hard_state.commit;
-    converted
+    let HardState { term, vote, commit } = *hard_state;
+    raft::eraftpb::HardState { term, vote: vote.0, commit, ..Default::default() }
 }
 
 /// The hard state, from raft-rs.

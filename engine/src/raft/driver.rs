@@ -295,8 +295,7 @@ impl Driver {
         if !self.is_leader() {
             return false;
         }
-        let mut entry = Entry::default();
-        entry.data = data;
+        let entry = Entry { data, ..Entry::default() };
         let mut message = Message::default();
         message.set_msg_type(MessageType::MsgPropose);
         message.from = self.me.0;

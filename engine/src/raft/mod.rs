@@ -42,7 +42,7 @@ pub enum PeerBody {
     Forward(Vec<Bytes>),
     /// Tell me an index that was committed when you got this, confirmed by a quorum.
     ReadIndex {
-        /// Never used twice by one boot of the sender.
+        /// Never used twice by the sender, in any of its boots: an answer may outlive the process that asked.
         attempt: u64,
     },
     /// The answer; `None` where the sender of it does not lead or cannot know yet.

@@ -472,6 +472,7 @@ fn parse_kind(kind: &str) -> Result<RaftMessageKind, String> {
 impl goldenscript::Runner for Cluster {
     type Command = Command;
 
+    #[allow(clippy::too_many_lines, reason = "one arm a verb")]
     fn run(&mut self, command: &Command, _context: &goldenscript::Context) -> Result<String, Box<dyn Error>> {
         match command {
             Command::Cluster(count, log_bytes) => self.create(*count, *log_bytes)?,
@@ -563,4 +564,40 @@ impl goldenscript::Runner for Cluster {
         }
         Ok(std::mem::take(&mut self.out))
     }
+}
+
+#[test]
+fn a_paused_member_ticks_once() {
+    let config = Config::new(MemberId(1), ClusterId(1));
+    let meta = SnapshotMeta { voters: (1..=3).map(MemberId).collect(), ..SnapshotMeta::default() };
+    let log = super::RecoveredLog::default();
+    let mut driver = Driver::recover(&config, &meta, 0, log, 1, Time::ZERO);
+    assert_eq!(driver.next_tick_at(), Time::from_ms(100));
+    driver.tick(Time::from_ms(99));
+    assert_eq!(driver.next_tick_at(), Time::from_ms(100), "too early");
+    driver.tick(Time::from_ms(130));
+    assert_eq!(driver.next_tick_at(), Time::from_ms(200), "a little late: the beat is kept");
+    // A pause of an hour: many election timeouts by the clock, one tick for raft.
+    driver.tick(Time::from_ms(3_600_000));
+    assert_eq!(driver.next_tick_at(), Time::from_ms(3_600_100));
+    assert_eq!((driver.role(), driver.take_output()), (Role::Follower, Output::default()));
+}
+
+#[test]
+fn a_seed_fixes_the_election_timeout() {
+    let campaigns_at = |seed| {
+        let config = Config::new(MemberId(1), ClusterId(1));
+        let meta = SnapshotMeta { voters: (1..=3).map(MemberId).collect(), ..SnapshotMeta::default() };
+        let log = super::RecoveredLog::default();
+        let mut driver = Driver::recover(&config, &meta, 0, log, seed, Time::ZERO);
+        let is_follower = |tick: &u64| {
+            driver.tick(Time::from_ms(tick * 100));
+            driver.role() != Role::Follower
+        };
+        (1..).find(is_follower).expect("it campaigns some time")
+    };
+    let ticks: Vec<u64> = (0..50).map(campaigns_at).collect();
+    assert_eq!(ticks, (0..50).map(campaigns_at).collect::<Vec<u64>>());
+    assert!(ticks.iter().all(|tick| (10..20).contains(tick)), "{ticks:?}");
+    assert!(ticks.iter().collect::<BTreeSet<_>>().len() > 5, "{ticks:?}");
 }

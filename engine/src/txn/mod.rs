@@ -14,6 +14,8 @@
 mod check;
 mod compare;
 mod execute;
+#[cfg(test)]
+mod tests;
 
 use crate::mvcc::{View, Write};
 use crate::request::{RangeRequest, RangeResponse, RequestError, Txn, TxnOp, TxnResponse};

@@ -68,10 +68,13 @@ impl<'a> FanOut<'a> {
         (found.batch, if fragment { &found.fragmented } else { &found.whole })
     }
 
+    /// The change at a position, and the key as the revision before left it. A creation has none before it, even
+    /// where its own revision deleted the key first.
     fn event(&self, position: u32, prev_kv: bool) -> Event {
         let record = RecordRef::clone(&self.window[position as usize]);
         let before = record.mod_revision() - 1;
-        let is_known = prev_kv && before >= self.store.compacted_revision() && before > 0;
+        let is_creation = record.create_revision() == record.mod_revision();
+        let is_known = prev_kv && !is_creation && before >= self.store.compacted_revision();
         let prev = if is_known { self.store.get_at(record.key(), before) } else { None };
         Event { record, prev }
     }
@@ -92,8 +95,8 @@ fn cut(events: &[Event], fragment_bytes: usize, fragment: bool) -> Vec<Part> {
             parts.push(Part { first, end: at, revision: revision(first), fragment: false, continues });
             (first, bytes, continues) = (at, RESPONSE_BYTES, false);
         }
-        for next in at..at + run {
-            let event_bytes = events[next].size_bytes();
+        for (next, event) in (at..).zip(&events[at..at + run]) {
+            let event_bytes = event.size_bytes();
             if fragment && next > first && bytes + event_bytes > fragment_bytes {
                 parts.push(Part { first, end: next, revision: revision(first), fragment: true, continues });
                 (first, bytes, continues) = (next, RESPONSE_BYTES, true);
@@ -106,11 +109,14 @@ fn cut(events: &[Event], fragment_bytes: usize, fragment: bool) -> Vec<Part> {
     parts
 }
 
-/// Who sees which position of a window, from pairs in any order: one run per watcher, positions ascending.
+/// Who sees which position of a window, from pairs in any order: one run per watcher, positions ascending. The
+/// watcher with the oldest change is first: where a stream has no room for all, they take turns.
 pub(super) fn by_watcher(mut pairs: Vec<(Slot, u32)>) -> Vec<(Slot, Vec<u32>)> {
     pairs.sort_unstable();
-    pairs
+    let mut runs: Vec<(Slot, Vec<u32>)> = pairs
         .chunk_by(|one, other| one.0 == other.0)
         .map(|run| (run[0].0, run.iter().map(|(_, at)| *at).collect()))
-        .collect()
+        .collect();
+    runs.sort_by_key(|(_, positions)| positions[0]);
+    runs
 }

@@ -127,7 +127,7 @@ impl Hub {
     }
 
     /// One applied revision's changes, in the order of its operations. Every revision that changes something is
-    /// published, in order; `store` is at that revision.
+    /// published, in order; `store` is at that revision, or ahead where one command made several.
     pub fn publish(&mut self, changes: &[RecordRef], store: &Store) {
         let Some(first) = changes.first() else { return };
         let revision = first.mod_revision();
@@ -141,7 +141,7 @@ impl Hub {
             changes.iter().map(|record| record.key().len() + record.value().len()).sum::<usize>();
         self.window.extend_from_slice(changes);
         if self.window.len() >= WINDOW_RECORDS_MAX || self.window_bytes >= WINDOW_BYTES_MAX {
-            self.flush(store);
+            self.fan_out_window(store);
         }
     }
 
@@ -189,18 +189,18 @@ impl Hub {
     /// When `pump` has something to say even if nothing happens.
     pub fn next_at(&self) -> Option<Time> {
         let progress = self.progress_due.first().map(|(at, _)| *at);
-        let is_waiting = self.streams.values().any(|stream| stream.require_leader);
-        let no_leader = self.leaderless.map(|(_, end_at)| end_at).filter(|_| is_waiting);
+        let is_waiting = || self.streams.values().any(|stream| stream.require_leader);
+        let no_leader = self.leaderless.map(|(_, end_at)| end_at).filter(|_| is_waiting());
         progress.into_iter().chain(no_leader).min()
     }
 
     fn create(&mut self, now: Time, stream: StreamId, create: WatchCreate, store: &Store) {
         let revision = self.revision;
         let table = self.streams.get_mut(&stream).expect("looked up by handle");
-        let reason = if create.range.is_empty() {
-            Some(refusal::EMPTY_RANGE)
-        } else if create.start_revision < 0 {
+        let reason = if create.start_revision < 0 {
             Some(refusal::COMPACTED)
+        } else if create.range.is_empty() {
+            Some(refusal::EMPTY_RANGE)
         } else if create.id.is_some_and(|id| table.watchers.contains_key(&id)) {
             Some(refusal::DUPLICATE_ID)
         } else {

@@ -5,6 +5,7 @@ use crate::pb;
 use crate::wire::error::status;
 use crate::wire::{kv, txn};
 use detcd_engine::request::{Reply, Request as Ask, Response as Answer};
+use detcd_engine::txn::check;
 use tonic::{Request, Response, Status};
 
 #[tonic::async_trait]
@@ -41,7 +42,9 @@ impl pb::kv_server::Kv for Service {
     async fn txn(&self, request: Request<pb::TxnRequest>) -> Result<Response<pb::TxnResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let ops_max = self.limits.txn_ops_max;
-        let txn = txn::txn_request(request.into_inner(), ops_max).map_err(status)?;
+        let txn = txn::txn_request(request.into_inner(), ops_max)
+            .and_then(|txn| check(txn, ops_max))
+            .map_err(status)?;
         let Reply { revision, term, response } = self.ask(caller, Ask::Txn(txn)).await?;
         let Answer::Txn(done) = response else { panic!("a Txn was answered with {response:?}") };
         Ok(Response::new(txn::txn_response(self.header(revision, term), done)))

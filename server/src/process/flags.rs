@@ -355,14 +355,15 @@ impl Given {
         }
     }
 
+    /// There is nothing above an error here: what ends the process is logged as one.
     fn log_level(&self) -> Result<LevelFilter, FlagError> {
         let levels = [
             ("debug", LevelFilter::DEBUG),
             ("info", LevelFilter::INFO),
             ("warn", LevelFilter::WARN),
             ("error", LevelFilter::ERROR),
-            ("panic", LevelFilter::OFF),
-            ("fatal", LevelFilter::OFF),
+            ("panic", LevelFilter::ERROR),
+            ("fatal", LevelFilter::ERROR),
         ];
         self.choice("log-level", &levels)
     }

@@ -78,3 +78,34 @@ async fn a_port_in_use_is_named_with_its_flag() {
         "{error}"
     );
 }
+
+#[test]
+fn every_method_of_our_services_passes_the_gate_and_no_other() {
+    use prost::Message;
+    let files = prost_types::FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap();
+    let mut described = Vec::new();
+    for file in &files.file {
+        for service in &file.service {
+            let methods = service.method.iter().map(|method| method.name().to_owned()).collect::<Vec<_>>();
+            described.push((format!("{}.{}", file.package(), service.name()), methods));
+        }
+    }
+    let listed: Vec<(String, Vec<String>)> = METHODS
+        .iter()
+        .filter(|(_, methods)| !methods.is_empty())
+        .map(|(service, methods)| (service.to_string(), methods.iter().map(ToString::to_string).collect()))
+        .map(|(service, mut methods): (String, Vec<String>)| {
+            methods.sort();
+            (service, methods)
+        })
+        .collect();
+    for (_, methods) in &mut described {
+        methods.sort();
+    }
+    assert_eq!(listed, described);
+}
+
+#[test]
+fn reflection_describes_what_is_served() {
+    assert!(reflection().build_v1().is_ok() && reflection().build_v1alpha().is_ok());
+}

@@ -72,32 +72,22 @@ where
         signal = &mut signal => Some(signal?),
         () = ready => None,
     };
-    let mut clients = None;
-    let signal = match came_early {
-        Some(signal) => signal,
+    let (signal, clients) = match came_early {
+        Some(signal) => (signal, None),
         None => {
-            info!("ready to serve client requests");
-            for url in &config.listen_client_urls {
-                warn!(
-                    traffic = "grpc",
-                    address = %url.address(),
-                    "serving client traffic insecurely; this is strongly discouraged!"
-                );
-            }
+            announce(config);
             let service = grpc::service(handle, Limits { txn_ops_max: config.txn_ops_max });
-            let serving =
-                listen::serve_clients(listeners.clients, service, config.request_bytes_max, stopping);
-            let mut serving = tokio::spawn(serving);
-            let signal = tokio::select! {
+            let listeners = listeners.clients;
+            let mut clients =
+                tokio::spawn(listen::serve_clients(listeners, service, config.request_bytes_max, stopping));
+            tokio::select! {
                 biased;
-                signal = &mut signal => signal?,
-                served = &mut serving => {
+                signal = &mut signal => (signal?, Some(clients)),
+                served = &mut clients => {
                     served??;
                     return Err("client listeners stopped on their own".into());
                 }
-            };
-            clients = Some(serving);
-            signal
+            }
         }
     };
     info!(signal, "received signal; shutting down");
@@ -116,6 +106,18 @@ where
     }
     info!("closed etcd server");
     Ok(())
+}
+
+/// The lines that operators and test frameworks wait for.
+fn announce(config: &ServerConfig) {
+    info!("ready to serve client requests");
+    for url in &config.listen_client_urls {
+        warn!(
+            traffic = "grpc",
+            address = %url.address(),
+            "serving client traffic insecurely; this is strongly discouraged!"
+        );
+    }
 }
 
 async fn serve_peers(

@@ -67,7 +67,7 @@ pub fn status_response(header: Option<pb::ResponseHeader>, status: Status) -> pb
     let alarms = status
         .alarms
         .iter()
-        .map(|alarm| format!("memberID:{} alarm:{} ", alarm.member.0, alarm_type(alarm.kind).as_str_name()));
+        .map(|alarm| format!("memberID:{} alarm:{}", alarm.member.0, alarm_type(alarm.kind).as_str_name()));
     pb::StatusResponse {
         header,
         version: ETCD_VERSION.to_owned(),
@@ -123,7 +123,7 @@ mod tests {
             ..Status::default()
         };
         let response = status_response(None, status);
-        assert_eq!(response.errors, ["etcdserver: no leader", "memberID:10 alarm:NOSPACE "]);
+        assert_eq!(response.errors, ["etcdserver: no leader", "memberID:10 alarm:NOSPACE"]);
         assert_eq!(response.db_size_quota, i64::MAX);
         assert_eq!((response.version.as_str(), response.storage_version.as_str()), ("3.7.1", "3.7.0"));
     }

@@ -1,0 +1,444 @@
+//! The members of a script, their disks and what is under way between them.
+
+use super::words;
+use crate::config::Config;
+use crate::effects::{Effects, Persist, ReadQuery};
+use crate::engine::{Engine, Recovered};
+use crate::frame;
+use crate::ids::{ClusterId, Incarnation, MemberId, RequestId, StreamId};
+use crate::input::{Input, WatchInput};
+use crate::membership::{InitialCluster, Member};
+use crate::raft::{LogRecord, OutgoingSnapshot, PeerMessage, ReceivedSnapshot, SnapshotMeta};
+use crate::request::{Reply, Request, Response};
+use crate::snapshot::{Reader, Writer};
+use crate::state::{FIRST_INDEX, State};
+use crate::time::Time;
+use crate::txn;
+use crate::wal::LogReplay;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::error::Error;
+
+pub(super) const CLUSTER: ClusterId = ClusterId(0xc);
+
+/// A member, its shell and its disk.
+pub(super) struct Node {
+    pub(super) engine: Option<Engine>,
+    pub(super) config: Config,
+    pub(super) counter: u64,
+    disk: Disk,
+    unsynced: VecDeque<Persist>,
+    pub(super) is_stalled: bool,
+    /// `take_effects` waits.
+    pub(super) gathers: bool,
+    pub(super) wake_at: Option<Time>,
+    checkpoint: Option<(SnapshotMeta, Vec<u8>)>,
+    pub(super) streams: BTreeSet<StreamId>,
+    /// Streams whose client does not read, and what they owe.
+    pub(super) slow: BTreeMap<StreamId, usize>,
+    leads: Option<u64>,
+    leader: Option<MemberId>,
+}
+
+/// What a crash leaves.
+#[derive(Default)]
+struct Disk {
+    records: Vec<LogRecord>,
+    snapshots: BTreeMap<u64, Vec<u8>>,
+}
+
+#[derive(Default)]
+pub(super) struct Cluster {
+    pub(super) nodes: BTreeMap<u64, Node>,
+    pub(super) now: Time,
+    pub(super) queue: VecDeque<PeerMessage>,
+    pub(super) held: VecDeque<PeerMessage>,
+    pub(super) snapshots: VecDeque<OutgoingSnapshot>,
+    pub(super) holds_snapshots: bool,
+    pub(super) cut: BTreeSet<(u64, u64)>,
+    pub(super) is_traced: bool,
+    pub(super) out: String,
+    /// State hash by applied index, whoever came there first.
+    hashes: BTreeMap<u64, u128>,
+}
+
+impl Node {
+    fn new(config: Config) -> Node {
+        Node {
+            engine: None,
+            config,
+            counter: 0,
+            disk: Disk::default(),
+            unsynced: VecDeque::new(),
+            is_stalled: false,
+            gathers: false,
+            wake_at: None,
+            checkpoint: None,
+            streams: BTreeSet::new(),
+            slow: BTreeMap::new(),
+            leads: None,
+            leader: None,
+        }
+    }
+}
+
+pub(super) fn write_snapshot(meta: SnapshotMeta, state: crate::state::StateView) -> Vec<u8> {
+    let mut writer = Writer::new(meta, state);
+    let mut bytes = Vec::new();
+    while let Some(piece) = writer.next_piece() {
+        bytes.extend(piece);
+    }
+    bytes
+}
+
+fn read_snapshot(bytes: &[u8]) -> Result<(SnapshotMeta, State), Box<dyn Error>> {
+    let mut reader = Reader::new();
+    for piece in bytes.chunks(1000) {
+        reader.push(piece)?;
+    }
+    Ok(reader.finish()?)
+}
+
+impl Cluster {
+    pub(super) fn say(&mut self, line: &str) {
+        self.out.push_str(line);
+        self.out.push('\n');
+    }
+
+    pub(super) fn node(&mut self, id: u64) -> &mut Node {
+        self.nodes.get_mut(&id).expect("a member of the cluster")
+    }
+
+    pub(super) fn engine(&mut self, id: u64) -> &mut Engine {
+        self.node(id).engine.as_mut().expect("the member runs")
+    }
+
+    /// Members 1 to `count`, all with the same knobs; the first one is given time to be elected.
+    pub(super) fn create(&mut self, count: u64, knobs: impl Fn(&mut Config)) -> Result<(), Box<dyn Error>> {
+        *self = Cluster::default();
+        for id in 1..=count {
+            let mut config = Config::new(MemberId(id), CLUSTER);
+            config.name = format!("m{id}");
+            config.client_urls = vec![format!("http://m{id}:2379")];
+            knobs(&mut config);
+            self.nodes.insert(id, Node::new(config));
+        }
+        for id in 1..=count {
+            self.start(id)?;
+        }
+        Ok(())
+    }
+
+    fn first_state(&self) -> (SnapshotMeta, State) {
+        let member = |id: u64| Member {
+            id: MemberId(id),
+            name: String::new(),
+            peer_urls: vec![format!("http://m{id}:2380")],
+            client_urls: Vec::new(),
+            is_learner: false,
+            incarnation: None,
+        };
+        let members = self.nodes.keys().map(|id| (MemberId(*id), member(*id))).collect();
+        let voters = self.nodes.keys().map(|id| MemberId(*id)).collect();
+        let state = State::first(&InitialCluster { members, id: CLUSTER });
+        (SnapshotMeta { index: FIRST_INDEX, term: 1, voters, learners: Vec::new() }, state)
+    }
+
+    /// Starts a member from its disk.
+    pub(super) fn start(&mut self, id: u64) -> Result<(), Box<dyn Error>> {
+        let now = self.now;
+        let first = self.first_state();
+        let node = self.node(id);
+        let (meta, state) = match node.disk.snapshots.last_key_value() {
+            Some((_, bytes)) => read_snapshot(bytes)?,
+            None => first,
+        };
+        let mut replay = LogReplay::new();
+        for record in &node.disk.records {
+            replay.push(record.clone())?;
+        }
+        let log = replay.finish(&meta)?;
+        let seed = id * 1000 + u64::from(node.config.boot);
+        node.engine = Some(Engine::recover(node.config.clone(), Recovered { state, meta, log }, seed, now));
+        node.wake_at = Some(now);
+        self.handle(id);
+        Ok(())
+    }
+
+    /// The process ends: what was not persisted is lost.
+    pub(super) fn crash(&mut self, id: u64) {
+        let fresh = Node::new(self.node(id).config.clone());
+        let node = self.node(id);
+        let disk = std::mem::take(&mut node.disk);
+        *node = Node { disk, ..fresh };
+        node.config.boot += 1;
+    }
+
+    /// The disk is replaced by an empty one.
+    pub(super) fn wipe(&mut self, id: u64) {
+        let node = self.node(id);
+        node.disk = Disk::default();
+        node.config.boot = 1;
+        node.config.incarnation = Incarnation(node.config.incarnation.0 + 1);
+    }
+
+    pub(super) fn step(&mut self, id: u64, input: Input) {
+        let now = self.now;
+        self.engine(id).step(now, input);
+        if !self.node(id).gathers {
+            self.handle(id);
+        }
+    }
+
+    pub(super) fn ask(&mut self, id: u64, require_leader: bool, request: Request) {
+        let node = self.node(id);
+        node.counter += 1;
+        let request_id = RequestId { member: MemberId(id), boot: node.config.boot, counter: node.counter };
+        self.step(id, Input::Request { id: request_id, require_leader, request });
+    }
+
+    /// Takes a member's effects and does those that need neither disk nor network.
+    pub(super) fn handle(&mut self, id: u64) {
+        let effects = self.engine(id).take_effects();
+        let Effects {
+            send,
+            persist,
+            replies,
+            reads,
+            watch,
+            checkpoint,
+            send_snapshots,
+            refused,
+            leadership_settled,
+            wake_at,
+        } = effects;
+        self.node(id).wake_at = wake_at;
+        self.check_hash(id);
+        self.note_leader(id);
+        for message in send {
+            self.send(message);
+        }
+        if let Some(persist) = persist {
+            if self.is_traced {
+                self.say(&format!("{id} writes {}", words::persist(&persist)));
+            }
+            self.node(id).unsynced.push_back(persist);
+        }
+        for (request, answer) in replies {
+            self.say(&format!("{id}#{}: {}", request.counter, words::answer(&answer)));
+        }
+        for read in reads {
+            let response = match &read.query {
+                ReadQuery::Range(range) => read.view.range(range).map(Response::Range),
+                ReadQuery::Txn(txn) => txn::evaluate(&read.view, txn).map(Response::Txn),
+            };
+            let revision = read.view.revision();
+            let answer = response.map(|response| Reply { revision, term: read.term, response });
+            self.say(&format!("{id}#{}: {}", read.id.counter, words::answer(&answer)));
+        }
+        for (stream, output) in &watch.outputs {
+            self.say(&format!("{id}~{}: {}", stream.0, words::watch(output, &watch.batches)));
+            let bytes = output.size_bytes(&watch.batches);
+            if matches!(output, crate::watch::WatchOutput::NoLeader) {
+                self.node(id).streams.remove(stream);
+            } else if let Some(owed) = self.node(id).slow.get_mut(stream) {
+                *owed += bytes;
+            } else {
+                let now = self.now;
+                self.engine(id).step(now, Input::Watch(*stream, WatchInput::Drained { bytes }));
+                self.node(id).wake_at = Some(now);
+            }
+        }
+        if let Some(checkpoint) = checkpoint {
+            self.say(&format!("{id} is to write its state at index {}", checkpoint.meta.index));
+            let bytes = write_snapshot(checkpoint.meta.clone(), checkpoint.state);
+            self.node(id).checkpoint = Some((checkpoint.meta, bytes));
+        }
+        for snapshot in send_snapshots {
+            self.say(&format!(
+                "{id} sends its state at index {} to {}",
+                snapshot.meta.index, snapshot.message.to
+            ));
+            self.snapshots.push_back(snapshot);
+        }
+        for (from, reason) in refused {
+            self.say(&format!("{id} refuses {from}: {reason}"));
+        }
+        if leadership_settled {
+            self.say(&format!("{id} may stop"));
+        }
+    }
+
+    fn check_hash(&mut self, id: u64) {
+        let state = self.engine(id).state();
+        let (index, hash) = (state.applied().0, state.hash());
+        let first = *self.hashes.entry(index).or_insert(hash);
+        assert_eq!(hash, first, "member {id} disagrees at index {index}");
+    }
+
+    fn note_leader(&mut self, id: u64) {
+        let status = self.engine(id).status();
+        let leads = status.is_leader.then_some(status.term);
+        let before = std::mem::replace(&mut self.node(id).leads, leads);
+        self.node(id).leader = status.leader;
+        match (before, leads) {
+            (_, Some(term)) if before != leads => self.say(&format!("{id} leads term {term}")),
+            (Some(term), None) => self.say(&format!("{id} leads term {term} no more")),
+            _ => {}
+        }
+    }
+
+    fn is_cut(&self, from: MemberId, to: MemberId) -> bool {
+        self.cut.contains(&(from.0, to.0))
+    }
+
+    pub(super) fn send(&mut self, message: PeerMessage) {
+        if self.is_cut(message.from, message.to) {
+            return;
+        }
+        if self.is_traced && !words::is_idle(&message) {
+            self.say(&words::message(&message));
+        }
+        self.queue.push_back(message);
+    }
+
+    /// Hands a message over as the frame it travels in.
+    pub(super) fn deliver(&mut self, message: &PeerMessage) {
+        let (from, to) = (message.from, message.to);
+        if self.is_cut(from, to) || self.nodes.get(&to.0).is_none_or(|node| node.engine.is_none()) {
+            return;
+        }
+        let bytes = frame::encode(message, CLUSTER);
+        let decoded = frame::decode(bytes.into(), CLUSTER, to).expect("a frame of a member's own making");
+        assert_eq!(decoded, *message, "a message survives its frame");
+        self.step(to.0, Input::Peer(decoded));
+    }
+
+    /// The outstanding writes of a member become durable, and it hears of it. True where there were any.
+    pub(super) fn persist(&mut self, id: u64) -> bool {
+        let mut done = false;
+        while let Some(write) = self.node(id).unsynced.pop_front() {
+            done = true;
+            self.node(id).disk.records.extend(write.records);
+            for message in write.then_send {
+                self.send(message);
+            }
+            self.step(id, Input::Persisted(write.id));
+        }
+        if let Some((meta, bytes)) = self.node(id).checkpoint.take() {
+            done = true;
+            self.node(id).disk.snapshots.insert(meta.index, bytes);
+            self.step(id, Input::CheckpointWritten { index: meta.index });
+        }
+        done
+    }
+
+    /// The oldest snapshot under way arrives, or does not.
+    pub(super) fn deliver_snapshot(&mut self) -> Result<bool, Box<dyn Error>> {
+        let Some(OutgoingSnapshot { message, meta, state }) = self.snapshots.pop_front() else {
+            return Ok(false);
+        };
+        let (from, to) = (message.from, message.to);
+        let delivered = !self.is_cut(from, to) && self.node(to.0).engine.is_some();
+        if delivered {
+            let bytes = write_snapshot(meta.clone(), state);
+            let (_, state) = read_snapshot(&bytes)?;
+            self.node(to.0).disk.snapshots.insert(meta.index, bytes);
+            let received = ReceivedSnapshot { message, state: Box::new(state) };
+            self.step(to.0, Input::SnapshotReceived(received));
+        }
+        if self.node(from.0).engine.is_some() {
+            self.step(from.0, Input::SnapshotSent { to, delivered });
+        }
+        Ok(true)
+    }
+
+    /// Delivers, persists and wakes until nothing is left to do now.
+    pub(super) fn run(&mut self) -> Result<(), Box<dyn Error>> {
+        for _ in 0..100_000 {
+            let mut is_quiet = true;
+            let ids: Vec<u64> = self.nodes.keys().copied().collect();
+            for id in ids {
+                let now = self.now;
+                let node = self.node(id);
+                if node.engine.is_none() {
+                    continue;
+                }
+                if node.wake_at.is_some_and(|at| at <= now) {
+                    is_quiet = false;
+                    self.step(id, Input::Wake);
+                }
+                if !self.node(id).is_stalled {
+                    is_quiet &= !self.persist(id);
+                }
+            }
+            if let Some(message) = self.queue.pop_front() {
+                is_quiet = false;
+                self.deliver(&message);
+            }
+            if !self.holds_snapshots {
+                is_quiet &= !self.deliver_snapshot()?;
+            }
+            if is_quiet {
+                return Ok(());
+            }
+        }
+        Err("a member never rests".into())
+    }
+
+    /// Time passes for these members, from one thing due to the next.
+    pub(super) fn pass(&mut self, ms: u64, only: Option<u64>) -> Result<(), Box<dyn Error>> {
+        let end = self.now.plus_ms(ms);
+        self.run_for(only)?;
+        loop {
+            let due = self
+                .nodes
+                .iter()
+                .filter(|(id, node)| node.engine.is_some() && only.is_none_or(|only| only == **id));
+            let next = due.filter_map(|(_, node)| node.wake_at).min().unwrap_or(end);
+            if next > end {
+                break;
+            }
+            self.now = next.max(self.now);
+            self.run_for(only)?;
+            if self.now >= end {
+                break;
+            }
+        }
+        self.now = end;
+        self.run_for(only)
+    }
+
+    fn run_for(&mut self, only: Option<u64>) -> Result<(), Box<dyn Error>> {
+        // The others do not wake by themselves: their clocks stand still.
+        let others: Vec<u64> =
+            self.nodes.keys().copied().filter(|id| only.is_some_and(|only| only != *id)).collect();
+        let asleep: Vec<_> = others.iter().map(|id| (*id, self.node(*id).wake_at.take())).collect();
+        let result = self.run();
+        for (id, wake_at) in asleep {
+            let node = self.node(id);
+            node.wake_at = node.wake_at.or(wake_at);
+        }
+        result
+    }
+
+    /// Compares the members, and each with what its snapshot reads back as.
+    pub(super) fn agree(&mut self) -> Result<(), Box<dyn Error>> {
+        let mut by_index: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+        let (meta, _) = self.first_state();
+        for (id, node) in &self.nodes {
+            let Some(engine) = &node.engine else { continue };
+            let state = engine.state();
+            let (index, term) = state.applied();
+            let bytes = write_snapshot(SnapshotMeta { index, term, ..meta.clone() }, state.view());
+            let (_, reread) = read_snapshot(&bytes)?;
+            assert_eq!(reread.hash(), state.hash(), "member {id} reads back another state");
+            assert_eq!(state.store().hash(), state.store().hash_from_scratch(), "member {id} hashes wrong");
+            by_index.entry(index).or_default().push(id.to_string());
+        }
+        // Hashes are compared at every index as it is applied.
+        let lines: Vec<String> =
+            by_index.iter().map(|(index, ids)| format!("{} at index {index}", ids.join(" "))).collect();
+        lines.iter().for_each(|line| self.say(line));
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! What members say and do, in a line.
+
+use crate::effects::Persist;
+use crate::ids::MemberId;
+use crate::raft::{LeaseAnswer, LeaseAsk, LogRecord, PeerBody, PeerMessage, RaftMessage, RaftMessageKind};
+use crate::request::{RangeResponse, RecordRef, Reply, RequestError, Response, TxnOpResponse, TxnResponse};
+use crate::watch::{Event, EventBatch, WatchOutput};
+use bytes::Bytes;
+
+pub(super) fn answer(answer: &Result<Reply, RequestError>) -> String {
+    match answer {
+        Ok(Reply { revision, term, response: body }) => {
+            format!("{} (revision {revision}, term {term})", response(body))
+        }
+        Err(error) => format!("\"{error}\""),
+    }
+}
+
+fn record(record: &RecordRef) -> String {
+    let value = record.value();
+    let shown = match value.len() {
+        0..40 => value.escape_ascii().to_string(),
+        length => format!("<{length} bytes>"),
+    };
+    let lease = if record.lease().0 == 0 { String::new() } else { format!("^{}", record.lease().0) };
+    format!("{}={shown}@{}{lease}", record.key().escape_ascii(), record.mod_revision())
+}
+
+fn records(all: &[RecordRef]) -> String {
+    all.iter().map(record).collect::<Vec<_>>().join(" ")
+}
+
+fn range(response: &RangeResponse) -> String {
+    let more = if response.more { ", more" } else { "" };
+    format!("[{}] of {}{more}", records(&response.kvs), response.count)
+}
+
+fn txn(response: &TxnResponse) -> String {
+    let ops = response.responses.iter().map(|op| match op {
+        TxnOpResponse::Range { revision, response } => format!("read@{revision} {}", range(response)),
+        TxnOpResponse::Put { revision, prev_kv } => format!("put@{revision}{}", was(prev_kv.as_slice())),
+        TxnOpResponse::DeleteRange { revision, response } => {
+            format!("deleted@{revision} {}{}", response.deleted, was(&response.prev_kvs))
+        }
+        TxnOpResponse::Txn(nested) => format!("({})", txn(nested)),
+    });
+    let branch = if response.succeeded { "then" } else { "else" };
+    format!("{branch}: {}", ops.collect::<Vec<_>>().join("; "))
+}
+
+fn was(prev: &[RecordRef]) -> String {
+    if prev.is_empty() { String::new() } else { format!(", was {}", records(prev)) }
+}
+
+fn keys(keys: &[Bytes]) -> String {
+    keys.iter().map(|key| key.escape_ascii().to_string()).collect::<Vec<_>>().join(" ")
+}
+
+fn response(response: &Response) -> String {
+    match response {
+        Response::Range(found) => range(found),
+        Response::Put(prev) => format!("put{}", was(prev.as_slice())),
+        Response::DeleteRange(done) => format!("deleted {}{}", done.deleted, was(&done.prev_kvs)),
+        Response::Txn(done) => txn(done),
+        Response::Compact => "compacted".to_owned(),
+        Response::LeaseGrant(lease) => format!("lease {} granted for {} s", lease.id.0, lease.ttl_secs),
+        Response::LeaseRevoke => "revoked".to_owned(),
+        Response::LeaseKeepAlive { id, ttl_secs } => format!("lease {} kept alive for {ttl_secs} s", id.0),
+        Response::LeaseTimeToLive(lease) => format!(
+            "lease {} has {} of {} s, keys [{}]",
+            lease.id.0,
+            lease.ttl_secs,
+            lease.granted_ttl_secs,
+            keys(&lease.keys)
+        ),
+        Response::LeaseLeases(leases) => {
+            let ids: Vec<String> = leases.iter().map(|id| id.0.to_string()).collect();
+            format!("leases [{}]", ids.join(" "))
+        }
+        Response::MemberList(members) => {
+            let members = members.iter().map(|member| {
+                let incarnation = member.incarnation.map_or("none".to_owned(), |life| life.to_string());
+                format!("{} {:?} {} life {incarnation}", member.id, member.name, member.client_urls.join(","))
+            });
+            format!("members: {}", members.collect::<Vec<_>>().join("; "))
+        }
+        Response::Alarm(alarms) => {
+            let alarms = alarms.iter().map(|alarm| format!("{:?} at {}", alarm.kind, alarm.member));
+            format!("alarms [{}]", alarms.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+pub(super) fn watch(output: &WatchOutput, batches: &[EventBatch]) -> String {
+    match output {
+        WatchOutput::Created { id, revision } => format!("watch {} created (revision {revision})", id.0),
+        WatchOutput::Rejected { revision, reason } => format!("rejected: \"{reason}\" (revision {revision})"),
+        WatchOutput::Events { id, revision, batch, first, end, fragment } => {
+            let shown = &batches[*batch].events[*first..*end];
+            let more = if *fragment { ", more of it follows" } else { "" };
+            format!("watch {} sees {} (revision {revision}{more})", id.0, events(shown))
+        }
+        WatchOutput::Progress { id, revision } => format!("watch {} is at revision {revision}", id.0),
+        WatchOutput::Canceled { id, revision } => format!("watch {} canceled (revision {revision})", id.0),
+        WatchOutput::Compacted { id, compact_revision } => {
+            format!("watch {} ends: compacted up to {compact_revision}", id.0)
+        }
+        WatchOutput::NoLeader => "the stream ends: no leader".to_owned(),
+    }
+}
+
+fn events(events: &[Event]) -> String {
+    if events.len() > 12 {
+        return format!("{} events", events.len());
+    }
+    let events = events.iter().map(|event| {
+        let change = if event.record.is_tombstone() {
+            format!("-{}@{}", event.record.key().escape_ascii(), event.record.mod_revision())
+        } else {
+            record(&event.record)
+        };
+        change + &was(event.prev.as_slice())
+    });
+    events.collect::<Vec<_>>().join(" ")
+}
+
+pub(super) fn persist(persist: &Persist) -> String {
+    let records = persist.records.iter().map(|record| match record {
+        LogRecord::Append { hard_state, entries } => {
+            let entries: Vec<String> = entries
+                .iter()
+                .map(|entry| {
+                    let commands = if entry.data.is_empty() {
+                        0
+                    } else {
+                        crate::command::decode_entry(entry.data.clone()).unwrap().len()
+                    };
+                    format!("{}({commands} commands)", entry.index)
+                })
+                .collect();
+            let term = hard_state.map_or(String::new(), |hard| format!("term {} ", hard.term));
+            format!("{term}[{}]", entries.join(" "))
+        }
+        LogRecord::Installed { meta, .. } => format!("installed {}", meta.index),
+    });
+    let records: Vec<String> = records.collect();
+    format!("#{} {}, then sends {}", persist.id.0, records.join(", "), persist.then_send.len())
+}
+
+/// A heartbeat that confirms nothing, or its answer.
+pub(super) fn is_idle(message: &PeerMessage) -> bool {
+    let PeerBody::Raft(message) = &message.body else { return false };
+    let is_beat = matches!(message.kind, RaftMessageKind::Heartbeat | RaftMessageKind::HeartbeatResponse);
+    is_beat && message.context.is_empty()
+}
+
+pub(super) fn message(message: &PeerMessage) -> String {
+    let PeerMessage { from, to, body, .. } = message;
+    let said = match body {
+        PeerBody::Raft(message) => raft(message),
+        PeerBody::Forward(commands) => format!("forwards {} commands", commands.len()),
+        PeerBody::ReadIndex { .. } => "asks for a read index".to_owned(),
+        PeerBody::ReadIndexReply { index: Some(index), .. } => format!("may read at {index}"),
+        PeerBody::ReadIndexReply { index: None, .. } => "cannot say a read index".to_owned(),
+        PeerBody::LeaseAsk { ask: LeaseAsk::KeepAlive(id), .. } => {
+            format!("asks to keep lease {} alive", id.0)
+        }
+        PeerBody::LeaseAsk { ask: LeaseAsk::TimeToLive(ask), .. } => format!("asks about lease {}", ask.id.0),
+        PeerBody::LeaseAnswer { answer: Ok(LeaseAnswer::KeepAlive { ttl_secs }), .. } => {
+            format!("kept alive for {ttl_secs} s")
+        }
+        PeerBody::LeaseAnswer { answer: Ok(LeaseAnswer::TimeToLive(left)), .. } => {
+            format!("{} s left", left.ttl_secs)
+        }
+        PeerBody::LeaseAnswer { answer: Err(error), .. } => format!("\"{error}\""),
+    };
+    format!("{from} → {to} {said}")
+}
+
+fn raft(message: &RaftMessage) -> String {
+    let entries: Vec<String> = message.entries.iter().map(|entry| entry.index.to_string()).collect();
+    let entries = if entries.is_empty() { String::new() } else { format!(" [{}]", entries.join(" ")) };
+    format!("{:?}{entries}", message.kind)
+}
+
+pub(super) fn member(id: Option<MemberId>) -> String {
+    id.map_or("none".to_owned(), |id| id.to_string())
+}

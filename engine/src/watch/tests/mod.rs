@@ -1,0 +1,5 @@
+//! The hub against its claims: golden scripts, a model that filters the whole history, and range maps against lists.
+
+mod random;
+mod ranges;
+mod script;
