@@ -133,7 +133,11 @@ impl Cluster {
             clock: Arc::new(clock.clone()),
             transport: Arc::new(self.0.network.boot(id, Arc::clone(&node))),
             encode_events: wire::encode_batch,
-            observer: Some(Arc::new(Onlooker::new(name.clone(), self.0.agreement.clone(), self.0.trace.clone()))),
+            observer: Some(Arc::new(Onlooker::new(
+                name.clone(),
+                self.0.agreement.clone(),
+                self.0.trace.clone(),
+            ))),
         };
         let config = MemberConfig {
             engine: self.0.knobs.apply(Config { name, ..Config::new(id, self.0.initial.id) }),

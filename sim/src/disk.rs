@@ -261,7 +261,8 @@ impl File for SimFile {
     }
 
     fn read_at(&self, offset: u64, length: usize) -> BoxFuture<'static, io::Result<Vec<u8>>> {
-        self.disk.now("read", &self.path, |state| Ok(state.platter.file(self.inode)?.read(place(offset), length)))
+        self.disk
+            .now("read", &self.path, |state| Ok(state.platter.file(self.inode)?.read(place(offset), length)))
     }
 
     fn sync_data(&self) -> BoxFuture<'static, io::Result<()>> {

@@ -10,6 +10,8 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(any(madsim, doc)))]
 fn main() {
-    eprintln!("detcd-sim was built without --cfg madsim: unset RUSTFLAGS and run cargo inside the repository");
+    eprintln!(
+        "detcd-sim was built without --cfg madsim: unset RUSTFLAGS and run cargo inside the repository"
+    );
     std::process::exit(1);
 }

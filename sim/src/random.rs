@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn delays_have_a_tail_and_an_end() {
         let mut stream = Seed(3).stream("test");
-        let mut delays: Vec<u128> = (0..10_000).map(|_| stream.delay(Duration::from_millis(10)).as_millis()).collect();
+        let mut delays: Vec<u128> =
+            (0..10_000).map(|_| stream.delay(Duration::from_millis(10)).as_millis()).collect();
         delays.sort_unstable();
         assert!((8..=15).contains(&delays[3_000]), "{}", delays[3_000]);
         assert!(delays[9_900] > 100, "{}", delays[9_900]);

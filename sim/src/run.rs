@@ -93,7 +93,9 @@ pub fn run(seed: u64, prints: bool) -> Result<Report, Box<Failure>> {
         Ok(Err(promise)) => promise,
         Err(panic) => match panic.downcast::<String>() {
             Ok(text) => *text,
-            Err(panic) => panic.downcast::<&str>().map_or("a panic without words".to_owned(), |text| text.to_string()),
+            Err(panic) => {
+                panic.downcast::<&str>().map_or("a panic without words".to_owned(), |text| text.to_string())
+            }
         },
     };
     Err(Box::new(Failure { seed, promise, last: trace.last() }))
@@ -109,9 +111,12 @@ async fn play(swarm: Swarm, trace: Trace) -> Result<Report, String> {
     let ends = Arc::new(AtomicBool::new(false));
     let clients: Vec<JoinHandle<()>> = (0..swarm.load.clients)
         .map(|place| {
-            let (cluster, history, trace, ends) = (cluster.clone(), history.clone(), trace.clone(), Arc::clone(&ends));
+            let (cluster, history, trace, ends) =
+                (cluster.clone(), history.clone(), trace.clone(), Arc::clone(&ends));
             let stream = swarm.seed.stream(&format!("client/{place}"));
-            madsim::task::spawn(Client { place, cluster, history, load: swarm.load, stream, trace, ends }.run())
+            madsim::task::spawn(
+                Client { place, cluster, history, load: swarm.load, stream, trace, ends }.run(),
+            )
         })
         .collect();
     let faults = swarm.plan.faults.len();
@@ -126,7 +131,8 @@ async fn play(swarm: Swarm, trace: Trace) -> Result<Report, String> {
     let chronicle = read_back(&swarm, &cluster).await?;
     no_lost_write::check(&operations, &chronicle)?;
     linearizable::check(&operations, &chronicle)?;
-    let answered = operations.iter().filter(|operation| matches!(operation.outcome, Outcome::Done { .. })).count();
+    let answered =
+        operations.iter().filter(|operation| matches!(operation.outcome, Outcome::Done { .. })).count();
     Ok(Report {
         trace: trace.hash(),
         events: trace.events(),
@@ -152,7 +158,9 @@ async fn all_progress(swarm: &Swarm, history: &History) -> Result<(), String> {
         let operations = history.operations();
         let is_served = |client: &usize| {
             let since = operations.iter().rev().take_while(|operation| operation.invoked > whole);
-            since.into_iter().any(|operation| operation.client == *client && matches!(operation.outcome, Outcome::Done { .. }))
+            since.into_iter().any(|operation| {
+                operation.client == *client && matches!(operation.outcome, Outcome::Done { .. })
+            })
         };
         let Some(waiting) = (0..swarm.load.clients).find(|client| !is_served(client)) else {
             return Ok(());
@@ -226,6 +234,8 @@ async fn keys_at(member: &MemberHandle, revision: i64) -> Result<Keys, String> {
             let key = |record: &_| Bytes::copy_from_slice(detcd_engine::request::RecordRef::key(record));
             Ok(found.kvs.iter().map(|record| (key(record), Version::of(record))).collect())
         }
-        other => Err(format!("promise broken: a member at rest answers, but for revision {revision}: {other:?}")),
+        other => {
+            Err(format!("promise broken: a member at rest answers, but for revision {revision}: {other:?}"))
+        }
     }
 }

@@ -27,12 +27,15 @@ pub fn check(operations: &[Operation], chronicle: &Chronicle) -> Result<(), Stri
     let mut newest: Option<(&Operation, i64)> = None;
     // `operations` is in the order of invocation.
     for operation in operations {
-        while let Some((earlier, revision)) = ended.next_if(|(earlier, _)| earlier.answered < operation.invoked) {
+        while let Some((earlier, revision)) =
+            ended.next_if(|(earlier, _)| earlier.answered < operation.invoked)
+        {
             if newest.is_none_or(|(_, highest)| revision > highest) {
                 newest = Some((earlier, revision));
             }
         }
-        let (Some((earlier, floor)), Some((revision, writes))) = (newest, stands_at(operation, &revisions)) else {
+        let (Some((earlier, floor)), Some((revision, writes))) = (newest, stands_at(operation, &revisions))
+        else {
             continue;
         };
         if revision < floor || (writes && revision == floor) {
@@ -53,7 +56,9 @@ fn stands_at(operation: &Operation, revisions: &BTreeMap<&Bytes, i64>) -> Option
             Some((*revision, writes))
         }
         // It was applied after all, as its value shows.
-        (Outcome::Unknown, Call::Put(value) | Call::Swap { value, .. }) => Some((*revisions.get(value)?, true)),
+        (Outcome::Unknown, Call::Put(value) | Call::Swap { value, .. }) => {
+            Some((*revisions.get(value)?, true))
+        }
         (Outcome::Unknown | Outcome::Refused, _) => None,
     }
 }

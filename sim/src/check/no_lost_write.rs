@@ -51,13 +51,16 @@ fn is_in(operation: &Operation, revision: i64, answer: &Answer, chronicle: &Chro
     }
     let found = chronicle.get(revision, key);
     let before = chronicle.get(revision - 1, key);
-    let is_written = |value: &Bytes| found.is_some_and(|is| is.value == *value && is.mod_revision == revision);
+    let is_written =
+        |value: &Bytes| found.is_some_and(|is| is.value == *value && is.mod_revision == revision);
     let is_right = match (call, answer) {
         (Call::Put(value), Answer::Put) => is_written(value),
         (Call::Swap { value, expected }, Answer::Swapped(true)) => {
             is_written(value) && before.map_or(0, |was| was.mod_revision) == *expected
         }
-        (Call::Swap { expected, .. }, Answer::Swapped(false)) => found.map_or(0, |is| is.mod_revision) != *expected,
+        (Call::Swap { expected, .. }, Answer::Swapped(false)) => {
+            found.map_or(0, |is| is.mod_revision) != *expected
+        }
         (Call::Delete, Answer::Deleted(true)) => found.is_none() && before.is_some(),
         (Call::Delete, Answer::Deleted(false)) => found.is_none(),
         (Call::Read, Answer::Found(version)) => version.as_ref() == found,
@@ -90,10 +93,14 @@ fn all_was_asked_for(operations: &[Operation], chronicle: &Chronicle) -> Result<
         let (before, now) = (&chronicle.0[place(revision - 1)], &chronicle.0[place(revision)]);
         for (key, version) in now.iter().filter(|(_, version)| version.mod_revision == revision) {
             let Some((operation, at)) = written.get_mut(&version.value) else {
-                return Err(format!("promise broken: only what was asked for is written, but {key:?} is {version:?}"));
+                return Err(format!(
+                    "promise broken: only what was asked for is written, but {key:?} is {version:?}"
+                ));
             };
             if operation.key != *key || operation.outcome == Outcome::Refused {
-                return Err(format!("promise broken: only what was asked for is written, but {operation:?} wrote {version:?}"));
+                return Err(format!(
+                    "promise broken: only what was asked for is written, but {operation:?} wrote {version:?}"
+                ));
             }
             if let Some(first) = at.replace(revision) {
                 return Err(format!(

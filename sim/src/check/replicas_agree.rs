@@ -41,7 +41,8 @@ impl ReplicasAgree {
     /// Another said otherwise.
     pub fn say(&self, member: &str, index: u64, hash: u128) {
         let mut inner = self.lock();
-        let (first_hash, first) = inner.states.entry(index).or_insert_with(|| (hash, member.to_owned())).clone();
+        let (first_hash, first) =
+            inner.states.entry(index).or_insert_with(|| (hash, member.to_owned())).clone();
         inner.compared += u64::from(first != member);
         drop(inner);
         assert!(
@@ -106,7 +107,10 @@ impl Observer for Onlooker {
             Last { term, committed, applied },
         );
         assert!(
-            term >= before.term && committed >= before.committed && applied >= before.applied && applied <= committed,
+            term >= before.term
+                && committed >= before.committed
+                && applied >= before.applied
+                && applied <= committed,
             "promise broken: term, commit and applied index only grow, in this order, but {} went from {before:?} \
              to {:?}",
             self.member,

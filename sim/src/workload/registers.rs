@@ -58,7 +58,8 @@ impl Client {
     }
 
     fn draw_call(&mut self, expected: i64, written: &mut u64) -> Call {
-        let Load { reads_per_million, deletes_per_million, swaps_per_million, value_bytes_max, .. } = self.load;
+        let Load { reads_per_million, deletes_per_million, swaps_per_million, value_bytes_max, .. } =
+            self.load;
         let die = u32::try_from(self.stream.within(0..1_000_000)).expect("below a million");
         if die < reads_per_million {
             return Call::Read;
