@@ -50,6 +50,8 @@ pub struct Config {
     pub compaction_slice_keys: usize,
     /// `--auto-compaction-mode` and `-retention`.
     pub auto_compaction: AutoCompaction,
+    /// Fill `Effects::applied`. For checkers: a hash costs microseconds for each entry.
+    pub reports_hashes: bool,
 }
 
 /// `--auto-compaction-mode` with `--auto-compaction-retention`.
@@ -87,6 +89,7 @@ impl Config {
             watch_progress_interval_ms: 10 * 60 * 1000,
             compaction_slice_keys: 100,
             auto_compaction: AutoCompaction::Off,
+            reports_hashes: false,
         }
     }
 

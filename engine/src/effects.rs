@@ -32,6 +32,9 @@ pub struct Effects {
     pub send_snapshots: Vec<OutgoingSnapshot>,
     /// Messages of other members that were not believed, with the reason: for the log, at the shell's pace.
     pub refused: Vec<(MemberId, String)>,
+    /// Index and state hash after each entry applied and each snapshot installed, in order; empty unless
+    /// `Config::reports_hashes`.
+    pub applied: Vec<(u64, u128)>,
     /// Leadership was handed on, or there was nobody to hand it to: an asked-for stop may go ahead.
     pub leadership_settled: bool,
     /// Call `step(Wake)` no later than this.
@@ -97,6 +100,7 @@ impl Effects {
             checkpoint,
             send_snapshots,
             refused,
+            applied,
             leadership_settled,
             wake_at: _,
         } = self;
@@ -108,6 +112,7 @@ impl Effects {
             && checkpoint.is_none()
             && send_snapshots.is_empty()
             && refused.is_empty()
+            && applied.is_empty()
             && !leadership_settled
     }
 

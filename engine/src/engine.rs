@@ -157,7 +157,7 @@ impl Engine {
         let fragment_bytes = config.request_bytes_max + FRAGMENT_OVERHEAD_BYTES;
         let checkpoints = Checkpoints::new(meta.index, state.mvcc.state_bytes());
         let watches = Hub::new(fragment_bytes, config.watch_progress_interval_ms, random.next_u64());
-        Engine {
+        let mut engine = Engine {
             now,
             raft,
             state,
@@ -178,7 +178,9 @@ impl Engine {
             membership: meta,
             random,
             config,
-        }
+        };
+        engine.report_hash();
+        engine
     }
 
     /// Something happened. `now` never goes back.
@@ -299,8 +301,16 @@ impl Engine {
         self.membership = meta.clone();
         self.checkpoints.installed(meta.index, self.state.mvcc.state_bytes());
         self.watches.restored(&self.state.mvcc);
+        self.report_hash();
         self.raft.applied(meta.index);
         self.raft.set_snapshot(meta);
+    }
+
+    /// The state as it is now, for whoever compares members.
+    fn report_hash(&mut self) {
+        if self.config.reports_hashes {
+            self.effects.applied.push((self.state.applied().0, self.state.hash()));
+        }
     }
 
     /// A message of this member's to another.

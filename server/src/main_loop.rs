@@ -30,6 +30,7 @@ use detcd_engine::request::Request;
 use detcd_engine::time::Time;
 use detcd_engine::watch::{EventBatch, WatchOutput};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -38,6 +39,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 const TURN_INPUTS: usize = 1024;
 /// How long to sleep where the engine wants nothing: a look now and then costs nothing.
 const IDLE_MS: u64 = 1000;
+
+/// Looks on: sees every turn's effects before anything is done about them. For checkers; a member works the same
+/// without.
+pub trait Observer: Send + Sync + fmt::Debug {
+    /// `status` is where the member stands once it has decided on `effects`.
+    fn turn(&self, now: Time, effects: &Effects, status: &Status);
+}
 
 /// A request with the client that waits.
 #[derive(Debug)]
@@ -68,6 +76,7 @@ pub(crate) struct Outlets {
     pub(crate) log: mpsc::UnboundedSender<LogJob>,
     pub(crate) background: Background,
     pub(crate) encode_events: fn(&EventBatch) -> Arc<[Bytes]>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) settled: watch::Sender<bool>,
     pub(crate) refusals: Refusals,
@@ -112,8 +121,12 @@ impl MainLoop {
         loop {
             // Before anything is waited for: recovery itself may have effects.
             let effects = self.engine.take_effects();
+            let status = self.engine.status();
+            if let Some(observer) = &self.outlets.observer {
+                observer.turn(self.clock.now(), &effects, &status);
+            }
             self.hand_on(effects);
-            self.outlets.status.send_replace(self.engine.status());
+            self.outlets.status.send_replace(status);
             if !self.wait(&mut turn).await {
                 break;
             }
@@ -201,6 +214,7 @@ impl MainLoop {
             checkpoint,
             send_snapshots,
             refused,
+            applied: _,
             leadership_settled,
             wake_at,
         } = effects;

@@ -7,6 +7,7 @@ use crate::disk::snapshot_file::{self, ReadError};
 use crate::disk::wal::{self, OpenError, Wal, WalConfig};
 use crate::disk::{Disk, DiskError};
 use crate::log_task;
+pub use crate::main_loop::Observer;
 use crate::main_loop::{Inboxes, MainLoop, Outlets, RequestCall};
 use crate::peer::snapshot::Receiver;
 use crate::peer::{PeerInbox, Refusals, Transport};
@@ -57,6 +58,8 @@ pub struct Deps {
     pub transport: Arc<dyn Transport>,
     /// How events become bytes: `wire::encode_batch`.
     pub encode_events: fn(&EventBatch) -> Arc<[Bytes]>,
+    /// Looks on, in a simulation.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// Why a member did not start. Each names a file or directory and what to do about it.
@@ -166,9 +169,17 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
     };
     let transport = Arc::clone(&deps.transport);
     let refusals = Refusals::default();
-    let encode_events = deps.encode_events;
-    let outlets =
-        Outlets { transport, log, background, encode_events, status, settled: settled_said, refusals };
+    let (encode_events, observer) = (deps.encode_events, deps.observer);
+    let outlets = Outlets {
+        transport,
+        log,
+        background,
+        encode_events,
+        observer,
+        status,
+        settled: settled_said,
+        refusals,
+    };
     let transport = Arc::clone(&deps.transport);
     let log_task = tokio::spawn(log_task::run(wal, jobs, transport, inputs.clone(), failures));
     let main_loop = MainLoop::new(engine, Arc::clone(&deps.clock), inboxes, outlets, Replies::new(me, boot));

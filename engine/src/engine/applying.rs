@@ -15,6 +15,7 @@ impl Engine {
         };
         for entry in entries {
             self.apply_entry(entry);
+            self.report_hash();
         }
         let (index, term) = last;
         self.raft.applied(index);

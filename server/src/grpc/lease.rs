@@ -108,23 +108,27 @@ impl KeepAlives {
             asked = self.client.message() => asked,
         };
         match asked {
-            Ok(Some(request)) => Some(self.keep_alive(LeaseId(request.id)).await),
+            Ok(Some(request)) => Some(keep_alive(&self.service, self.caller, LeaseId(request.id)).await),
             Ok(None) => None,
             Err(error) => Some(Err(error)),
         }
     }
+}
 
-    /// The header tells the revision before the lease's time started again: a client must not be told of a revision
-    /// in which its lease, renewed after all, was already gone.
-    async fn keep_alive(&self, id: LeaseId) -> Result<pb::LeaseKeepAliveResponse, Status> {
-        let before = self.service.member.status();
-        let reply = self.service.ask(self.caller, Ask::LeaseKeepAlive(id)).await?;
-        let Answer::LeaseKeepAlive { id, ttl_secs } = reply.response else {
-            panic!("a LeaseKeepAlive was answered with {:?}", reply.response)
-        };
-        let header = self.service.header(before.revision, before.term);
-        Ok(pb::LeaseKeepAliveResponse { header, id: id.0, ttl: ttl_secs })
-    }
+/// The header tells the revision before the lease's time started again: a client must not be told of a revision
+/// in which its lease, renewed after all, was already gone.
+async fn keep_alive(
+    service: &Service,
+    caller: Caller,
+    id: LeaseId,
+) -> Result<pb::LeaseKeepAliveResponse, Status> {
+    let before = service.member.status();
+    let reply = service.ask(caller, Ask::LeaseKeepAlive(id)).await?;
+    let Answer::LeaseKeepAlive { id, ttl_secs } = reply.response else {
+        panic!("a LeaseKeepAlive was answered with {:?}", reply.response)
+    };
+    let header = service.header(before.revision, before.term);
+    Ok(pb::LeaseKeepAliveResponse { header, id: id.0, ttl: ttl_secs })
 }
 
 /// Returns when the member gives the stream up; never where it was not asked to.

@@ -24,7 +24,8 @@ pub struct Limits {
     pub txn_ops_max: usize,
 }
 
-/// What every service holds.
+/// All of a member's services: `pb::kv_server::KvServer::new(service.clone())` and its like make them ready to be
+/// added to a server of either world. The two worlds' wrappers have different parameters, so none is named here.
 #[derive(Clone, Debug)]
 pub struct Service {
     member: MemberHandle,
@@ -32,32 +33,10 @@ pub struct Service {
     limits: Limits,
 }
 
-/// The services of a member, to be added to a server of either world.
-#[derive(Clone)]
-pub struct Services {
-    /// Keys and values.
-    pub kv: pb::kv_server::KvServer<Service>,
-    /// Watches.
-    pub watch: pb::watch_server::WatchServer<Service>,
-    /// Leases.
-    pub lease: pb::lease_server::LeaseServer<Service>,
-    /// Members.
-    pub cluster: pb::cluster_server::ClusterServer<Service>,
-    /// Status and alarms.
-    pub maintenance: pb::maintenance_server::MaintenanceServer<Service>,
-}
-
 /// The services of this member.
-pub fn services(member: MemberHandle, limits: Limits) -> Services {
+pub fn service(member: MemberHandle, limits: Limits) -> Service {
     let headers = Headers { cluster: member.cluster_id(), member: member.member_id() };
-    let service = Service { member, headers, limits };
-    Services {
-        kv: pb::kv_server::KvServer::new(service.clone()),
-        watch: pb::watch_server::WatchServer::new(service.clone()),
-        lease: pb::lease_server::LeaseServer::new(service.clone()),
-        cluster: pb::cluster_server::ClusterServer::new(service.clone()),
-        maintenance: pb::maintenance_server::MaintenanceServer::new(service),
-    }
+    Service { member, headers, limits }
 }
 
 impl Service {

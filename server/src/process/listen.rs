@@ -4,8 +4,13 @@ use super::gate::Gate;
 use super::size_limit::SizeLimit;
 use super::workers::Workers;
 use detcd::config::Url;
-use detcd::grpc::Services;
+use detcd::grpc::Service;
 use detcd::pb;
+use detcd::pb::cluster_server::ClusterServer;
+use detcd::pb::kv_server::KvServer;
+use detcd::pb::lease_server::LeaseServer;
+use detcd::pb::maintenance_server::MaintenanceServer;
+use detcd::pb::watch_server::WatchServer;
 use std::io;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -68,11 +73,11 @@ pub(crate) fn incoming(listener: TcpListener) -> TcpIncoming {
 /// Serves clients on all listeners until `stop` becomes true and open calls have ended.
 pub(crate) async fn serve_clients(
     listeners: Vec<TcpListener>,
-    services: Services,
+    service: Service,
     request_bytes_max: usize,
     stop: watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
-    let workers = Workers::start(&services, request_bytes_max, &stop)?;
+    let workers = Workers::start(&service, request_bytes_max, &stop)?;
     for listener in listeners {
         workers.accept(listener, stop.clone());
     }
@@ -82,7 +87,7 @@ pub(crate) async fn serve_clients(
 /// Serves the connections of one worker.
 pub(crate) async fn serve_connections(
     connections: impl Stream<Item = io::Result<TcpStream>>,
-    services: Services,
+    service: Service,
     request_bytes_max: usize,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Error> {
@@ -91,11 +96,11 @@ pub(crate) async fn serve_connections(
     Server::builder()
         .layer(Gate::new(&METHODS))
         .layer(SizeLimit::of_requests(request_bytes_max))
-        .add_service(services.kv.max_decoding_message_size(usize::MAX))
-        .add_service(services.watch.max_decoding_message_size(usize::MAX))
-        .add_service(services.lease.max_decoding_message_size(usize::MAX))
-        .add_service(services.cluster.max_decoding_message_size(usize::MAX))
-        .add_service(services.maintenance.max_decoding_message_size(usize::MAX))
+        .add_service(KvServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+        .add_service(WatchServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+        .add_service(LeaseServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+        .add_service(ClusterServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+        .add_service(MaintenanceServer::new(service).max_decoding_message_size(usize::MAX))
         .add_service(health_service)
         .add_service(reflection().build_v1().expect("our own descriptors are well formed"))
         .add_service(reflection().build_v1alpha().expect("our own descriptors are well formed"))

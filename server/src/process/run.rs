@@ -76,10 +76,10 @@ where
         Some(signal) => (signal, None),
         None => {
             announce(config);
-            let services = grpc::services(handle, Limits { txn_ops_max: config.txn_ops_max });
+            let service = grpc::service(handle, Limits { txn_ops_max: config.txn_ops_max });
             let listeners = listeners.clients;
             let mut clients =
-                tokio::spawn(listen::serve_clients(listeners, services, config.request_bytes_max, stopping));
+                tokio::spawn(listen::serve_clients(listeners, service, config.request_bytes_max, stopping));
             tokio::select! {
                 biased;
                 signal = &mut signal => (signal?, Some(clients)),

@@ -6,7 +6,7 @@
 //! which is fairer than the kernel's hashing with SO_REUSEPORT, and leaves a port in use an error.
 
 use super::listen::serve_connections;
-use detcd::grpc::Services;
+use detcd::grpc::Service;
 use std::io;
 use std::net::TcpStream;
 use std::thread::{self, JoinHandle};
@@ -32,7 +32,7 @@ pub(crate) struct Workers {
 impl Workers {
     /// Starts a worker for each core. They end some time after `stop` has become true, when open calls have.
     pub(crate) fn start(
-        services: &Services,
+        service: &Service,
         request_bytes_max: usize,
         stop: &watch::Receiver<bool>,
     ) -> io::Result<Workers> {
@@ -41,10 +41,10 @@ impl Workers {
         for worker in 0..count {
             let (queue, connections) = mpsc::channel(CONNECTIONS_WAITING);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let (services, stop) = (services.clone(), stop.clone());
+            let (service, stop) = (service.clone(), stop.clone());
             let serve = move || {
                 let connections = ReceiverStream::new(connections).map(tokio::net::TcpStream::from_std);
-                runtime.block_on(serve_connections(connections, services, request_bytes_max, stop))
+                runtime.block_on(serve_connections(connections, service, request_bytes_max, stop))
             };
             workers.queues.push(queue);
             workers.threads.push(thread::Builder::new().name(format!("clients-{worker}")).spawn(serve)?);

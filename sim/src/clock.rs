@@ -1,0 +1,92 @@
+//! A clock for each member: it stands at zero when the member starts, runs a little too fast or too slow, and jumps
+//! forward now and then, as when the machine slept.
+
+use detcd_engine::time::Time;
+use madsim::time::sleep;
+use server_sim::clock::{BoxFuture, Clock};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const MILLION: u128 = 1_000_000;
+
+/// Simulated time since the run began.
+pub(crate) fn simulated_now() -> Duration {
+    madsim::time::TimeHandle::try_current().map_or(Duration::ZERO, |time| time.elapsed())
+}
+
+/// One boot's clock. Cheap to clone; all clones are the same clock.
+#[derive(Clone, Debug)]
+pub struct SimClock(Arc<Mutex<Reading>>);
+
+/// What the clock showed when its rate last changed.
+#[derive(Debug)]
+struct Reading {
+    at: Duration,
+    shown_micros: u128,
+    /// A million is true.
+    micros_per_second: u32,
+}
+
+impl Reading {
+    fn shown_micros(&self, now: Duration) -> u128 {
+        let passed = now.saturating_sub(self.at).as_micros();
+        self.shown_micros + passed * u128::from(self.micros_per_second) / MILLION
+    }
+}
+
+impl SimClock {
+    /// At zero. It shows this many microseconds for every true second.
+    pub fn start(micros_per_second: u32) -> SimClock {
+        assert!(micros_per_second > 0, "a clock that stands still is a paused member");
+        SimClock(Arc::new(Mutex::new(Reading { at: simulated_now(), shown_micros: 0, micros_per_second })))
+    }
+
+    /// Goes faster or slower from now on.
+    pub fn set_rate(&self, micros_per_second: u32) {
+        let now = simulated_now();
+        self.change(|reading| {
+            let shown_micros = reading.shown_micros(now);
+            *reading = Reading { at: now, shown_micros, micros_per_second };
+        });
+    }
+
+    /// Jumps forward.
+    pub fn jump(&self, by: Duration) {
+        self.change(|reading| reading.shown_micros += by.as_micros());
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Reading) -> T) -> T {
+        change(&mut self.0.lock().expect("no panic while it is held"))
+    }
+
+    /// True time until the clock shows `when`, if it does not jump.
+    fn true_time_until(&self, when: Time) -> Duration {
+        let now = simulated_now();
+        self.change(|reading| {
+            let left = (u128::from(when.as_ms()) * 1000).saturating_sub(reading.shown_micros(now));
+            let micros = (left * MILLION).div_ceil(u128::from(reading.micros_per_second));
+            Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+        })
+    }
+}
+
+impl Clock for SimClock {
+    fn now(&self) -> Time {
+        let micros = self.change(|reading| reading.shown_micros(simulated_now()));
+        Time::from_ms(u64::try_from(micros / 1000).expect("a run is short"))
+    }
+
+    fn sleep_until(&self, when: Time) -> BoxFuture<'static, ()> {
+        let clock = self.clone();
+        Box::pin(async move {
+            // Again where the rate went down meanwhile: a sleep may end late, never early.
+            loop {
+                let left = clock.true_time_until(when);
+                if left.is_zero() {
+                    return;
+                }
+                sleep(left).await;
+            }
+        })
+    }
+}

@@ -1,0 +1,205 @@
+//! Members as `server_sim` runs them, each on a machine with a disk, a clock and a place in the network of its own.
+//! They are started, killed and stopped here; which and when is the nemesis's business.
+
+use crate::check::replicas_agree::{Onlooker, ReplicasAgree};
+use crate::clock::SimClock;
+use crate::disk::Machine;
+use crate::network::Network;
+use crate::random::Seed;
+use crate::swarm::{Knobs, Swarm};
+use crate::trace::Trace;
+use detcd_engine::config::Config;
+use detcd_engine::ids::MemberId;
+use detcd_engine::membership::InitialCluster;
+use madsim::runtime::{Handle, NodeHandle};
+use server_sim::member::{self, Deps, Member, MemberConfig, MemberHandle};
+use server_sim::wire;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::oneshot;
+
+/// All members. Cheap to clone; all clones are the same cluster.
+#[derive(Clone)]
+pub struct Cluster(Arc<Inner>);
+
+struct Inner {
+    seed: Seed,
+    knobs: Knobs,
+    trace: Trace,
+    initial: InitialCluster,
+    network: Network,
+    agreement: ReplicasAgree,
+    members: Vec<Mutex<Slot>>,
+}
+
+/// One member's machine.
+struct Slot {
+    id: MemberId,
+    name: String,
+    machine: Machine,
+    boots: u32,
+    /// Of the boot that is up.
+    up: Option<Up>,
+}
+
+struct Up {
+    node: Arc<NodeHandle>,
+    clock: SimClock,
+    /// Once it has started.
+    handle: Option<MemberHandle>,
+    /// Asks it to stop in order.
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl Cluster {
+    /// Members that are all down, with empty disks.
+    pub fn new(swarm: &Swarm, trace: &Trace) -> Cluster {
+        let url = |place: usize| vec![format!("http://10.0.0.{}:2380", place + 1)];
+        let initial = InitialCluster::new("sim", (0..swarm.members).map(url));
+        let seed = swarm.seed;
+        let slot = |(place, id): (usize, &MemberId)| {
+            let name = format!("m{place}");
+            let stream = seed.stream(&format!("disk/{place}"));
+            let machine = Machine::new(name.clone(), swarm.disk, stream, trace.clone());
+            Slot { id: *id, name, machine, boots: 0, up: None }
+        };
+        let slots: Vec<Slot> = initial.members.keys().enumerate().map(slot).collect();
+        let names = slots.iter().map(|slot| (slot.id, slot.name.clone()));
+        let network = Network::new(initial.id, names, swarm.network, seed.stream("network"), trace.clone());
+        Cluster(Arc::new(Inner {
+            seed,
+            knobs: swarm.knobs,
+            trace: trace.clone(),
+            initial,
+            network,
+            agreement: ReplicasAgree::default(),
+            members: slots.into_iter().map(Mutex::new).collect(),
+        }))
+    }
+
+    /// How many members there are, up or down.
+    pub fn size(&self) -> usize {
+        self.0.members.len()
+    }
+
+    /// The links between them.
+    pub fn network(&self) -> &Network {
+        &self.0.network
+    }
+
+    /// A member's id.
+    pub fn id(&self, place: usize) -> MemberId {
+        self.slot(place).id
+    }
+
+    /// A member's disk and power.
+    pub fn machine(&self, place: usize) -> Machine {
+        self.slot(place).machine.clone()
+    }
+
+    /// For clients; `None` while the member is down or starts.
+    pub fn handle(&self, place: usize) -> Option<MemberHandle> {
+        self.slot(place).up.as_ref()?.handle.clone()
+    }
+
+    /// The clock of the member's present boot.
+    pub fn clock(&self, place: usize) -> Option<SimClock> {
+        Some(self.slot(place).up.as_ref()?.clock.clone())
+    }
+
+    /// The node that the member's tasks run on.
+    pub fn node(&self, place: usize) -> Option<Arc<NodeHandle>> {
+        Some(Arc::clone(&self.slot(place).up.as_ref()?.node))
+    }
+
+    /// What the members reported of their states.
+    pub fn agreement(&self) -> &ReplicasAgree {
+        &self.0.agreement
+    }
+
+    /// Starts a member that is down.
+    pub fn start(&self, place: usize) {
+        let mut slot = self.slot(place);
+        if slot.up.is_some() {
+            return;
+        }
+        slot.boots += 1;
+        let (id, name, boot) = (slot.id, slot.name.clone(), slot.boots);
+        self.0.trace.event(&name, format_args!("starts, boot {boot}"), &[]);
+        let node = Arc::new(Handle::current().create_node().name(format!("{name}.{boot}")).build());
+        let clock = SimClock::start(1_000_000);
+        let deps = Deps {
+            disk: Arc::new(slot.machine.boot()),
+            clock: Arc::new(clock.clone()),
+            transport: Arc::new(self.0.network.boot(id, Arc::clone(&node))),
+            encode_events: wire::encode_batch,
+            observer: Some(Arc::new(Onlooker::new(
+                name.clone(),
+                self.0.agreement.clone(),
+                self.0.trace.clone(),
+            ))),
+        };
+        let config = MemberConfig {
+            engine: self.0.knobs.apply(Config { name, ..Config::new(id, self.0.initial.id) }),
+            data_dir: PathBuf::from("/data"),
+            initial_cluster: self.0.initial.clone(),
+            wal_segment_bytes: self.0.knobs.wal_segment_bytes,
+        };
+        let seed = self.0.seed.stream(&format!("member/{place}/{boot}")).any();
+        let (stop, stopped) = oneshot::channel();
+        slot.up = Some(Up { node: Arc::clone(&node), clock, handle: None, stop: Some(stop) });
+        let cluster = self.clone();
+        node.spawn(cluster.live(place, config, deps, seed, stopped));
+    }
+
+    async fn live(
+        self,
+        place: usize,
+        config: MemberConfig,
+        deps: Deps,
+        seed: u64,
+        stopped: oneshot::Receiver<()>,
+    ) {
+        let mut member: Member = match member::start(config, deps, seed).await {
+            Ok(member) => member,
+            Err(error) => panic!("promise broken: a member starts from whatever a crash left, but: {error}"),
+        };
+        if let Some(up) = &mut self.slot(place).up {
+            up.handle = Some(member.handle());
+        }
+        tokio::select! {
+            biased;
+            error = member.failed() => panic!("promise broken: a member does not end by itself, but: {error}"),
+            Ok(()) = stopped => {}
+        }
+        member.stop().await;
+        let mut slot = self.slot(place);
+        self.0.trace.event(&slot.name, format_args!("stopped in order"), &[]);
+        slot.machine.process_ends();
+        slot.up = None;
+        self.0.network.down(slot.id);
+    }
+
+    /// The machine loses power. Whether the member was up.
+    pub fn kill(&self, place: usize) -> bool {
+        let mut slot = self.slot(place);
+        let Some(up) = slot.up.take() else { return false };
+        self.0.trace.event(&slot.name, format_args!("loses power"), &[]);
+        slot.machine.lose_power();
+        self.0.network.down(slot.id);
+        Handle::current().kill(up.node.id());
+        true
+    }
+
+    /// Asks a member to stop in order. Whether it was up and had not been asked before.
+    pub fn stop(&self, place: usize) -> bool {
+        let mut slot = self.slot(place);
+        let stop = slot.up.as_mut().filter(|up| up.handle.is_some()).and_then(|up| up.stop.take());
+        // A member that ended meanwhile cannot be asked.
+        stop.is_some_and(|stop| stop.send(()).is_ok())
+    }
+
+    fn slot(&self, place: usize) -> MutexGuard<'_, Slot> {
+        self.0.members[place].lock().expect("no panic while it is held")
+    }
+}

@@ -1,0 +1,25 @@
+//! detcd clusters in a seed.
+//!
+//! Whole members (engine, main loop, log and snapshots, as the server's own sources have them) run on madsim's
+//! scheduler and clock, one thread a seed. What they touch is ours: `disk`, `network`, `clock`. What they suffer is
+//! drawn from the seed before the run (`swarm`, `plan`) and done by `nemesis`; what clients do is in `workload`, what
+//! they were told in `history`, and what was promised in `check`. `run` puts it together. The same seed gives the
+//! same run, byte for byte: `trace` is the proof.
+//!
+//! Not used: madsim's network and disk. Its TCP tells the other end of a death behind a partition, and its disk
+//! forgets nothing.
+#![cfg(any(madsim, doc))]
+
+pub mod check;
+pub mod clock;
+pub mod cluster;
+pub mod disk;
+pub mod history;
+pub mod nemesis;
+pub mod network;
+pub mod plan;
+pub mod random;
+pub mod run;
+pub mod swarm;
+pub mod trace;
+pub mod workload;

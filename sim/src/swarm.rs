@@ -1,0 +1,160 @@
+//! Everything that a run varies, drawn from its seed: the cluster, its knobs, the load, and which faults come how
+//! often. Each concern draws from a stream of its own.
+
+use crate::disk::DiskProfile;
+use crate::network::NetworkProfile;
+use crate::plan::{Plan, Rates};
+use crate::random::Seed;
+use detcd_engine::config::Config;
+use std::time::Duration;
+
+/// One run, but for the dice thrown while it goes.
+#[derive(Clone, Debug)]
+pub struct Swarm {
+    /// What it was drawn from.
+    pub seed: Seed,
+    /// Members: 1, 3 or 5.
+    pub members: usize,
+    /// The engine's limits and intervals, the same for all members; identities are filled in for each.
+    pub knobs: Knobs,
+    /// The network.
+    pub network: NetworkProfile,
+    /// The disks.
+    pub disk: DiskProfile,
+    /// What clients do.
+    pub load: Load,
+    /// What goes wrong, and when.
+    pub plan: Plan,
+}
+
+/// What of a member's configuration a run varies. Units as in `detcd_engine::config::Config`.
+#[derive(Clone, Copy, Debug)]
+pub struct Knobs {
+    heartbeat_interval_ms: u64,
+    election_ticks: u64,
+    request_timeout_ms: u64,
+    snapshot_commands_min: u64,
+    log_bytes_max: usize,
+    entry_bytes_max: usize,
+    entry_commands_max: usize,
+    persists_in_flight_max: usize,
+    compaction_slice_keys: usize,
+    /// Of the write-ahead log.
+    pub wal_segment_bytes: u64,
+}
+
+/// What clients do.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// How many there are; each waits for its answer before it asks again.
+    pub clients: usize,
+    /// Over so many keys.
+    pub keys: usize,
+    /// Between an answer and the next request, usually.
+    pub think: Duration,
+    /// Of all requests, in a million, linearizable reads.
+    pub reads_per_million: u32,
+    /// Deletes.
+    pub deletes_per_million: u32,
+    /// Puts on condition that the key is as the client last saw it.
+    pub swaps_per_million: u32,
+    /// The rest are puts; their values are so long at most.
+    pub value_bytes_max: usize,
+    /// How long a client waits for an answer.
+    pub patience: Duration,
+}
+
+impl Swarm {
+    /// The run of a seed.
+    pub fn draw(seed: Seed) -> Swarm {
+        let mut stream = seed.stream("swarm/members");
+        let members = stream.pick(&[1, 3, 3, 3, 3, 5]);
+        let rates = Rates::draw(&mut seed.stream("swarm/rates"));
+        Swarm {
+            seed,
+            members,
+            knobs: Knobs::draw(seed),
+            network: network(seed),
+            disk: disk(seed),
+            load: Load::draw(seed),
+            plan: Plan::draw(members, &rates, &mut seed.stream("plan")),
+        }
+    }
+}
+
+impl Knobs {
+    fn draw(seed: Seed) -> Knobs {
+        let mut stream = seed.stream("swarm/knobs");
+        let heartbeat_interval_ms = stream.within(20..150);
+        let election_ticks = stream.within(8..14);
+        let request_timeout_ms = 1000 + 2 * heartbeat_interval_ms * election_ticks;
+        Knobs {
+            heartbeat_interval_ms,
+            election_ticks,
+            request_timeout_ms,
+            snapshot_commands_min: stream.pick(&[1, 5, 20, 100, 10_000]),
+            log_bytes_max: stream.pick(&[1, 1024, 16 * 1024, 16 * 1024 * 1024]),
+            entry_bytes_max: stream.pick(&[1, 256, 1024 * 1024]),
+            entry_commands_max: stream.pick(&[1, 3, 4096]),
+            persists_in_flight_max: stream.pick(&[1, 2, 8]),
+            compaction_slice_keys: stream.pick(&[1, 3, 1000]),
+            wal_segment_bytes: stream.pick(&[1024, 4096, 64 * 1024, 1024 * 1024]),
+        }
+    }
+
+    /// Onto a member's configuration.
+    pub fn apply(&self, config: Config) -> Config {
+        let Knobs { heartbeat_interval_ms, election_ticks, .. } = *self;
+        Config {
+            heartbeat_interval_ms,
+            election_timeout_ms: heartbeat_interval_ms * election_ticks,
+            request_timeout_ms: self.request_timeout_ms,
+            snapshot_commands_min: self.snapshot_commands_min,
+            log_bytes_max: self.log_bytes_max,
+            entry_bytes_max: self.entry_bytes_max,
+            entry_commands_max: self.entry_commands_max,
+            persists_in_flight_max: self.persists_in_flight_max,
+            compaction_slice_keys: self.compaction_slice_keys,
+            reports_hashes: true,
+            ..config
+        }
+    }
+
+    /// Longer than any election takes that is not disturbed.
+    pub fn election_timeout(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_interval_ms * self.election_ticks)
+    }
+}
+
+impl Load {
+    fn draw(seed: Seed) -> Load {
+        let mut stream = seed.stream("swarm/load");
+        Load {
+            clients: 1 + stream.index(5),
+            keys: 1 + stream.index(8),
+            think: Duration::from_millis(stream.pick(&[1, 20, 100])),
+            reads_per_million: stream.pick(&[100_000, 300_000, 600_000]),
+            deletes_per_million: stream.pick(&[0, 50_000]),
+            swaps_per_million: stream.pick(&[0, 100_000]),
+            value_bytes_max: stream.pick(&[16, 16, 300, 5000]),
+            patience: Duration::from_millis(stream.pick(&[500, 3000, 8000])),
+        }
+    }
+}
+
+fn network(seed: Seed) -> NetworkProfile {
+    let mut stream = seed.stream("swarm/network");
+    NetworkProfile {
+        delay: Duration::from_micros(stream.pick(&[300, 1000, 3000, 10_000])),
+        drops_per_million: stream.pick(&[0, 0, 10_000, 100_000]),
+        duplicates_per_million: stream.pick(&[0, 0, 10_000, 200_000]),
+    }
+}
+
+fn disk(seed: Seed) -> DiskProfile {
+    let mut stream = seed.stream("swarm/disk");
+    DiskProfile {
+        sync: Duration::from_micros(stream.pick(&[0, 500, 3000, 10_000])),
+        slow_syncs_per_million: stream.pick(&[0, 0, 10_000]),
+    }
+}

@@ -1,0 +1,3 @@
+//! What clients do while things go wrong. One file each.
+
+pub mod registers;
