@@ -32,6 +32,8 @@ use tokio::task::JoinHandle;
 const REQUESTS_WAITING: usize = 4096;
 /// Messages of peers that wait for the main loop; more are dropped.
 const PEER_MESSAGES_WAITING: usize = 4096;
+/// Operators that wait to be shown the state.
+const INSPECTIONS_WAITING: usize = 16;
 
 /// What a member is told when it starts.
 #[derive(Clone, Debug)]
@@ -122,6 +124,7 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
     let engine = Engine::recover(engine_config, recovered, seed, deps.clock.now());
     let (inputs, input_queue) = mpsc::unbounded_channel();
     let (peer_messages, peer_queue) = mpsc::channel(PEER_MESSAGES_WAITING);
+    let (inspections, inspection_queue) = mpsc::channel(INSPECTIONS_WAITING);
     let (watches, watch_queue) = mpsc::unbounded_channel();
     let (requests, request_queue) = mpsc::channel(REQUESTS_WAITING);
     let (log, jobs) = mpsc::unbounded_channel();
@@ -135,6 +138,7 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
         me,
         messages: peer_messages,
         inputs: inputs.clone(),
+        inspections,
         clock: Arc::clone(&deps.clock),
         receiver: Arc::new(tokio::sync::Mutex::new(Receiver::new(Arc::clone(&deps.disk), data_dir.snap()))),
         refusals: Arc::default(),
@@ -156,6 +160,7 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
         inputs: input_queue,
         peers: peer_queue,
         watches: watch_queue,
+        inspections: inspection_queue,
         requests: request_queue,
         abandoned: Arc::clone(&abandoned),
         stop: stopped,

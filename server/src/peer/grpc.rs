@@ -3,8 +3,8 @@
 
 use super::pb::peer_client::PeerClient;
 use super::pb::peer_server::Peer;
-use super::pb::{Done, Frame, SnapshotAck, SnapshotChunk};
-use super::{PeerInbox, Transport};
+use super::pb::{Done, Frame, InspectRequest, InspectResponse, SnapshotAck, SnapshotChunk};
+use super::{Inspection, PeerInbox, Transport};
 use crate::clock::{BoxFuture, Clock};
 use detcd_engine::frame;
 use detcd_engine::ids::MemberId;
@@ -178,5 +178,20 @@ impl Peer for PeerService {
 
     async fn snapshot(&self, request: Request<SnapshotChunk>) -> Result<Response<SnapshotAck>, Status> {
         Ok(Response::new(self.inbox.deliver_chunk(request.into_inner()).await))
+    }
+
+    async fn inspect(&self, _: Request<InspectRequest>) -> Result<Response<InspectResponse>, Status> {
+        let stopped = || Status::unavailable("the member stops");
+        let Inspection { term, applied, revision, state_hash } =
+            self.inbox.inspect().await.ok_or_else(stopped)?;
+        Ok(Response::new(InspectResponse {
+            cluster: self.inbox.cluster().0,
+            member: self.inbox.me.0,
+            term,
+            applied_index: applied.0,
+            applied_term: applied.1,
+            revision,
+            state_hash: state_hash.to_le_bytes().to_vec().into(),
+        }))
     }
 }
