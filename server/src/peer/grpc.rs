@@ -168,12 +168,16 @@ impl PeerService {
 impl Peer for PeerService {
     async fn messages(&self, request: Request<Streaming<Frame>>) -> Result<Response<Done>, Status> {
         let mut frames = request.into_inner();
-        while let Some(frame) = frames.message().await? {
-            self.inbox
-                .deliver(frame.frame)
-                .map_err(|reason| Status::failed_precondition(reason.to_string()))?;
+        loop {
+            // The other side has no reason to end this, and a server that stops waits for its calls.
+            let frame = tokio::select! {
+                biased;
+                () = self.inbox.closed() => None,
+                frame = frames.message() => frame?,
+            };
+            let Some(Frame { frame }) = frame else { return Ok(Response::new(Done {})) };
+            self.inbox.deliver(frame).map_err(|reason| Status::failed_precondition(reason.to_string()))?;
         }
-        Ok(Response::new(Done {}))
     }
 
     async fn snapshot(&self, request: Request<SnapshotChunk>) -> Result<Response<SnapshotAck>, Status> {

@@ -90,6 +90,11 @@ impl PeerInbox {
         Ok(())
     }
 
+    /// Returns when this member has stopped: nothing that arrives will be looked at any more.
+    pub async fn closed(&self) {
+        self.messages.closed().await;
+    }
+
     /// A member cannot be reached.
     pub fn unreachable(&self, member: MemberId) {
         // Only a stopped member has no main loop.
