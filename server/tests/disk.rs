@@ -1,6 +1,8 @@
 //! The log, the snapshots and the data directory on a real disk: what is written is read back, what a crash can leave
 //! behind is survived, and what a crash cannot leave behind is refused by name.
 
+#![allow(clippy::unwrap_used, reason = "a test ends by a panic")]
+
 #[path = "disk/counting.rs"]
 mod counting;
 #[path = "disk/data_dir.rs"]

@@ -1,6 +1,8 @@
 //! A member that comes back after the others have forgotten the log it needs: it is sent the state, catches up, and
 //! is equal to them; and so it is after another restart.
 
+#![allow(clippy::unwrap_used, reason = "a test ends by a panic")]
+
 mod processes;
 
 use detcd::pb;

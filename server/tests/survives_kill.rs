@@ -1,6 +1,8 @@
 //! Three members, clients writing, and members killed without a word: every write that was acknowledged is on all
 //! members, in the order in which it was acknowledged, and the members are equal.
 
+#![allow(clippy::unwrap_used, reason = "a test ends by a panic")]
+
 mod processes;
 
 use bytes::Bytes;
