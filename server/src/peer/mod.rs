@@ -5,7 +5,7 @@ pub mod grpc;
 pub mod snapshot;
 
 /// The messages of `proto/detcd/peer.proto`.
-#[allow(missing_docs, unreachable_pub, clippy::all)]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::too_many_lines)]
 pub mod pb {
     tonic::include_proto!("detcd.peer");
 }

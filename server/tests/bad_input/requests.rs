@@ -78,24 +78,20 @@ fn of_bytes(count: usize) -> Ask {
     Ask::Put(put("large", vec![b'v'; count]))
 }
 
-/// The member is at revision 6 with keys "a" and "b", compacted at 4, and has lease 77.
-fn table() -> Vec<(&'static str, Ask, Code, &'static str)> {
+/// What is asked, the request, and the refusal. The member is at revision 6 with keys "a" and "b", compacted at 4, and
+/// has lease 77.
+type Row = (&'static str, Ask, Code, &'static str);
+
+fn keys_and_leases() -> Vec<Row> {
     use Code::*;
     let no_key = "etcdserver: key is not provided";
     let no_lease = "etcdserver: requested lease not found";
-    let future = "etcdserver: mvcc: required revision is a future revision";
-    let compacted = "etcdserver: mvcc: required revision has been compacted";
-    let too_many = "etcdserver: too many operations in txn request";
-    let twice = "etcdserver: duplicate key given in txn request";
-    let too_large = "etcdserver: request is too large";
-    let sort = "etcdserver: invalid sort option";
     let leased = pb::PutRequest { lease: 5, ..put("a", "value") };
     let with_value = pb::PutRequest { ignore_value: true, ..put("a", "value") };
     let with_lease = pb::PutRequest { ignore_lease: true, lease: 77, ..put("a", "value") };
     let of_none = pb::PutRequest { ignore_value: true, ..put("none", "") };
     let keeps_no_lease = pb::PutRequest { ignore_lease: true, ..put("none", "v") };
     let compare = vec![pb::Compare::default()];
-    let compares = vec![pb::Compare { key: "a".into(), ..Default::default() }; 129];
     vec![
         ("a range without key", Ask::Range(range("", 0)), InvalidArgument, no_key),
         ("a put without key", Ask::Put(put("", "v")), InvalidArgument, no_key),
@@ -133,6 +129,16 @@ fn table() -> Vec<(&'static str, Ask, Code, &'static str)> {
         ),
         ("no value to be kept", Ask::Put(of_none), InvalidArgument, "etcdserver: key not found"),
         ("no lease to be kept", Ask::Put(keeps_no_lease), InvalidArgument, "etcdserver: key not found"),
+    ]
+}
+
+fn sizes_and_duplicates() -> Vec<Row> {
+    use Code::*;
+    let too_many = "etcdserver: too many operations in txn request";
+    let twice = "etcdserver: duplicate key given in txn request";
+    let too_large = "etcdserver: request is too large";
+    let compares = vec![pb::Compare { key: "a".into(), ..Default::default() }; 129];
+    vec![
         ("a request too large", of_bytes(1_572_864), InvalidArgument, too_large),
         (
             "a message too large",
@@ -162,6 +168,15 @@ fn table() -> Vec<(&'static str, Ask, Code, &'static str)> {
             InvalidArgument,
             twice,
         ),
+    ]
+}
+
+fn revisions_and_enums() -> Vec<Row> {
+    use Code::*;
+    let future = "etcdserver: mvcc: required revision is a future revision";
+    let compacted = "etcdserver: mvcc: required revision has been compacted";
+    let sort = "etcdserver: invalid sort option";
+    vec![
         ("a range in the future", Ask::Range(range("a", 7)), OutOfRange, future),
         ("a compacted range", Ask::Range(range("a", 3)), OutOfRange, compacted),
         ("an op in the future", txn(vec![put_op("x"), range_op("a", 99)]), OutOfRange, future),
@@ -196,7 +211,8 @@ async fn every_refusal_has_its_code_and_text_and_changes_nothing() {
     member.kv().compact(pb::CompactionRequest { revision: 4, physical: true }).await.unwrap();
     let before = Holdings::of(member).await;
     assert_eq!(before, Holdings { revision: 6, keys: 2, leases: 1, alarms: 0 });
-    for (what, ask, code, text) in table() {
+    let table = [keys_and_leases(), sizes_and_duplicates(), revisions_and_enums()];
+    for (what, ask, code, text) in table.into_iter().flatten() {
         let refusal = ask.refusal(member).await;
         assert_eq!((refusal.code(), refusal.message()), (code, text), "{what}");
         assert_eq!(Holdings::of(member).await, before, "{what}");
