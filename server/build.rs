@@ -12,6 +12,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(["detcd/peer.proto", "etcd/api/etcdserverpb/rpc.proto"], ["proto"])?;
     let out_dir = PathBuf::from(std::env::var("OUT_DIR")?);
     let mut described = files.clone();
+    // Reflection tells clients what they may call: not what members say to each other.
+    described.file.retain(|file| file.package() != "detcd.peer");
     for file in &mut described.file {
         file.source_code_info = None;
     }

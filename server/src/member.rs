@@ -6,8 +6,12 @@ use crate::disk::data_dir::{DataDir, DataDirError, Meta};
 use crate::disk::snapshot_file::{self, ReadError};
 use crate::disk::wal::{self, OpenError, Wal, WalConfig};
 use crate::disk::{Disk, DiskError};
+<<<<<<< HEAD
 use crate::log_task::{self, LogJob};
 pub use crate::main_loop::Observer;
+=======
+use crate::log_task;
+>>>>>>> room-i
 use crate::main_loop::{Inboxes, MainLoop, Outlets, RequestCall};
 use crate::peer::snapshot::Receiver;
 use crate::peer::{PeerInbox, Refusals, Transport};
@@ -152,7 +156,17 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
     };
     let others = config.initial_cluster.members.values().filter(|member| member.id != me);
     deps.transport.attach(inbox.clone(), others.map(|other| (other.id, other.peer_urls.clone())).collect());
-    let background = background(cluster, &deps, data_dir.snap(), (&log, &inputs, &failures));
+    let background = Background {
+        cluster,
+        disk: Arc::clone(&deps.disk),
+        clock: Arc::clone(&deps.clock),
+        transport: Arc::clone(&deps.transport),
+        snap_dir: data_dir.snap(),
+        log: log.clone(),
+        inputs: inputs.clone(),
+        failed: failures.clone(),
+        tasks: Vec::new(),
+    };
     let inboxes = Inboxes {
         inputs: input_queue,
         peers: peer_queue,
@@ -195,30 +209,6 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
         log_task,
         _data_dir: data_dir,
     })
-}
-
-/// For the long work, with the queues of the log task, of the main loop and of what has failed.
-fn background(
-    cluster: ClusterId,
-    deps: &Deps,
-    snap_dir: PathBuf,
-    (log, inputs, failed): (
-        &mpsc::UnboundedSender<LogJob>,
-        &mpsc::UnboundedSender<Input>,
-        &mpsc::UnboundedSender<MemberError>,
-    ),
-) -> Background {
-    Background {
-        cluster,
-        disk: Arc::clone(&deps.disk),
-        clock: Arc::clone(&deps.clock),
-        transport: Arc::clone(&deps.transport),
-        snap_dir,
-        log: log.clone(),
-        inputs: inputs.clone(),
-        failed: failed.clone(),
-        tasks: Vec::new(),
-    }
 }
 
 /// Locks and reads the data directory; makes it on a first start.

@@ -1,4 +1,4 @@
-//! A disk that counts what it is asked for, around another.
+//! A disk that counts what it is asked for, around another; and that can be made to fail.
 
 use detcd::clock::BoxFuture;
 use detcd::disk::{Disk, File};
@@ -6,12 +6,14 @@ use std::any::Any;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) writes: AtomicU64,
     pub(crate) syncs: AtomicU64,
+    /// From now on every sync of a file fails.
+    pub(crate) syncs_fail: AtomicBool,
 }
 
 impl Counts {
@@ -79,6 +81,9 @@ impl File for CountingFile {
     }
     fn sync_data(&self) -> BoxFuture<'static, io::Result<()>> {
         self.counts.syncs.fetch_add(1, Ordering::SeqCst);
+        if self.counts.syncs_fail.load(Ordering::SeqCst) {
+            return Box::pin(std::future::ready(Err(io::Error::other("the disk is on fire"))));
+        }
         self.inner.sync_data()
     }
     fn preallocate(&self, length: u64) -> BoxFuture<'static, io::Result<()>> {

@@ -1,7 +1,9 @@
 //! Members in this process, on the real disk: what they come back with.
 
+use super::counting::{CountingDisk, Counts};
 use super::{files, real_disk};
 use detcd::clock::{Clock, RealClock};
+use detcd::disk::Disk;
 use detcd::disk::snapshot_file::{SnapshotName, SnapshotWriter};
 use detcd::member::{self, Deps, Member, MemberConfig, MemberHandle, StartError};
 use detcd::peer::grpc::GrpcTransport;
@@ -11,11 +13,12 @@ use detcd_engine::ids::LeaseId;
 use detcd_engine::key_range::KeyRange;
 use detcd_engine::membership::InitialCluster;
 use detcd_engine::request::{
-    CompactRequest, PutLease, PutRequest, PutValue, RangeRequest, Request, Response,
+    CompactRequest, PutLease, PutRequest, PutValue, RangeRequest, Reply, Request, RequestError, Response,
 };
 use detcd_engine::snapshot::{Reader, Writer};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -34,9 +37,13 @@ pub(crate) fn config_in(dir: &Path) -> MemberConfig {
 
 /// Starts a member on the real disk.
 pub(crate) async fn starting(config: MemberConfig) -> Result<Member, StartError> {
+    starting_on(real_disk(), config).await
+}
+
+async fn starting_on(disk: Arc<dyn Disk>, config: MemberConfig) -> Result<Member, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
     let transport = Arc::new(GrpcTransport::new(Arc::clone(&clock)));
-    let deps = Deps { disk: real_disk(), clock, transport, encode_events: wire::encode_batch, observer: None };
+    let deps = Deps { disk, clock, transport, encode_events: wire::encode_batch, observer: None };
     member::start(config, deps, 7).await
 }
 
@@ -52,9 +59,13 @@ impl Keys {
     }
 
     async fn put(&self, key: String, value: &str) {
+        self.try_put(key, value).await.unwrap();
+    }
+
+    async fn try_put(&self, key: String, value: &str) -> Result<Reply, RequestError> {
         let (value, lease) = (PutValue::Set(value.to_owned().into()), PutLease::Set(LeaseId(0)));
         let put = PutRequest { key: key.into(), value, lease, prev_kv: false };
-        self.0.request(Request::Put(put), true).await.unwrap();
+        self.0.request(Request::Put(put), true).await
     }
 
     /// Forgets history, so that the log outweighs the state.
@@ -172,4 +183,33 @@ async fn a_received_snapshot_that_the_log_does_not_know_is_where_the_member_come
         keys.put(format!("later {round}"), "value").await;
         member.stop().await;
     }
+}
+
+/// After a sync that failed nobody knows what the disk holds: the member ends and says where; what waited for that
+/// sync is not acknowledged; and the next start goes on from what is really there.
+#[tokio::test]
+async fn a_failed_sync_ends_the_member_and_acknowledges_nothing() {
+    let dir = TempDir::new().unwrap();
+    let counts = Arc::new(Counts::default());
+    let disk: Arc<dyn Disk> = Arc::new(CountingDisk { inner: real_disk(), counts: Arc::clone(&counts) });
+    let mut member = starting_on(disk, config_in(dir.path())).await.unwrap();
+    let keys = Keys::of(&member).await;
+    keys.put("before".to_owned(), "value").await;
+    counts.syncs_fail.store(true, Ordering::SeqCst);
+    let (failure, answer) = tokio::join!(
+        async {
+            let failure = member.failed().await;
+            member.stop().await;
+            failure
+        },
+        keys.try_put("after".to_owned(), "value")
+    );
+    let log = dir.path().join("member/wal/0000000000000001.wal");
+    assert_eq!(failure.to_string(), format!("cannot sync {}: the disk is on fire", log.display()));
+    assert_eq!(answer, Err(RequestError::Stopped));
+    let member = starting(config_in(dir.path())).await.unwrap();
+    let (count, revision) = Keys::of(&member).await.count().await;
+    // The write itself went through, so it may be there; that nobody was told is all that counts.
+    assert!([(1, 2), (2, 3)].contains(&(count, revision)), "{count} keys at {revision}");
+    member.stop().await;
 }
