@@ -18,7 +18,7 @@ use crate::background::Background;
 use crate::clock::Clock;
 use crate::log_task::LogJob;
 use crate::member::{WatchCall, WatchMessage};
-use crate::peer::{Refusals, Transport};
+use crate::peer::{Inspection, Refusals, Transport};
 use crate::replies::{Answer, Replies};
 use bytes::Bytes;
 use detcd_engine::effects::{Effects, WatchEffects};
@@ -63,6 +63,8 @@ pub(crate) struct Inboxes {
     pub(crate) peers: mpsc::Receiver<PeerMessage>,
     pub(crate) watches: mpsc::UnboundedReceiver<(StreamId, WatchCall)>,
     pub(crate) requests: mpsc::Receiver<RequestCall>,
+    /// Answered on the spot: they change nothing.
+    pub(crate) inspections: mpsc::Receiver<oneshot::Sender<Inspection>>,
     /// A client stopped waiting. Which one is found by looking.
     pub(crate) abandoned: Arc<AtomicBool>,
     /// Sent when the member stops; the loop ends.
@@ -101,6 +103,7 @@ struct Turn {
     peers: Vec<PeerMessage>,
     watches: Vec<(StreamId, WatchCall)>,
     requests: Vec<RequestCall>,
+    inspections: Vec<oneshot::Sender<Inspection>>,
 }
 
 impl MainLoop {
@@ -137,7 +140,7 @@ impl MainLoop {
 
     /// Until something comes; `false` when the member stops.
     async fn wait(&mut self, turn: &mut Turn) -> bool {
-        let Inboxes { inputs, peers, watches, requests, stop, .. } = &mut self.inboxes;
+        let Inboxes { inputs, peers, watches, requests, inspections, stop, .. } = &mut self.inboxes;
         // A sleep is a timer to make and to drop: only where there is nothing to do already.
         let is_idle = inputs.is_empty() && peers.is_empty() && watches.is_empty() && requests.is_empty();
         if is_idle || self.clock.now() >= self.wake_at {
@@ -149,6 +152,7 @@ impl MainLoop {
                 Some(message) = peers.recv() => turn.peers.push(message),
                 Some(call) = watches.recv() => turn.watches.push(call),
                 Some(call) = requests.recv() => turn.requests.push(call),
+                Some(asker) = inspections.recv() => turn.inspections.push(asker),
                 () = sleep => {}
             }
         } else {
@@ -162,6 +166,7 @@ impl MainLoop {
         fill(&mut turn.peers, || peers.try_recv().ok());
         fill(&mut turn.watches, || watches.try_recv().ok());
         fill(&mut turn.requests, || requests.try_recv().ok());
+        fill(&mut turn.inspections, || inspections.try_recv().ok());
         true
     }
 
@@ -193,6 +198,10 @@ impl MainLoop {
             let id = self.replies.expect(client);
             self.engine.step(now, Input::Request { id, require_leader, request });
         }
+        for asker in turn.inspections.drain(..) {
+            // One that stopped waiting is nobody's.
+            let _ = asker.send(self.inspection());
+        }
         // Cleared before looking: who leaves while we look is found by the next turn.
         if self.inboxes.abandoned.swap(false, Ordering::AcqRel) {
             for id in self.replies.abandoned() {
@@ -202,6 +211,12 @@ impl MainLoop {
         if now >= self.wake_at {
             self.engine.step(now, Input::Wake);
         }
+    }
+
+    fn inspection(&self) -> Inspection {
+        let state = self.engine.state();
+        let (term, applied) = (self.engine.status().term, state.applied());
+        Inspection { term, applied, revision: state.store().revision(), state_hash: state.hash() }
     }
 
     fn hand_on(&mut self, effects: Effects) {

@@ -6,7 +6,7 @@ use crate::disk::data_dir::{DataDir, DataDirError, Meta};
 use crate::disk::snapshot_file::{self, ReadError};
 use crate::disk::wal::{self, OpenError, Wal, WalConfig};
 use crate::disk::{Disk, DiskError};
-use crate::log_task;
+use crate::log_task::{self, LogJob};
 pub use crate::main_loop::Observer;
 use crate::main_loop::{Inboxes, MainLoop, Outlets, RequestCall};
 use crate::peer::snapshot::Receiver;
@@ -33,6 +33,8 @@ use tokio::task::JoinHandle;
 const REQUESTS_WAITING: usize = 4096;
 /// Messages of peers that wait for the main loop; more are dropped.
 const PEER_MESSAGES_WAITING: usize = 4096;
+/// Operators that wait to be shown the state.
+const INSPECTIONS_WAITING: usize = 16;
 
 /// What a member is told when it starts.
 #[derive(Clone, Debug)]
@@ -129,6 +131,7 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
     let engine = Engine::recover(engine_config, recovered, seed, deps.clock.now());
     let (inputs, input_queue) = mpsc::unbounded_channel();
     let (peer_messages, peer_queue) = mpsc::channel(PEER_MESSAGES_WAITING);
+    let (inspections, inspection_queue) = mpsc::channel(INSPECTIONS_WAITING);
     let (watches, watch_queue) = mpsc::unbounded_channel();
     let (requests, request_queue) = mpsc::channel(REQUESTS_WAITING);
     let (log, jobs) = mpsc::unbounded_channel();
@@ -142,27 +145,19 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
         me,
         messages: peer_messages,
         inputs: inputs.clone(),
+        inspections,
         clock: Arc::clone(&deps.clock),
         receiver: Arc::new(tokio::sync::Mutex::new(Receiver::new(Arc::clone(&deps.disk), data_dir.snap()))),
         refusals: Arc::default(),
     };
     let others = config.initial_cluster.members.values().filter(|member| member.id != me);
     deps.transport.attach(inbox.clone(), others.map(|other| (other.id, other.peer_urls.clone())).collect());
-    let background = Background {
-        cluster,
-        disk: Arc::clone(&deps.disk),
-        clock: Arc::clone(&deps.clock),
-        transport: Arc::clone(&deps.transport),
-        snap_dir: data_dir.snap(),
-        log: log.clone(),
-        inputs: inputs.clone(),
-        failed: failures.clone(),
-        tasks: Vec::new(),
-    };
+    let background = background(cluster, &deps, data_dir.snap(), (&log, &inputs, &failures));
     let inboxes = Inboxes {
         inputs: input_queue,
         peers: peer_queue,
         watches: watch_queue,
+        inspections: inspection_queue,
         requests: request_queue,
         abandoned: Arc::clone(&abandoned),
         stop: stopped,
@@ -200,6 +195,30 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
         log_task,
         _data_dir: data_dir,
     })
+}
+
+/// For the long work, with the queues of the log task, of the main loop and of what has failed.
+fn background(
+    cluster: ClusterId,
+    deps: &Deps,
+    snap_dir: PathBuf,
+    (log, inputs, failed): (
+        &mpsc::UnboundedSender<LogJob>,
+        &mpsc::UnboundedSender<Input>,
+        &mpsc::UnboundedSender<MemberError>,
+    ),
+) -> Background {
+    Background {
+        cluster,
+        disk: Arc::clone(&deps.disk),
+        clock: Arc::clone(&deps.clock),
+        transport: Arc::clone(&deps.transport),
+        snap_dir,
+        log: log.clone(),
+        inputs: inputs.clone(),
+        failed: failed.clone(),
+        tasks: Vec::new(),
+    }
 }
 
 /// Locks and reads the data directory; makes it on a first start.

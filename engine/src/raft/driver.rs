@@ -17,23 +17,28 @@
 //! - A commit index alone is not worth an fsync (raft §5.1 does not ask for it): it waits for the next record. After
 //!   a crash it may therefore be behind the applied state; `recover` raises it (raft-rs panics on that).
 //!
+//! Here is what goes in; `output` is what comes out, `standing` what can be asked.
+//!
 //! Deliberately absent: raft-rs's forwarding of proposals and reads (they duplicate and get lost: the engine has
 //! requests of its own), `request_snapshot`, lease reads, changes of membership.
 
-use super::convert::{
-    entry_from_raft, entry_into_raft, hard_state_from_raft, message_from_raft, message_into_raft,
-    snapshot_from_raft,
-};
+mod output;
+mod standing;
+
+pub use output::{Output, PersistRequest};
+
+use self::output::InFlight;
+use super::convert::{entry_into_raft, message_into_raft};
 use super::log::LogStore;
 use super::refuse::{StepRefused, check_here, check_shape, check_snapshot};
-use super::{HardState, LogEntry, LogRecord, RaftMessage, RaftMessageKind, RecoveredLog, SnapshotMeta};
+use super::{HardState, LogRecord, RaftMessage, RaftMessageKind, RecoveredLog, SnapshotMeta};
 use crate::config::Config;
 use crate::ids::{MemberId, PersistId};
 use crate::random::Random;
 use crate::time::Time;
 use bytes::Bytes;
 use raft::eraftpb::{Entry, Message, MessageType};
-use raft::{RawNode, Ready, SnapshotStatus, StateRole};
+use raft::{RawNode, SnapshotStatus};
 use std::collections::{BTreeSet, VecDeque};
 
 /// A read that waits for a quorum's word. Never used twice by one boot of a member: raft-rs matches heartbeat
@@ -52,49 +57,6 @@ pub enum Role {
     Candidate,
     /// Leads.
     Leader,
-}
-
-/// What [`Driver::take_output`] returns.
-#[derive(Debug, Default, PartialEq)]
-pub struct Output {
-    /// To other members, at once.
-    pub send: Vec<(MemberId, RaftMessage)>,
-    /// To the disk; at most one per call, in order of id over all calls.
-    pub persist: Option<PersistRequest>,
-    /// Raft took the snapshot given to `install`: its state replaces the applied one, before `committed`.
-    pub installed: Option<SnapshotMeta>,
-    /// To apply, in order: contiguous over all calls, committed, persisted here.
-    pub committed: Vec<LogEntry>,
-    /// Reads confirmed by a quorum: apply up to the index, then read.
-    pub reads: Vec<(ReadTicket, u64)>,
-    /// Reads that will never be confirmed: the role or the term changed. Ask again.
-    pub reads_dropped: Vec<ReadTicket>,
-    /// Snapshot announcements. They must not travel as messages: the state that was applied at the last
-    /// `set_snapshot` goes first, then this. That state is the one before `committed` of this output.
-    pub snapshots_to_send: Vec<(MemberId, RaftMessage)>,
-}
-
-/// Records to make durable, and what may be said once they are.
-#[derive(Debug, Default, PartialEq)]
-pub struct PersistRequest {
-    /// Counts up by one.
-    pub id: PersistId,
-    /// In order. Empty where messages only wait for what was handed out before.
-    pub records: Vec<LogRecord>,
-    /// Votes and acknowledgements that speak of these records or of earlier ones.
-    pub then_send: Vec<(MemberId, RaftMessage)>,
-}
-
-/// A write handed out and not yet persisted.
-#[derive(Debug)]
-struct InFlight {
-    id: PersistId,
-    /// Raft's number of the last `Ready` it covers.
-    ready: u64,
-    /// Of the hard state in force when it was handed out.
-    term: u64,
-    /// It changes the log, not only the hard state.
-    has_log: bool,
 }
 
 /// One member's raft.
@@ -206,57 +168,6 @@ impl Driver {
             driver.raw.campaign().expect("a voter with a settled log can campaign");
         }
         driver
-    }
-
-    /// Where this member stands.
-    pub fn role(&self) -> Role {
-        match self.raw.raft.state {
-            StateRole::Follower => Role::Follower,
-            StateRole::PreCandidate => Role::PreCandidate,
-            StateRole::Candidate => Role::Candidate,
-            StateRole::Leader => Role::Leader,
-        }
-    }
-
-    /// This member leads, as far as it knows.
-    pub fn is_leader(&self) -> bool {
-        self.role() == Role::Leader
-    }
-
-    /// The leader as this member knows it.
-    pub fn leader(&self) -> Option<MemberId> {
-        Some(MemberId(self.raw.raft.leader_id)).filter(|leader| *leader != MemberId(0))
-    }
-
-    /// The current term.
-    pub fn term(&self) -> u64 {
-        self.raw.raft.term
-    }
-
-    /// Committed, as this member knows it.
-    pub fn committed(&self) -> u64 {
-        self.raw.raft.raft_log.committed
-    }
-
-    /// The last entry of the log, persisted or not.
-    pub fn last_index(&self) -> u64 {
-        self.raw.raft.raft_log.last_index()
-    }
-
-    /// The last entry that is persisted here.
-    pub fn persisted_index(&self) -> u64 {
-        self.raw.raft.raft_log.persisted
-    }
-
-    /// This member leads and has committed an entry of its own term: before that it does not know what is committed
-    /// (raft §8). Hazard 6.2.2: raft-rs drops a read asked too early without a word.
-    pub fn can_read(&self) -> bool {
-        self.is_leader() && self.raw.raft.commit_to_current_term()
-    }
-
-    /// To whom leadership is being handed. Nothing can be proposed meanwhile, for one election timeout at most.
-    pub fn lead_transferee(&self) -> Option<MemberId> {
-        self.raw.raft.lead_transferee.map(MemberId)
     }
 
     /// When `tick` wants to be called next.
@@ -417,135 +328,6 @@ impl Driver {
         if self.is_leader() {
             self.raw.transfer_leader(to.0);
         }
-    }
-
-    /// The voter that could take over soonest: heard of lately if any was, then furthest in the log, then the least
-    /// id. `None` where this member does not lead or nobody has acknowledged anything.
-    pub fn best_transferee(&self) -> Option<MemberId> {
-        if !self.is_leader() {
-            return None;
-        }
-        let voters = self.raw.raft.prs().conf().voters();
-        self.raw
-            .raft
-            .prs()
-            .iter()
-            .filter(|(id, progress)| **id != self.me.0 && voters.contains(**id) && progress.matched > 0)
-            .max_by_key(|(id, progress)| (progress.recent_active, progress.matched, std::cmp::Reverse(**id)))
-            .map(|(id, _)| MemberId(*id))
-    }
-
-    /// The last entry a follower acknowledged, and the next one to send it.
-    #[cfg(test)]
-    pub(super) fn progress(&self, follower: MemberId) -> (u64, u64) {
-        let progress = self.raw.raft.prs().get(follower.0).expect("a member");
-        (progress.matched, progress.next_idx)
-    }
-
-    /// What is to be done. Runs until raft has nothing more to say.
-    pub fn take_output(&mut self) -> Output {
-        self.note_role();
-        let mut output =
-            Output { reads_dropped: std::mem::take(&mut self.reads_dropped), ..Output::default() };
-        let mut write = PersistRequest::default();
-        let mut has_log = false;
-        let mut last_ready = 0;
-        while self.raw.has_ready() {
-            let ready = self.raw.ready();
-            last_ready = ready.number();
-            has_log |= !ready.entries().is_empty() || !ready.snapshot().is_empty();
-            self.take_ready(ready, &mut output, &mut write);
-        }
-        if !write.records.is_empty() || !write.then_send.is_empty() {
-            self.last_persist = PersistId(self.last_persist.0 + 1);
-            write.id = self.last_persist;
-            let term = self.term();
-            self.in_flight.push_back(InFlight { id: write.id, ready: last_ready, term, has_log });
-            output.persist = Some(write);
-        } else if self.in_flight.is_empty() && last_ready > 0 {
-            // Nothing to wait for: let raft forget the number.
-            self.raw.on_persist_ready(last_ready);
-        }
-        self.check_committed(&output);
-        output
-    }
-
-    fn take_ready(&mut self, mut ready: Ready, output: &mut Output, write: &mut PersistRequest) {
-        for state in ready.take_read_states() {
-            // 4 bytes of boot, 8 of counter: only contexts made by `read_index` come back.
-            let counter = state.request_ctx[4..].try_into().expect("12 bytes, as read_index made it");
-            let ticket = ReadTicket(u64::from_be_bytes(counter));
-            if self.reads.remove(&ticket) {
-                output.reads.push((ticket, state.index));
-            }
-        }
-        self.take_records(&ready, output, write);
-        let messages: Vec<Message> =
-            ready.take_messages().into_iter().chain(ready.take_persisted_messages()).collect();
-        output.committed.extend(ready.take_committed_entries().iter().map(entry_from_raft));
-        self.raw.advance_append_async(ready);
-
-        // A candidate that needs no other's vote leads before its term is persisted; if it spoke and crashed it
-        // would lead the same term again with other entries.
-        let must_wait = match self.is_leader() {
-            true => self.persisted_term < self.term(),
-            false => !self.in_flight.is_empty() || !write.records.is_empty(),
-        };
-        for message in &messages {
-            let message = message_from_raft(message);
-            if message.1.kind == RaftMessageKind::Snapshot {
-                output.snapshots_to_send.push(message);
-            } else if must_wait {
-                write.then_send.push(message);
-            } else {
-                output.send.push(message);
-            }
-        }
-    }
-
-    /// What of a `Ready` must be persisted. Hazard 6.2.4: a snapshot's place, its members and the hard state are
-    /// one record, so that no crash can leave one without the other.
-    fn take_records(&mut self, ready: &Ready, output: &mut Output, write: &mut PersistRequest) {
-        let changed = ready.hs().map(hard_state_from_raft);
-        if let Some(hard_state) = changed {
-            self.waiting_hard_state = Some(hard_state);
-        }
-        if !ready.must_sync() {
-            return;
-        }
-        write.records.extend(self.first_record.take());
-        if !ready.snapshot().is_empty() {
-            let meta = snapshot_from_raft(ready.snapshot());
-            // Entries after the snapshot may be committed already; the record they are in says so.
-            let hard_state = hard_state_from_raft(&self.raw.raft.hard_state());
-            let hard_state = HardState { commit: meta.index, ..hard_state };
-            write.records.push(LogRecord::Installed { hard_state, meta: meta.clone() });
-            self.raw.mut_store().reset(meta.clone());
-            self.handed_out = meta.index;
-            self.applied = meta.index;
-            assert!(output.committed.is_empty(), "entries before a snapshot, in one output with it");
-            output.installed = Some(meta);
-            self.waiting_hard_state = self.waiting_hard_state.take().filter(|waiting| *waiting != hard_state);
-        }
-        self.raw.mut_store().append(ready.entries());
-        let hard_state = self.waiting_hard_state.take();
-        if hard_state.is_some() || !ready.entries().is_empty() {
-            let entries = ready.entries().iter().map(entry_from_raft).collect();
-            write.records.push(LogRecord::Append { hard_state, entries });
-        }
-    }
-
-    /// I3: what is handed out is contiguous, committed, and persisted here.
-    fn check_committed(&mut self, output: &Output) {
-        for entry in &output.committed {
-            assert_eq!(entry.index, self.handed_out + 1, "handed out entry {} out of order", entry.index);
-            self.handed_out = entry.index;
-        }
-        let (handed_out, committed) = (self.handed_out, self.committed());
-        assert!(handed_out <= committed, "handed out {handed_out} beyond committed {committed}");
-        // An installed snapshot's file is persisted before its record is; nothing after it is handed out meanwhile.
-        let persisted = self.persisted_index().max(self.raw.store().first() - 1);
-        assert!(handed_out <= persisted, "handed out {handed_out} beyond persisted {persisted}");
     }
 
     /// Every write of the log that was handed out is persisted.

@@ -1,4 +1,4 @@
-//! All watch streams of this member and their watchers.
+//! The hub: what is published goes to the watchers it concerns, and every watcher is where its cursor says.
 //!
 //! The hub knows how far the store is (`revision`); every synced watcher has been sent everything up to there, so a
 //! new revision costs nothing for the watchers that it does not concern. Changes are collected as they are published
@@ -8,13 +8,13 @@
 //! Invariant: every watcher is in exactly one place by its `Position`: in `synced`; in `lagging` and `catching_up`;
 //! or in its stream's `parked`.
 
+use super::WatchOutput;
 use super::fan_out::{FanOut, by_watcher};
 use super::range_map::{RangeMap, Slot, next_random};
+use super::streams::Stream;
 use super::watcher::{Position, Watcher};
-use super::{WatchOutput, refusal};
 use crate::effects::WatchEffects;
-use crate::ids::{StreamId, WatchId};
-use crate::input::{WatchCreate, WatchInput};
+use crate::ids::StreamId;
 use crate::mvcc::{RecordRef, Store};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,8 +34,8 @@ pub struct Hub {
     /// Everything up to here was published. 0 until the first call that says where the store stands.
     pub(super) revision: i64,
     pub(super) streams: BTreeMap<StreamId, Stream>,
-    watchers: Vec<Option<Watcher>>,
-    free: Vec<Slot>,
+    pub(super) watchers: Vec<Option<Watcher>>,
+    pub(super) free: Vec<Slot>,
     pub(super) synced: RangeMap,
     pub(super) lagging: RangeMap,
     /// Lagging watchers whose streams have room, the one furthest behind first.
@@ -45,22 +45,9 @@ pub struct Hub {
     window: Vec<RecordRef>,
     window_bytes: usize,
     /// Fanned out and not yet taken.
-    ready: WatchEffects,
+    pub(super) ready: WatchEffects,
     /// Since when there has been no leader, and when streams that require one have waited long enough.
     pub(super) leaderless: Option<(Time, Time)>,
-}
-
-/// One gRPC stream.
-#[derive(Debug)]
-pub(super) struct Stream {
-    pub(super) require_leader: bool,
-    pub(super) watchers: BTreeMap<WatchId, Slot>,
-    /// The next id to try where the client leaves the choice to us.
-    next_id: i64,
-    /// Sent and not yet drained.
-    pub(super) outstanding_bytes: usize,
-    /// Watchers that have history to read but no room for it.
-    pub(super) parked: BTreeSet<Slot>,
 }
 
 impl Hub {
@@ -86,43 +73,6 @@ impl Hub {
             window_bytes: 0,
             ready: WatchEffects::default(),
             leaderless: None,
-        }
-    }
-
-    /// A new stream. One that requires a leader ends at once where there is none, as in etcd.
-    pub fn open(&mut self, id: StreamId, require_leader: bool) {
-        if require_leader && self.leaderless.is_some() {
-            self.ready.outputs.push((id, WatchOutput::NoLeader));
-            return;
-        }
-        let (watchers, parked) = (BTreeMap::new(), BTreeSet::new());
-        let stream = Stream { require_leader, watchers, next_id: 0, outstanding_bytes: 0, parked };
-        let before = self.streams.insert(id, stream);
-        assert!(before.is_none(), "watch stream {} was opened twice", id.0);
-    }
-
-    /// A stream asks for something. Ignored where the stream is gone: the hub may have ended it (no leader) while
-    /// this was on its way.
-    pub fn handle(&mut self, now: Time, stream: StreamId, input: WatchInput, store: &Store) {
-        if let WatchInput::Open { require_leader } = input {
-            return self.open(stream, require_leader);
-        }
-        self.flush(store);
-        if !self.streams.contains_key(&stream) {
-            return;
-        }
-        match input {
-            WatchInput::Open { .. } => {}
-            WatchInput::Create(create) => self.create(now, stream, create, store),
-            WatchInput::Cancel(id) => {
-                if let Some(slot) = self.streams[&stream].watchers.get(&id).copied() {
-                    self.remove(slot);
-                    self.output(stream, WatchOutput::Canceled { id, revision: self.revision });
-                }
-            }
-            WatchInput::Progress => self.answer_progress(stream),
-            WatchInput::Drained { bytes } => self.drained(stream, bytes),
-            WatchInput::Close => self.close(stream),
         }
     }
 
@@ -192,65 +142,6 @@ impl Hub {
         let is_waiting = || self.streams.values().any(|stream| stream.require_leader);
         let no_leader = self.leaderless.map(|(_, end_at)| end_at).filter(|_| is_waiting());
         progress.into_iter().chain(no_leader).min()
-    }
-
-    fn create(&mut self, now: Time, stream: StreamId, create: WatchCreate, store: &Store) {
-        let revision = self.revision;
-        let table = self.streams.get_mut(&stream).expect("looked up by handle");
-        let reason = if create.start_revision < 0 {
-            Some(refusal::COMPACTED)
-        } else if create.range.is_empty() {
-            Some(refusal::EMPTY_RANGE)
-        } else if create.id.is_some_and(|id| table.watchers.contains_key(&id)) {
-            Some(refusal::DUPLICATE_ID)
-        } else {
-            None
-        };
-        if let Some(reason) = reason {
-            return self.output(stream, WatchOutput::Rejected { revision, reason });
-        }
-        let id = create.id.unwrap_or_else(|| table.pick_id());
-        let start = if create.start_revision == 0 { revision + 1 } else { create.start_revision };
-        let progress_notify = create.progress_notify;
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.watchers.push(None);
-            Slot(u32::try_from(self.watchers.len() - 1).expect("fewer than 2^32 watchers"))
-        });
-        let watcher = Watcher::new(stream, id, create, start);
-        self.synced.insert(&watcher.range, slot);
-        self.watchers[slot.0 as usize] = Some(watcher);
-        self.streams.get_mut(&stream).expect("looked up by handle").watchers.insert(id, slot);
-        self.output(stream, WatchOutput::Created { id, revision });
-        if start < store.compacted_revision() {
-            return self.cancel_compacted(slot, store);
-        }
-        self.place(slot, start);
-        if progress_notify {
-            self.schedule_progress(now, slot);
-        }
-    }
-
-    fn drained(&mut self, id: StreamId, bytes: usize) {
-        let stream = self.streams.get_mut(&id).expect("looked up by handle");
-        let outstanding = stream.outstanding_bytes;
-        assert!(bytes <= outstanding, "stream {} drained {bytes} of {outstanding} bytes", id.0);
-        stream.outstanding_bytes -= bytes;
-        // Not before half is free: slices of history as large as one drained response would cost more than they send.
-        if stream.outstanding_bytes <= self.fragment_bytes {
-            for slot in std::mem::take(&mut stream.parked) {
-                let watcher = self.watcher_mut(slot);
-                watcher.position = Position::CatchingUp;
-                let (range, cursor) = (watcher.range.clone(), watcher.next_revision);
-                self.lagging.insert(&range, slot);
-                self.catching_up.insert((cursor, slot));
-            }
-        }
-    }
-
-    pub(super) fn close(&mut self, id: StreamId) {
-        let slots: Vec<Slot> = self.streams[&id].watchers.values().copied().collect();
-        slots.into_iter().for_each(|slot| self.remove(slot));
-        self.streams.remove(&id);
     }
 
     /// Everything published is now in `ready`, and the hub stands where the store stands.
@@ -368,43 +259,7 @@ impl Hub {
         self.free.push(slot);
     }
 
-    pub(super) fn cancel_compacted(&mut self, slot: Slot, store: &Store) {
-        let watcher = self.watcher_mut(slot);
-        let (stream, id) = (watcher.stream, watcher.id);
-        self.remove(slot);
-        self.output(stream, WatchOutput::Compacted { id, compact_revision: store.compacted_revision() });
-    }
-
-    pub(super) fn output(&mut self, id: StreamId, output: WatchOutput) {
-        let stream = self.streams.get_mut(&id).expect("outputs go to open streams");
-        stream.outstanding_bytes += output.size_bytes(&self.ready.batches);
-        self.ready.outputs.push((id, output));
-    }
-
-    /// Ends a stream without a word to it but the last.
-    pub(super) fn end_leaderless(&mut self, id: StreamId) {
-        self.close(id);
-        self.ready.outputs.push((id, WatchOutput::NoLeader));
-    }
-
     pub(super) fn watcher_mut(&mut self, slot: Slot) -> &mut Watcher {
         self.watchers[slot.0 as usize].as_mut().expect("the caller has it")
-    }
-}
-
-impl Stream {
-    /// Whether another response may be sent: less than two full ones wait at the client's side. What is sent then
-    /// may exceed that by one response, or by one revision of any size, which may not be torn.
-    pub(super) fn has_room(&self, fragment_bytes: usize) -> bool {
-        self.outstanding_bytes < 2 * fragment_bytes
-    }
-
-    /// Ids count up and are not used again when their watchers are gone, as in etcd.
-    fn pick_id(&mut self) -> WatchId {
-        while self.watchers.contains_key(&WatchId(self.next_id)) {
-            self.next_id += 1;
-        }
-        self.next_id += 1;
-        WatchId(self.next_id - 1)
     }
 }

@@ -19,6 +19,7 @@ mod fan_out;
 mod hub;
 mod progress;
 mod range_map;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod watcher;

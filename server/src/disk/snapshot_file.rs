@@ -80,6 +80,8 @@ impl SnapshotWriter {
         purpose: &'static str,
     ) -> Result<SnapshotWriter, DiskError> {
         let aside = dir.join(format!("{purpose}.snap.tmp"));
+        // A writer that was given up may have writes under way: they must go to its own file, not to this one.
+        disk.remove(&aside).await.doing("remove", &aside)?;
         let file = disk.create(&aside).await.doing("create", &aside)?;
         Ok(SnapshotWriter { disk: Arc::clone(disk), dir: dir.to_owned(), aside, file, written: 0 })
     }

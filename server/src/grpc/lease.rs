@@ -48,7 +48,7 @@ impl pb::lease_server::Lease for Service {
         let open = KeepAlives {
             service: self.clone(),
             caller,
-            leader_watch: caller.require_leader.then(|| self.member.open_watch(true)),
+            member_watch: self.member.open_watch(caller.require_leader),
             client: request.into_inner(),
             ended: false,
         };
@@ -89,9 +89,9 @@ impl pb::lease_server::Lease for Service {
 struct KeepAlives {
     service: Service,
     caller: Caller,
-    /// A watch stream without watches: the member ends it when there has been no leader for too long, which is when
-    /// a keepalive stream of such a caller ends too.
-    leader_watch: Option<WatchStream>,
+    /// A watch stream without watches: the member ends it when it stops and, for a caller that asked for that, when
+    /// there has been no leader for too long; which is when a keepalive stream ends too.
+    member_watch: WatchStream,
     client: Streaming<pb::LeaseKeepAliveRequest>,
     ended: bool,
 }
@@ -104,7 +104,7 @@ impl KeepAlives {
         }
         let asked = tokio::select! {
             biased;
-            refusal = leader_lost(&mut self.leader_watch) => return Some(Err(status(refusal))),
+            refusal = given_up(&mut self.member_watch) => return Some(Err(status(refusal))),
             asked = self.client.message() => asked,
         };
         match asked {
@@ -131,9 +131,8 @@ async fn keep_alive(
     Ok(pb::LeaseKeepAliveResponse { header, id: id.0, ttl: ttl_secs })
 }
 
-/// Returns when the member gives the stream up; never where it was not asked to.
-async fn leader_lost(leader_watch: &mut Option<WatchStream>) -> RequestError {
-    let Some(watch) = leader_watch else { return std::future::pending().await };
+/// Returns when the member gives the stream up.
+async fn given_up(watch: &mut WatchStream) -> RequestError {
     loop {
         match watch.recv().await {
             Some(WatchMessage::NoLeader) => return RequestError::NoLeader,

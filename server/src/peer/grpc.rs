@@ -3,8 +3,8 @@
 
 use super::pb::peer_client::PeerClient;
 use super::pb::peer_server::Peer;
-use super::pb::{Done, Frame, SnapshotAck, SnapshotChunk};
-use super::{PeerInbox, Transport};
+use super::pb::{Done, Frame, InspectRequest, InspectResponse, SnapshotAck, SnapshotChunk};
+use super::{Inspection, PeerInbox, Transport};
 use crate::clock::{BoxFuture, Clock};
 use detcd_engine::frame;
 use detcd_engine::ids::MemberId;
@@ -168,15 +168,34 @@ impl PeerService {
 impl Peer for PeerService {
     async fn messages(&self, request: Request<Streaming<Frame>>) -> Result<Response<Done>, Status> {
         let mut frames = request.into_inner();
-        while let Some(frame) = frames.message().await? {
-            self.inbox
-                .deliver(frame.frame)
-                .map_err(|reason| Status::failed_precondition(reason.to_string()))?;
+        loop {
+            // The other side has no reason to end this, and a server that stops waits for its calls.
+            let frame = tokio::select! {
+                biased;
+                () = self.inbox.closed() => None,
+                frame = frames.message() => frame?,
+            };
+            let Some(Frame { frame }) = frame else { return Ok(Response::new(Done {})) };
+            self.inbox.deliver(frame).map_err(|reason| Status::failed_precondition(reason.to_string()))?;
         }
-        Ok(Response::new(Done {}))
     }
 
     async fn snapshot(&self, request: Request<SnapshotChunk>) -> Result<Response<SnapshotAck>, Status> {
         Ok(Response::new(self.inbox.deliver_chunk(request.into_inner()).await))
+    }
+
+    async fn inspect(&self, _: Request<InspectRequest>) -> Result<Response<InspectResponse>, Status> {
+        let stopped = || Status::unavailable("the member stops");
+        let Inspection { term, applied, revision, state_hash } =
+            self.inbox.inspect().await.ok_or_else(stopped)?;
+        Ok(Response::new(InspectResponse {
+            cluster: self.inbox.cluster().0,
+            member: self.inbox.me.0,
+            term,
+            applied_index: applied.0,
+            applied_term: applied.1,
+            revision,
+            state_hash: state_hash.to_le_bytes().to_vec().into(),
+        }))
     }
 }

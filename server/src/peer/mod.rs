@@ -21,7 +21,7 @@ use pb::{SnapshotAck, SnapshotChunk};
 use snapshot::Receiver;
 use std::fmt;
 use std::sync::{Arc, Mutex};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// At most so many log lines about refused frames in a second's time.
 const REFUSALS_LOGGED_EVERY_MS: u64 = 1000;
@@ -47,9 +47,23 @@ pub struct PeerInbox {
     pub(crate) me: MemberId,
     pub(crate) messages: mpsc::Sender<PeerMessage>,
     pub(crate) inputs: mpsc::UnboundedSender<Input>,
+    pub(crate) inspections: mpsc::Sender<oneshot::Sender<Inspection>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) receiver: Arc<tokio::sync::Mutex<Receiver>>,
     pub(crate) refusals: Arc<Mutex<Refusals>>,
+}
+
+/// What a member shows of its replicated state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// Raft's current term.
+    pub term: u64,
+    /// Index and term of the last entry applied.
+    pub applied: (u64, u64),
+    /// The store's main revision.
+    pub revision: i64,
+    /// Of the state at `applied`: equal on all members that have applied as much.
+    pub state_hash: u128,
 }
 
 /// Counts what was refused since the last log line said so.
@@ -76,6 +90,11 @@ impl PeerInbox {
         Ok(())
     }
 
+    /// Returns when this member has stopped: nothing that arrives will be looked at any more.
+    pub async fn closed(&self) {
+        self.messages.closed().await;
+    }
+
     /// A member cannot be reached.
     pub fn unreachable(&self, member: MemberId) {
         // Only a stopped member has no main loop.
@@ -88,6 +107,13 @@ impl PeerInbox {
             return SnapshotAck { offset: 0, refused: true };
         };
         self.receiver.lock().await.take(message, chunk, &self.inputs).await
+    }
+
+    /// Where this member stands; `None` when it stops.
+    pub async fn inspect(&self) -> Option<Inspection> {
+        let (asker, answer) = oneshot::channel();
+        self.inspections.send(asker).await.ok()?;
+        answer.await.ok()
     }
 
     fn decode(&self, bytes: Bytes) -> Result<PeerMessage, FrameError> {

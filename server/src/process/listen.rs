@@ -2,6 +2,7 @@
 
 use super::gate::Gate;
 use super::size_limit::SizeLimit;
+use super::workers::Workers;
 use detcd::config::Url;
 use detcd::grpc::Service;
 use detcd::pb;
@@ -10,9 +11,10 @@ use detcd::pb::kv_server::KvServer;
 use detcd::pb::lease_server::LeaseServer;
 use detcd::pb::maintenance_server::MaintenanceServer;
 use detcd::pb::watch_server::WatchServer;
-use std::future::Future;
-use tokio::net::TcpListener;
+use std::io;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_stream::Stream;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Error, Server};
 use tonic_health::ServingStatus;
@@ -24,6 +26,17 @@ pub(crate) struct BindError {
     flag: &'static str,
     address: String,
     source: std::io::Error,
+}
+
+/// Clients cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// No thread, or no runtime on it.
+    #[error("failed to start the threads that serve clients: {0}")]
+    Start(#[from] io::Error),
+    /// A worker ended before it was asked to.
+    #[error("failed to serve clients: {0}")]
+    Serve(#[from] Error),
 }
 
 /// What clients may call. The last ones answer for themselves.
@@ -63,23 +76,20 @@ pub(crate) async fn serve_clients(
     service: Service,
     request_bytes_max: usize,
     stop: watch::Receiver<bool>,
-) -> Result<(), Error> {
-    let mut serving = tokio::task::JoinSet::new();
+) -> Result<(), ServeError> {
+    let workers = Workers::start(&service, request_bytes_max, &stop)?;
     for listener in listeners {
-        let (service, stop) = (service.clone(), stop.clone());
-        serving.spawn(serve_one(listener, service, request_bytes_max, stopped(stop)));
+        workers.accept(listener, stop.clone());
     }
-    while let Some(served) = serving.join_next().await {
-        served.expect("serving does not panic and is not aborted")?;
-    }
-    Ok(())
+    Ok(workers.ended().await?)
 }
 
-async fn serve_one(
-    listener: TcpListener,
+/// Serves the connections of one worker.
+pub(crate) async fn serve_connections(
+    connections: impl Stream<Item = io::Result<TcpStream>>,
     service: Service,
     request_bytes_max: usize,
-    stop: impl Future<Output = ()> + Send,
+    stop: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status("", ServingStatus::Serving).await;
@@ -94,7 +104,7 @@ async fn serve_one(
         .add_service(health_service)
         .add_service(reflection().build_v1().expect("our own descriptors are well formed"))
         .add_service(reflection().build_v1alpha().expect("our own descriptors are well formed"))
-        .serve_with_incoming_shutdown(incoming(listener), stop)
+        .serve_with_incoming_shutdown(connections, stopped(stop))
         .await
 }
 

@@ -9,3 +9,4 @@ pub(crate) mod logging;
 pub(crate) mod run;
 pub(crate) mod signals;
 pub(crate) mod size_limit;
+pub(crate) mod workers;

@@ -390,6 +390,8 @@ func watches() []question {
 		watching("watch: ids are chosen, given, and given twice", id(0), id(0), id(1), id(5), id(5), id(0), id(-3), id(4), id(0)),
 		watching("watch: cancelling", id(0), cancel(0), cancel(0), cancel(9), id(0), id(7), cancel(7), id(7)),
 		watching("watch: end before key", watch("c", "a", 0), watch("c", "c", 0), id(0)),
+		watching("watch: of several faults one is named", id(5), &pb.WatchCreateRequest{Key: []byte("c"), RangeEnd: []byte("a"), StartRevision: -1},
+			&pb.WatchCreateRequest{Key: []byte("c"), StartRevision: -1, WatchId: 5}, &pb.WatchCreateRequest{Key: []byte("c"), RangeEnd: []byte("a"), WatchId: 5}),
 		watching("watch: everything from here", watch("", "", 0), watch("", "\x00", 0), put("w", "1")),
 		watching("watch: from a key on", watch("v", "\x00", 0), put("w", "2"), put("a", "3")),
 		watching("watch: negative start", watch("w", "", -1), id(0)),

@@ -1,0 +1,160 @@
+//! The data directory: every way in which it is not this member's, and that nothing is written to it then.
+
+use super::real_disk;
+use super::recovery::{cluster_of, config_in, starting};
+use detcd::disk::data_dir::{DataDir, Meta};
+use detcd_engine::ids::{ClusterId, MemberId};
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// Every file below a directory with its bytes.
+fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(contents(&path)),
+            false => drop(found.insert(path.display().to_string(), std::fs::read(&path).unwrap())),
+        }
+    }
+    found
+}
+
+/// Tries to start, and answers why it does not; the directory is as it was.
+async fn refusal(dir: &Path) -> String {
+    let before = contents(dir);
+    let error = starting(config_in(dir)).await.expect_err("a member started").to_string();
+    assert_eq!(contents(dir), before, "{error}");
+    error
+}
+
+/// A directory in which a member has run.
+async fn used() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    starting(config_in(dir.path())).await.unwrap().stop().await;
+    dir
+}
+
+fn edit_meta(dir: &Path, edit: impl Fn(&str) -> String) {
+    let path = dir.join("member/meta");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, edit(&text)).unwrap();
+}
+
+#[tokio::test]
+async fn only_its_owner_can_enter_it() {
+    let parent = TempDir::new().unwrap();
+    let dir = parent.path().join("a/b");
+    starting(config_in(&dir)).await.unwrap().stop().await;
+    for part in ["", "member", "member/wal", "member/snap"] {
+        let mode = dir.join(part).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{part:?}");
+    }
+    let mode = dir.join("member/wal/0000000000000001.wal").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn one_member_at_a_time() {
+    let dir = TempDir::new().unwrap();
+    let member = starting(config_in(dir.path())).await.unwrap();
+    let error = starting(config_in(dir.path())).await.expect_err("two members started").to_string();
+    let shown = dir.path().display();
+    assert_eq!(error, format!("data directory {shown} is locked: another member is running in it"));
+    member.stop().await;
+    starting(config_in(dir.path())).await.unwrap().stop().await;
+}
+
+#[tokio::test]
+async fn anothers_directory_is_refused() {
+    let dir = used().await;
+    let shown = dir.path().display();
+    let ours = config_in(dir.path());
+    let (cluster, member) = (ours.engine.cluster, ours.engine.member);
+    let mut other_cluster = config_in(dir.path());
+    other_cluster.engine.cluster = ClusterId(1);
+    let error = starting(other_cluster).await.unwrap_err().to_string();
+    assert_eq!(error, format!("data directory {shown} is of cluster {cluster}, but this is cluster 1"));
+    let mut other_member = config_in(dir.path());
+    other_member.engine.member = MemberId(2);
+    let error = starting(other_member).await.unwrap_err().to_string();
+    assert_eq!(error, format!("data directory {shown} is of member {member}, but this is member 2"));
+    edit_meta(dir.path(), |text| text.replace("format 1\n", "format 2\nwhatever comes then\n"));
+    assert_eq!(
+        refusal(dir.path()).await,
+        format!("data directory {shown} is of format 2, but this is format 1")
+    );
+}
+
+#[tokio::test]
+async fn etcds_own_directory_is_refused() {
+    let dir = TempDir::new().unwrap();
+    std::fs::create_dir_all(dir.path().join("member/snap")).unwrap();
+    std::fs::create_dir_all(dir.path().join("member/wal")).unwrap();
+    std::fs::write(dir.path().join("member/snap/db"), b"bolt").unwrap();
+    std::fs::write(dir.path().join("member/wal/0000000000000000-0000000000000000.wal"), b"").unwrap();
+    let error = refusal(dir.path()).await;
+    assert!(error.contains("belongs to etcd (it has member/snap/db)"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_missing_or_damaged_is_named() {
+    for (lost, named) in [
+        ("member/meta", "member/meta is missing"),
+        ("member/wal", "the log, member/wal, is missing"),
+        ("member/wal/0000000000000001.wal", "the log, member/wal, is missing"),
+        ("member/snap", "the snapshot, member/snap, is missing"),
+        ("member/snap/0000000000000001-0000000000000001.snap", "the snapshot, member/snap, is missing"),
+    ] {
+        let dir = used().await;
+        let path = dir.path().join(lost);
+        match path.is_dir() {
+            true => std::fs::remove_dir_all(path).unwrap(),
+            false => std::fs::remove_file(path).unwrap(),
+        }
+        let error = refusal(dir.path()).await;
+        assert!(error.contains(named), "without {lost}: {error}");
+    }
+    for (from, to, problem) in [
+        ("detcd", "other", "its first line is not"),
+        ("cluster ", "clutter ", "no cluster"),
+        ("boot 1", "boot 2", "its checksum does not match"),
+        ("boot 1", "boot one", "the boot count is not a number"),
+        ("crc32c", "crc33c", "its checksum does not match"),
+    ] {
+        let dir = used().await;
+        edit_meta(dir.path(), |text| text.replace(from, to));
+        let error = refusal(dir.path()).await;
+        assert!(error.contains("member/meta") && error.contains(problem), "{to}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_interrupted_first_start_leaves_nothing_behind() {
+    let dir = TempDir::new().unwrap();
+    std::fs::create_dir_all(dir.path().join("member.tmp/wal")).unwrap();
+    std::fs::create_dir_all(dir.path().join("member.tmp/snap")).unwrap();
+    std::fs::write(dir.path().join("member.tmp/wal/0000000000000001.wal"), b"half").unwrap();
+    std::fs::write(dir.path().join("member.tmp/snap/checkpoint.snap.tmp"), b"half").unwrap();
+    starting(config_in(dir.path())).await.unwrap().stop().await;
+    assert!(!dir.path().join("member.tmp").exists());
+    starting(config_in(dir.path())).await.unwrap().stop().await;
+}
+
+#[tokio::test]
+async fn starts_are_counted_and_the_rest_stays() {
+    let dir = TempDir::new().unwrap();
+    let disk = real_disk();
+    let mut before: Option<Meta> = None;
+    for boot in 1..4 {
+        starting(config_in(dir.path())).await.unwrap().stop().await;
+        let data_dir = DataDir::lock(&disk, dir.path()).await.unwrap();
+        let meta = data_dir.read_meta().await.unwrap().unwrap();
+        assert_eq!(meta.boot, boot);
+        assert_eq!(meta.cluster, cluster_of(dir.path()).id);
+        assert!(before.is_none_or(|before| Meta { boot, ..before } == meta), "{before:?} became {meta:?}");
+        before = Some(meta);
+    }
+}

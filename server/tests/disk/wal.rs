@@ -1,0 +1,226 @@
+//! The log.
+
+use super::counting::{CountingDisk, Counts};
+use super::{files, real_disk};
+use bytes::Bytes;
+use detcd::disk::Disk;
+use detcd::disk::wal::{self, OpenError, Wal, WalConfig};
+use detcd_engine::ids::{ClusterId, Incarnation, MemberId};
+use detcd_engine::raft::{EntryKind, HardState, LogEntry, LogRecord, SnapshotMeta};
+use detcd_engine::wal::WalError;
+use std::path::Path;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+const ME: MemberId = MemberId(7);
+
+fn config(dir: &Path, segment_bytes: u64) -> WalConfig {
+    let (cluster, incarnation) = (ClusterId(1), Incarnation(3));
+    WalConfig { dir: dir.to_owned(), cluster, member: ME, incarnation, segment_bytes }
+}
+
+fn place(index: u64) -> SnapshotMeta {
+    SnapshotMeta { index, term: 1, voters: vec![ME], learners: Vec::new() }
+}
+
+fn entry(index: u64, text: &str) -> LogEntry {
+    LogEntry { term: 1, index, kind: EntryKind::Commands, data: Bytes::from(format!("{text} {index}")) }
+}
+
+/// A batch of one entry that commits the one before it.
+fn batch(index: u64, text: &str) -> Vec<LogRecord> {
+    let hard_state = Some(HardState { term: 1, vote: ME, commit: index - 1 });
+    vec![LogRecord::Append { hard_state, entries: vec![entry(index, text)] }]
+}
+
+/// A log that begins after entry 1.
+async fn begin(disk: &Arc<dyn Disk>, config: WalConfig) -> Wal {
+    let mut wal = Wal::create(disk, config).await.unwrap();
+    let hard_state = HardState { term: 1, vote: MemberId(0), commit: 1 };
+    wal.append(&[vec![LogRecord::Installed { hard_state, meta: place(1) }]]).await.unwrap();
+    wal
+}
+
+/// The log read again, and its entries after `from`.
+async fn reopen(disk: &Arc<dyn Disk>, config: WalConfig, from: u64) -> (Wal, Vec<LogEntry>) {
+    let opened = wal::open(disk, config).await.unwrap();
+    (opened.wal, opened.replay.finish(&place(from)).unwrap().entries)
+}
+
+#[tokio::test]
+async fn what_was_appended_is_read_back_over_rotations_and_restarts() {
+    let (disk, dir) = (real_disk(), TempDir::new().unwrap());
+    let config = config(dir.path(), 1024);
+    let mut wal = begin(&disk, config.clone()).await;
+    let mut expected = Vec::new();
+    for index in 2..60 {
+        wal.append(&[batch(index, "entry")]).await.unwrap();
+        expected.push(entry(index, "entry"));
+        if index % 7 == 0 {
+            let found;
+            (wal, found) = reopen(&disk, config.clone(), 1).await;
+            assert_eq!(found, expected);
+        }
+    }
+    assert!(wal.segments() > 3, "{} segments", wal.segments());
+    assert_eq!(files(dir.path(), ".wal").len(), wal.segments());
+    assert_eq!(files(dir.path(), ".tmp"), [""; 0]);
+    let lengths = files(dir.path(), ".wal").into_iter().map(|name| dir.path().join(name));
+    assert!(lengths.map(|path| path.metadata().unwrap().len()).all(|length| length == 1024));
+}
+
+#[tokio::test]
+async fn a_batch_larger_than_a_segment_has_its_own() {
+    let (disk, dir) = (real_disk(), TempDir::new().unwrap());
+    let config = config(dir.path(), 512);
+    let mut wal = begin(&disk, config.clone()).await;
+    let large = "x".repeat(5000);
+    let texts = ["small", &large, &large, "small"];
+    let batches: Vec<_> = (2..).zip(texts).map(|(index, text)| batch(index, text)).collect();
+    // All in one append: the rotation comes in the middle of it.
+    wal.append(&batches).await.unwrap();
+    let (mut wal, found) = reopen(&disk, config.clone(), 1).await;
+    let expected: Vec<_> = (2..).zip(texts).map(|(index, text)| entry(index, text)).collect();
+    assert_eq!(found, expected);
+    wal.append(&[batch(6, "more")]).await.unwrap();
+    assert_eq!(reopen(&disk, config, 1).await.1.last(), Some(&entry(6, "more")));
+}
+
+/// The newest segment as it was before the last batch and after it, and the offset of that batch.
+async fn with_a_last_batch(disk: &Arc<dyn Disk>, config: &WalConfig) -> (Vec<u8>, Vec<u8>) {
+    let path = config.dir.join("0000000000000001.wal");
+    let mut wal = begin(disk, config.clone()).await;
+    wal.append(&[batch(2, "kept"), batch(3, "kept")]).await.unwrap();
+    let before = std::fs::read(&path).unwrap();
+    wal.append(&[batch(4, "torn"), batch(5, "torn")]).await.unwrap();
+    (before, std::fs::read(&path).unwrap())
+}
+
+#[tokio::test]
+async fn a_last_batch_that_is_torn_anywhere_is_cut_and_nothing_of_it_comes_back() {
+    let (disk, dir) = (real_disk(), TempDir::new().unwrap());
+    let config = config(dir.path(), 4096);
+    let (before, after) = with_a_last_batch(&disk, &config).await;
+    let path = dir.path().join("0000000000000001.wal");
+    let from = (0..after.len()).find(|at| before[*at] != after[*at]).unwrap();
+    let to = (0..after.len()).rfind(|at| before[*at] != after[*at]).unwrap() + 1;
+    for cut in from..to {
+        // Both ways in which a write can be torn: its end is missing, or its beginning is.
+        for (written, kind) in [(from..cut, "end"), (cut + 1..to, "beginning")] {
+            let mut torn = before.clone();
+            torn[written.clone()].copy_from_slice(&after[written]);
+            std::fs::write(&path, &torn).unwrap();
+            let (mut wal, found) = reopen(&disk, config.clone(), 1).await;
+            let kept = found.len();
+            let is_whole = |index: &usize| found[*index].data.starts_with(b"torn");
+            assert!((2..4).contains(&kept), "{kind} missing at {cut}: {found:?}");
+            assert!((2..kept).all(|index| is_whole(&index)), "{kind} missing at {cut}: {found:?}");
+            // A shorter batch in its place: whatever of the torn one lay behind it must be gone.
+            let next = kept as u64 + 2;
+            wal.append(&[batch(next, "new")]).await.unwrap();
+            drop(wal);
+            let (_, found) = reopen(&disk, config.clone(), 1).await;
+            assert_eq!(found.len(), kept + 1, "{kind} missing at {cut}: {found:?}");
+            assert_eq!(found[kept], entry(next, "new"), "{kind} missing at {cut}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn damage_before_the_last_batch_is_refused_with_file_and_offset() {
+    let (disk, dir) = (real_disk(), TempDir::new().unwrap());
+    let config = config(dir.path(), 4096);
+    let (before, after) = with_a_last_batch(&disk, &config).await;
+    let path = dir.path().join("0000000000000001.wal");
+    let last = (0..after.len()).find(|at| before[*at] != after[*at]).unwrap();
+    let header = 92;
+    for at in header..last {
+        let mut damaged = after.clone();
+        damaged[at] ^= 0x10;
+        std::fs::write(&path, &damaged).unwrap();
+        let error = wal::open(&disk, config.clone()).await.unwrap_err();
+        let OpenError::Segment { cause: WalError::Corrupt { offset, .. }, .. } = &error else {
+            panic!("byte {at} damaged: {error}");
+        };
+        assert!((header as u64..=at as u64).contains(offset), "byte {at} damaged: {error}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&format!("{}: corrupt record at offset {offset}", path.display())),
+            "{text}"
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), damaged, "nothing may be written to a damaged log");
+    }
+    for at in 0..header {
+        let mut damaged = after.clone();
+        damaged[at] ^= 0x10;
+        std::fs::write(&path, &damaged).unwrap();
+        let error = wal::open(&disk, config.clone()).await.unwrap_err().to_string();
+        assert!(error.starts_with(&path.display().to_string()), "header byte {at}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_segment_that_is_missing_or_anothers_is_refused_by_name() {
+    let (disk, dir) = (real_disk(), TempDir::new().unwrap());
+    let config = config(dir.path(), 512);
+    let mut wal = begin(&disk, config.clone()).await;
+    for index in 2..30 {
+        wal.append(&[batch(index, "entry")]).await.unwrap();
+    }
+    drop(wal);
+    let second = dir.path().join("0000000000000002.wal");
+    let aside = dir.path().join("aside");
+    std::fs::rename(&second, &aside).unwrap();
+    let error = wal::open(&disk, config.clone()).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("{} is missing", second.display()));
+    // Another segment under its name is no segment 2.
+    std::fs::copy(dir.path().join("0000000000000003.wal"), &second).unwrap();
+    let error = wal::open(&disk, config.clone()).await.unwrap_err().to_string();
+    assert_eq!(error, format!("{}: segment number 2 expected, 3 found", second.display()));
+    std::fs::rename(&aside, &second).unwrap();
+    let other = WalConfig { incarnation: Incarnation(4), ..config.clone() };
+    let error = wal::open(&disk, other).await.unwrap_err().to_string();
+    assert!(error.ends_with("0000000000000001.wal: incarnation 4 expected, 3 found"), "{error}");
+    reopen(&disk, config, 1).await;
+}
+
+#[tokio::test]
+async fn segments_before_a_snapshot_go_and_the_rest_still_adds_up() {
+    let (disk, dir) = (real_disk(), TempDir::new().unwrap());
+    let config = config(dir.path(), 512);
+    let mut wal = begin(&disk, config.clone()).await;
+    for index in 2..40 {
+        wal.append(&[batch(index, "entry")]).await.unwrap();
+    }
+    let all = wal.segments();
+    for snapshot in [1, 9, 20, 39] {
+        wal.remove_up_to(snapshot).await.unwrap();
+        assert_eq!(files(dir.path(), ".wal").len(), wal.segments());
+        let found;
+        (wal, found) = reopen(&disk, config.clone(), snapshot).await;
+        let expected: Vec<_> = (snapshot + 1..40).map(|index| entry(index, "entry")).collect();
+        assert_eq!(found, expected, "after a snapshot at {snapshot}");
+    }
+    assert!(wal.segments() < all && wal.segments() >= 1, "{} of {all} segments", wal.segments());
+    // The log begins after what an older snapshot holds: that one alone is not enough.
+    let opened = wal::open(&disk, config).await.unwrap();
+    let error = opened.replay.finish(&place(1)).unwrap_err().to_string();
+    assert!(error.starts_with("the newest snapshot stands at 1, the log begins after"), "{error}");
+}
+
+#[tokio::test]
+async fn many_batches_share_one_write_and_one_sync() {
+    let dir = TempDir::new().unwrap();
+    let counts = Arc::new(Counts::default());
+    let disk: Arc<dyn Disk> = Arc::new(CountingDisk { inner: real_disk(), counts: Arc::clone(&counts) });
+    let config = config(dir.path(), 1024 * 1024);
+    let mut wal = begin(&disk, config.clone()).await;
+    let before = counts.now();
+    let batches: Vec<_> = (2..1002).map(|index| batch(index, "entry")).collect();
+    wal.append(&batches).await.unwrap();
+    assert_eq!(counts.now(), (before.0 + 1, before.1 + 1));
+    // Nothing to write is nothing to sync.
+    wal.append(&[Vec::new()]).await.unwrap();
+    assert_eq!(counts.now(), (before.0 + 1, before.1 + 1));
+    assert_eq!(reopen(&disk, config, 1).await.1.len(), 1000);
+}
