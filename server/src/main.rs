@@ -83,6 +83,7 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
         clock: Arc::clone(&clock),
         transport: Arc::new(GrpcTransport::new(clock)),
         encode_events: wire::encode_batch,
+        observer: None,
     };
     let member_config = MemberConfig {
         // Incarnation and boot are the data directory's to say.

@@ -36,7 +36,7 @@ pub(crate) fn config_in(dir: &Path) -> MemberConfig {
 pub(crate) async fn starting(config: MemberConfig) -> Result<Member, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
     let transport = Arc::new(GrpcTransport::new(Arc::clone(&clock)));
-    let deps = Deps { disk: real_disk(), clock, transport, encode_events: wire::encode_batch };
+    let deps = Deps { disk: real_disk(), clock, transport, encode_events: wire::encode_batch, observer: None };
     member::start(config, deps, 7).await
 }
 

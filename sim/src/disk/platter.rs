@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_new_name_is_certain_only_once_its_directory_is_synced() {
-        let create = |platter: &mut Platter| drop(platter.create(Path::new("/a")).unwrap());
+        let create = |platter: &mut Platter| _ = platter.create(Path::new("/a")).unwrap();
         assert_eq!(outcomes(create), [vec![], vec!["a".to_owned()]]);
         let durable = |platter: &mut Platter| {
             create(platter);

@@ -208,6 +208,7 @@ impl Cluster {
             checkpoint,
             send_snapshots,
             refused,
+            applied: _,
             leadership_settled,
             wake_at,
         } = effects;
