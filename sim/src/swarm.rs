@@ -93,7 +93,7 @@ impl Knobs {
             election_ticks,
             request_timeout_ms,
             snapshot_commands_min: stream.pick(&[1, 5, 20, 100, 10_000]),
-            log_bytes_max: stream.pick(&[1, 1024, 16 * 1024, 16 * 1024 * 1024]),
+            log_bytes_max: stream.pick(&[256, 1024, 16 * 1024, 16 * 1024 * 1024]),
             entry_bytes_max: stream.pick(&[1, 256, 1024 * 1024]),
             entry_commands_max: stream.pick(&[1, 3, 4096]),
             persists_in_flight_max: stream.pick(&[1, 2, 8]),
@@ -136,7 +136,7 @@ impl Load {
             reads_per_million: stream.pick(&[100_000, 300_000, 600_000]),
             deletes_per_million: stream.pick(&[0, 50_000]),
             swaps_per_million: stream.pick(&[0, 100_000]),
-            value_bytes_max: stream.pick(&[16, 16, 300, 5000]),
+            value_bytes_max: stream.pick(&[16, 16, 300, 1500]),
             patience: Duration::from_millis(stream.pick(&[500, 3000, 8000])),
         }
     }

@@ -1,0 +1,3 @@
+//! One file a room.
+
+pub mod mvcc;
