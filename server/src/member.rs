@@ -6,12 +6,8 @@ use crate::disk::data_dir::{DataDir, DataDirError, Meta};
 use crate::disk::snapshot_file::{self, ReadError};
 use crate::disk::wal::{self, OpenError, Wal, WalConfig};
 use crate::disk::{Disk, DiskError};
-<<<<<<< HEAD
-use crate::log_task::{self, LogJob};
-pub use crate::main_loop::Observer;
-=======
 use crate::log_task;
->>>>>>> room-i
+pub use crate::main_loop::Observer;
 use crate::main_loop::{Inboxes, MainLoop, Outlets, RequestCall};
 use crate::peer::snapshot::Receiver;
 use crate::peer::{PeerInbox, Refusals, Transport};
