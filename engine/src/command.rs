@@ -10,7 +10,7 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
-use crate::ids::{LeaseId, RequestId};
+use crate::ids::{Grant, LeaseId, RequestId};
 use crate::membership::MemberAttributes;
 use crate::request::{Alarm, DeleteRangeRequest, PutRequest, Txn};
 
@@ -65,11 +65,12 @@ pub enum Command {
     },
     /// End a lease at a client's word.
     LeaseRevoke(LeaseId),
-    /// End leases whose time is up, each in a revision of its own. Those that are gone already are passed over.
-    LeaseExpire(Vec<LeaseId>),
+    /// End leases whose time is up, each in a revision of its own. Those that are gone already are passed over, also
+    /// where another lease has their id by then.
+    LeaseExpire(Vec<Grant>),
     /// Note the time that leases have left (seconds), so that the next leader does not give them all of it again;
-    /// `None` clears the note.
-    LeaseRemaining(Vec<(LeaseId, Option<i64>)>),
+    /// `None` clears the note. Those that are gone already are passed over.
+    LeaseRemaining(Vec<(Grant, Option<i64>)>),
     /// Raise an alarm.
     AlarmActivate(Alarm),
     /// Disarm it.

@@ -22,6 +22,16 @@ pub struct Incarnation(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeaseId(pub i64);
 
+/// One grant of a lease. A client may have an id granted again once its lease has ended; a command that was on its way
+/// for the first lease must not hit the second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Grant {
+    /// What clients call the lease.
+    pub lease: LeaseId,
+    /// The how manieth of all grants of the cluster this was, from 1: never used again.
+    pub number: u64,
+}
+
 /// One request of one client, unique in the cluster for ever: the member that received it, how often that member
 /// had started by then (kept on its disk), and a counter. It travels inside the log entry, so that a request
 /// forwarded twice is applied once.

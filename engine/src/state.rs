@@ -5,7 +5,7 @@
 
 use crate::codec::Encode;
 use crate::command::{Command, Proposal};
-use crate::ids::{ClusterId, LeaseId, MemberId, RequestId};
+use crate::ids::{ClusterId, Grant, LeaseId, MemberId, RequestId};
 use crate::key_range::KeyRange;
 use crate::lease::{LeaseView, Lessor};
 use crate::membership::{InitialCluster, Member, MemberAttributes};
@@ -71,7 +71,7 @@ pub(crate) struct Applied {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LeaseChange {
     /// A new lease and its TTL in seconds.
-    Granted(LeaseId, i64),
+    Granted(Grant, i64),
     /// It is gone.
     Ended(LeaseId),
     /// Its recorded remaining time was cleared: it has its whole TTL again.
@@ -122,6 +122,7 @@ impl State {
         put_members(&mut small, &self.members);
         self.window.encode(&mut small);
         small.extend_from_slice(&self.mvcc.hash().to_le_bytes());
+        small.put_u64_field(self.leases.grants());
         small.extend_from_slice(&self.leases.hash().to_le_bytes());
         XxHash3_128::oneshot(&small)
     }
@@ -221,24 +222,26 @@ impl State {
                 if *ttl_secs > LEASE_TTL_SECS_MAX {
                     return Err(RequestError::LeaseTtlTooLarge);
                 }
-                self.leases.grant(*id, *ttl_secs)?;
-                done.leases.push(LeaseChange::Granted(*id, *ttl_secs));
+                let grant = self.leases.grant(*id, *ttl_secs)?;
+                done.leases.push(LeaseChange::Granted(grant, *ttl_secs));
                 Ok(Response::LeaseGrant(LeaseGrantResponse { id: *id, ttl_secs: *ttl_secs }))
             }
             Command::LeaseRevoke(id) => {
                 self.end_lease(*id, done)?;
                 Ok(Response::LeaseRevoke)
             }
-            Command::LeaseExpire(ids) => {
-                for id in ids {
-                    // Gone already: a client revoked it while the expiry was on its way.
-                    let _ = self.end_lease(*id, done);
+            Command::LeaseExpire(grants) => {
+                // A client may have revoked a lease, and been granted its id again, while the expiry was on its way.
+                for grant in grants {
+                    if self.leases.is_granted(*grant) {
+                        self.end_lease(grant.lease, done)?;
+                    }
                 }
                 Ok(Response::LeaseRevoke)
             }
             Command::LeaseRemaining(notes) => {
-                for (id, remaining_secs) in notes {
-                    self.note_remaining(*id, *remaining_secs, done);
+                for (grant, remaining_secs) in notes {
+                    self.note_remaining(*grant, *remaining_secs, done);
                 }
                 Ok(Response::LeaseRevoke)
             }
@@ -270,15 +273,15 @@ impl State {
         Ok(())
     }
 
-    fn note_remaining(&mut self, id: LeaseId, remaining_secs: Option<i64>, done: &mut Applied) {
+    fn note_remaining(&mut self, grant: Grant, remaining_secs: Option<i64>, done: &mut Applied) {
+        if !self.leases.is_granted(grant) {
+            return;
+        }
         match remaining_secs {
-            // Neither minds a lease that has ended meanwhile.
-            Some(secs) => {
-                self.leases.checkpoint(id, secs);
-            }
+            Some(secs) => self.leases.checkpoint(grant.lease, secs),
             None => {
-                self.leases.clear_remaining(id);
-                done.leases.push(LeaseChange::Cleared(id));
+                self.leases.clear_remaining(grant.lease);
+                done.leases.push(LeaseChange::Cleared(grant.lease));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Caller, Command, ENTRY_VERSION, Proposal};
 use crate::codec::Encode;
-use crate::ids::RequestId;
+use crate::ids::{Grant, RequestId};
 use crate::key_range::KeyRange;
 use crate::request::{
     Alarm, AlarmKind, Compare, CompareOperand, CompareResult, DeleteRangeRequest, PutLease, PutRequest,
@@ -61,8 +61,8 @@ fn payload_size_hint(command: &Command) -> usize {
                     PutValue::Keep => 0,
                 }
         }
-        Command::LeaseExpire(ids) => ids.len() * 8,
-        Command::LeaseRemaining(notes) => notes.len() * 17,
+        Command::LeaseExpire(grants) => grants.len() * 16,
+        Command::LeaseRemaining(notes) => notes.len() * 25,
         Command::DeleteRange(_)
         | Command::Txn(_)
         | Command::Compact(_)
@@ -107,18 +107,18 @@ fn put_command(out: &mut Vec<u8>, command: &Command) {
             out.put_u8_field(6);
             out.put_i64_field(id.0);
         }
-        Command::LeaseExpire(ids) => {
+        Command::LeaseExpire(grants) => {
             out.put_u8_field(7);
-            put_count(out, ids.len());
-            for id in ids {
-                out.put_i64_field(id.0);
+            put_count(out, grants.len());
+            for grant in grants {
+                put_granted(out, *grant);
             }
         }
         Command::LeaseRemaining(notes) => {
             out.put_u8_field(8);
             put_count(out, notes.len());
-            for (id, remaining_secs) in notes {
-                out.put_i64_field(id.0);
+            for (grant, remaining_secs) in notes {
+                put_granted(out, *grant);
                 out.put_bool_field(remaining_secs.is_some());
                 out.put_i64_field(remaining_secs.unwrap_or(0));
             }
@@ -146,6 +146,11 @@ fn put_command(out: &mut Vec<u8>, command: &Command) {
 
 fn put_count(out: &mut Vec<u8>, count: usize) {
     out.put_u32_field(u32::try_from(count).expect("lists are bounded far below 2^32"));
+}
+
+fn put_granted(out: &mut Vec<u8>, grant: Grant) {
+    out.put_i64_field(grant.lease.0);
+    out.put_u64_field(grant.number);
 }
 
 fn put_alarm(out: &mut Vec<u8>, alarm: Alarm) {

@@ -2,7 +2,7 @@
 //! that panics.
 
 use super::*;
-use crate::ids::{Incarnation, MemberId};
+use crate::ids::{Grant, Incarnation, MemberId};
 use crate::key_range::KeyRange;
 use crate::request::*;
 use bytes::Bytes;
@@ -49,6 +49,7 @@ fn commands() -> Vec<Command> {
         success: vec![TxnOp::Put(put("a")), TxnOp::DeleteRange(delete.clone()), TxnOp::Txn(inner)],
         failure: vec![TxnOp::Range(range(5))],
     };
+    let grant = |id, number| Grant { lease: LeaseId(id), number };
     let alarm = Alarm { kind: AlarmKind::NoSpace, member: MemberId(9) };
     vec![
         Command::Put(put("key")),
@@ -58,8 +59,8 @@ fn commands() -> Vec<Command> {
         Command::Compact(42),
         Command::LeaseGrant { id: LeaseId(i64::MIN), ttl_secs: 60 },
         Command::LeaseRevoke(LeaseId(1)),
-        Command::LeaseExpire(vec![LeaseId(1), LeaseId(-1)]),
-        Command::LeaseRemaining(vec![(LeaseId(1), Some(5)), (LeaseId(2), None)]),
+        Command::LeaseExpire(vec![grant(1, 1), grant(-1, u64::MAX)]),
+        Command::LeaseRemaining(vec![(grant(1, 3), Some(5)), (grant(2, 4), None)]),
         Command::AlarmActivate(alarm),
         Command::AlarmDeactivate(Alarm { kind: AlarmKind::Corrupt, ..alarm }),
         Command::Attributes(MemberAttributes {

@@ -59,8 +59,8 @@ impl Engine {
         for change in leases {
             self.on_lease_change(change);
         }
-        if let (Command::LeaseExpire(ids), Err(_)) = (&proposal.command, &outcome) {
-            ids.iter().for_each(|id| self.deadlines.refused(*id, self.now));
+        if let (Command::LeaseExpire(grants), Err(_)) = (&proposal.command, &outcome) {
+            grants.iter().for_each(|grant| self.deadlines.refused(*grant, self.now));
         }
         if let (Err(error), Command::LeaseRemaining(notes)) = (&outcome, &proposal.command) {
             self.refuse_clearing(notes, *error);

@@ -2,8 +2,9 @@
 
 use super::{Reader, Writer};
 use crate::command::{Caller, Command, Proposal};
-use crate::ids::{Incarnation, MemberId, RequestId};
+use crate::ids::{Grant, Incarnation, MemberId, RequestId};
 use crate::key_range::KeyRange;
+use crate::lease::Lease;
 use crate::membership::{InitialCluster, MemberAttributes};
 use crate::raft::SnapshotMeta;
 use crate::random::Random;
@@ -64,7 +65,7 @@ fn small() -> State {
         [
             Command::LeaseGrant { id: LeaseId(5), ttl_secs: 60 },
             Command::LeaseGrant { id: LeaseId(-6), ttl_secs: 70 },
-            Command::LeaseRemaining(vec![(LeaseId(5), Some(33))]),
+            Command::LeaseRemaining(vec![(Grant { lease: LeaseId(5), number: 1 }, Some(33))]),
             put("a", b"1".to_vec(), 0),
             put("a", b"2".to_vec(), 5),
             put("b", Vec::new(), 5),
@@ -179,7 +180,7 @@ fn what_is_read_goes_on_like_what_was_written() {
     let mut original = large(3);
     let (_, mut copy) = read(&write(&original), 5000).expect("what was written is read");
     for state in [&mut original, &mut copy] {
-        let revoke = Command::LeaseExpire((1..200).map(LeaseId).collect());
+        let revoke = Command::LeaseExpire(state.leases.iter().take(199).map(Lease::grant).collect());
         let revision = state.store().revision();
         apply(
             state,
