@@ -1,7 +1,7 @@
 //! What a log entry asks the state to do, and the bytes it is written as.
 //!
 //! An entry is a version byte and many commands, drained from the queue of whoever leads: group commit is many
-//! commands in one entry, not many entries. Each command carries its kind, the request it came from and its caller.
+//! commands in one entry, not many entries. Each command carries its id, its caller and its kind.
 //! Whatever depends on a member's flags (a raised TTL, a chosen lease id) is already decided in it: `apply` reads no
 //! flag. The layout is drawn in docs/data-format.md.
 
@@ -10,7 +10,7 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
-use crate::ids::{Grant, LeaseId, RequestId};
+use crate::ids::{CommandId, Grant, LeaseId};
 use crate::membership::MemberAttributes;
 use crate::request::{Alarm, DeleteRangeRequest, PutRequest, Txn};
 
@@ -27,9 +27,9 @@ pub const TXN_DEPTH_MAX: usize = 200;
 /// A command and where it came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
-    /// The client's request; counter 0 for what a member proposes of its own accord. Those commands do nothing
-    /// when they come twice.
-    pub id: RequestId,
+    /// Which command of which member; number 0 for what a member proposes of its own accord. Those commands do
+    /// nothing when they come twice.
+    pub id: CommandId,
     /// On whose behalf.
     pub caller: Caller,
     /// What to do.

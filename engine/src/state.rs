@@ -5,13 +5,13 @@
 
 use crate::codec::Encode;
 use crate::command::{Command, Proposal};
-use crate::ids::{ClusterId, Grant, LeaseId, MemberId, RequestId};
+use crate::command_window::CommandWindow;
+use crate::ids::{ClusterId, Grant, LeaseId, MemberId};
 use crate::key_range::KeyRange;
 use crate::lease::{LeaseView, Lessor};
 use crate::membership::{InitialCluster, Member, MemberAttributes};
 use crate::mvcc::{RecordRef, Store, View};
 use crate::request::{Alarm, AlarmKind, LeaseGrantResponse, RequestError, Response, Txn, TxnOp};
-use crate::request_window::RequestWindow;
 use crate::txn;
 use std::collections::{BTreeMap, BTreeSet};
 use twox_hash::XxHash3_128;
@@ -30,7 +30,7 @@ pub struct State {
     pub(crate) leases: Lessor,
     pub(crate) alarms: BTreeSet<Alarm>,
     pub(crate) members: BTreeMap<MemberId, Member>,
-    pub(crate) window: RequestWindow,
+    pub(crate) window: CommandWindow,
     /// Index and term of the last entry applied.
     pub(crate) applied: (u64, u64),
 }
@@ -43,7 +43,7 @@ pub struct StateView {
     pub(crate) leases: LeaseView,
     pub(crate) alarms: BTreeSet<Alarm>,
     pub(crate) members: BTreeMap<MemberId, Member>,
-    pub(crate) window: RequestWindow,
+    pub(crate) window: CommandWindow,
     pub(crate) applied: (u64, u64),
     pub(crate) hash: u128,
 }
@@ -57,8 +57,6 @@ impl PartialEq for StateView {
 /// What one command did.
 #[derive(Debug)]
 pub(crate) struct Applied {
-    /// Whose request it was.
-    pub(crate) id: RequestId,
     /// What its client is told.
     pub(crate) outcome: Result<Response, RequestError>,
     /// The changes of each revision it made: one at most, but for an expiry of several leases.
@@ -87,7 +85,7 @@ impl State {
             leases: Lessor::default(),
             alarms: BTreeSet::new(),
             members: cluster.members.clone(),
-            window: RequestWindow::default(),
+            window: CommandWindow::default(),
             applied: (FIRST_INDEX, 1),
         }
     }
@@ -153,12 +151,7 @@ impl State {
         if !self.window.admit(proposal.id) {
             return None;
         }
-        let mut done = Applied {
-            id: proposal.id,
-            outcome: Ok(Response::Compact),
-            revisions: Vec::new(),
-            leases: Vec::new(),
-        };
+        let mut done = Applied { outcome: Ok(Response::Compact), revisions: Vec::new(), leases: Vec::new() };
         done.outcome = match self.refused_by_alarm(&proposal.command) {
             Some(error) => Err(error),
             None => self.run(&proposal.command, &mut done),

@@ -2,7 +2,7 @@
 
 use super::{Caller, Command, ENTRY_VERSION, Proposal, TXN_DEPTH_MAX};
 use crate::codec::{DecodeError, Decoder};
-use crate::ids::{Grant, Incarnation, LeaseId, MemberId, RequestId};
+use crate::ids::{CommandId, Grant, Incarnation, LeaseId, MemberId};
 use crate::key_range::KeyRange;
 use crate::membership::MemberAttributes;
 use crate::request::{
@@ -30,10 +30,10 @@ pub fn decode_entry(entry: Bytes) -> Result<Vec<Proposal>, DecodeError> {
 /// One command, as `encode` wrote it.
 pub fn decode(command: Bytes) -> Result<Proposal, DecodeError> {
     let mut from = Decoder::new(command);
-    let id = RequestId {
-        member: MemberId(from.u64("request member")?),
-        boot: from.u32("request boot")?,
-        counter: from.u64("request counter")?,
+    let id = CommandId {
+        member: MemberId(from.u64("command member")?),
+        boot: from.u32("command boot")?,
+        number: from.u64("command number")?,
     };
     let caller = match from.u8("caller")? {
         0 => Caller::Member,

@@ -2,7 +2,7 @@
 
 use super::{Caller, Command, ENTRY_VERSION, Proposal};
 use crate::codec::Encode;
-use crate::ids::{Grant, RequestId};
+use crate::ids::{CommandId, Grant};
 use crate::key_range::KeyRange;
 use crate::request::{
     Alarm, AlarmKind, Compare, CompareOperand, CompareResult, DeleteRangeRequest, PutLease, PutRequest,
@@ -43,7 +43,7 @@ impl EntryBuilder {
 /// One command's bytes.
 pub fn encode(proposal: &Proposal) -> Bytes {
     let mut out = Vec::with_capacity(64 + payload_size_hint(&proposal.command));
-    put_request_id(&mut out, proposal.id);
+    put_command_id(&mut out, proposal.id);
     out.put_u8_field(match proposal.caller {
         Caller::Member => 0,
         Caller::Anonymous => 1,
@@ -74,10 +74,10 @@ fn payload_size_hint(command: &Command) -> usize {
     }
 }
 
-fn put_request_id(out: &mut Vec<u8>, id: RequestId) {
+fn put_command_id(out: &mut Vec<u8>, id: CommandId) {
     out.put_u64_field(id.member.0);
     out.put_u32_field(id.boot);
-    out.put_u64_field(id.counter);
+    out.put_u64_field(id.number);
 }
 
 fn put_command(out: &mut Vec<u8>, command: &Command) {

@@ -74,7 +74,7 @@ fn commands() -> Vec<Command> {
 
 fn proposal(command: Command) -> Proposal {
     Proposal {
-        id: RequestId { member: MemberId(7), boot: 2, counter: 99 },
+        id: CommandId { member: MemberId(7), boot: 2, number: 99 },
         caller: Caller::Anonymous,
         command,
     }

@@ -3,7 +3,7 @@
 use super::Engine;
 use super::pending::WaitsFor;
 use crate::command::{Caller, Command, EntryBuilder, Proposal, encode};
-use crate::ids::{MemberId, PersistId, RequestId};
+use crate::ids::{CommandId, MemberId, PersistId, RequestId};
 use crate::raft::PeerBody;
 use crate::request::RequestError;
 use bytes::Bytes;
@@ -19,6 +19,8 @@ const FORWARD_BYTES: usize = 256 * 1024;
 pub(super) struct Proposals {
     /// Encoded. On a follower only commands of its own; on a leader those of others too.
     queue: VecDeque<Bytes>,
+    /// Of this member's commands, in this boot.
+    last_number: u64,
     /// The last write handed to the disk, and the last it reported: the difference is in flight.
     handed: PersistId,
     persisted: PersistId,
@@ -37,6 +39,12 @@ impl Proposals {
 
     fn in_flight(&self) -> u64 {
         self.handed.0 - self.persisted.0
+    }
+
+    /// Numbers go up in the order in which commands are queued; some are never used.
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
     }
 
     pub(super) fn len(&self) -> usize {
@@ -58,19 +66,25 @@ impl Engine {
         if let Err(error) = self.refuse_growth(&command) {
             return self.push_reply(id, Err(error));
         }
-        let command = encode(&Proposal { id, caller: Caller::Anonymous, command });
+        let number = self.proposals.next_number();
+        let command = self.encode_own(number, Caller::Anonymous, command);
         if command.len() > self.config.request_bytes_max {
             return self.push_reply(id, Err(RequestError::RequestTooLarge));
         }
-        self.wait_for(id, WaitsFor::Command { command: command.clone(), sent_at: self.now });
+        self.wait_for(id, WaitsFor::Command { number, command: command.clone(), sent_at: self.now });
         self.proposals.push(command);
     }
 
     /// Proposes something of this member's own accord. Nobody waits for it, and it may be lost: who proposes it
     /// looks again later.
     pub(super) fn propose_own(&mut self, command: Command) {
-        let id = RequestId { member: self.config.member, boot: self.config.boot, counter: 0 };
-        self.proposals.push(encode(&Proposal { id, caller: Caller::Member, command }));
+        let command = self.encode_own(0, Caller::Member, command);
+        self.proposals.push(command);
+    }
+
+    fn encode_own(&self, number: u64, caller: Caller, command: Command) -> Bytes {
+        let id = CommandId { member: self.config.member, boot: self.config.boot, number };
+        encode(&Proposal { id, caller, command })
     }
 
     /// Hands what has gathered to raft, or to whoever leads. Without a leader it stays, until its clients are told
@@ -164,7 +178,7 @@ impl Engine {
     }
 
     /// Puts the commands whose fate is unknown in the queue again. What was applied already is dropped by the
-    /// window of request ids.
+    /// window of commands.
     pub(super) fn send_again(&mut self, sent_before_ms: u64) {
         let sent_by = crate::time::Time::from_ms(self.now.as_ms().saturating_sub(sent_before_ms));
         for command in self.pending.take_unsent_commands(sent_by, self.now) {

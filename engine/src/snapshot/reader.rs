@@ -2,13 +2,13 @@
 
 use super::{FORMAT_VERSION, MAGIC, SECTION_BYTES_MAX, SnapshotError, section};
 use crate::codec::{DecodeError, Decoder};
+use crate::command_window::CommandWindow;
 use crate::ids::{ClusterId, Incarnation, LeaseId, MemberId};
 use crate::lease::{Lease, Lessor};
 use crate::membership::Member;
 use crate::mvcc::{RecordHeader, RecordRef, Store};
 use crate::raft::SnapshotMeta;
 use crate::request::{Alarm, AlarmKind};
-use crate::request_window::RequestWindow;
 use crate::state::State;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +41,7 @@ struct Header {
     lease_grants: u64,
     alarms: BTreeSet<Alarm>,
     members: BTreeMap<MemberId, Member>,
-    window: RequestWindow,
+    window: CommandWindow,
 }
 
 #[derive(Debug)]
@@ -187,7 +187,7 @@ fn read_header(mut from: Decoder) -> Result<Header, DecodeError> {
         lease_grants: from.u64("lease grants")?,
         alarms: read_alarms(&mut from)?,
         members: read_members(&mut from)?,
-        window: RequestWindow::decode(&mut from)?,
+        window: CommandWindow::decode(&mut from)?,
     };
     from.finish("header")?;
     Ok(header)

@@ -2,7 +2,7 @@
 
 use super::{Reader, Writer};
 use crate::command::{Caller, Command, Proposal};
-use crate::ids::{Grant, Incarnation, MemberId, RequestId};
+use crate::ids::{CommandId, Grant, Incarnation, MemberId};
 use crate::key_range::KeyRange;
 use crate::lease::Lease;
 use crate::membership::{InitialCluster, MemberAttributes};
@@ -26,7 +26,7 @@ fn apply(state: &mut State, commands: impl IntoIterator<Item = Command>) {
     for command in commands {
         let index = state.applied().0 + 1;
         state.begin_entry(index, 2);
-        let id = RequestId { member: MemberId(1), boot: 1, counter: index };
+        let id = CommandId { member: MemberId(1), boot: 1, number: index };
         let applied = state.apply(&Proposal { id, caller: Caller::Anonymous, command });
         applied.expect("a new request").outcome.expect("nothing to refuse");
     }
@@ -250,7 +250,7 @@ fn every_truncation_is_an_error() {
 #[test]
 fn every_flipped_bit_is_an_error() {
     let mut bytes = write(&small());
-    // Most of it are windows of request ids, all alike: every bit of the rest, and a sample of those.
+    // Most of it are windows of commands, all alike: every bit of the rest, and a sample of those.
     for at in (0..bytes.len()).filter(|at| *at < 500 || at % 101 == 0) {
         for bit in 0..8 {
             bytes[at] ^= 1 << bit;
