@@ -6,7 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "this measures time")]
 #![expect(clippy::disallowed_macros, reason = "this prints what it measured")]
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use detcd_engine::command::{self, Caller, Command, Proposal};
 use detcd_engine::config::Config;
 use detcd_engine::effects::{Effects, ReadQuery};
@@ -153,7 +153,7 @@ fn watch_everything(member: &mut Member) {
 fn measure_decode() -> f64 {
     let id = CommandId { member: MemberId(1), boot: 1, number: 1 };
     let command = Command::Put(put(1));
-    let bytes = command::encode(&Proposal { id, caller: Caller::Anonymous, command });
+    let bytes = command::encode(&mut BytesMut::new(), &Proposal { id, caller: Caller::Anonymous, command });
     let start = Instant::now();
     for _ in 0..BATCHES * BATCH {
         black_box(command::decode(black_box(bytes.clone())).expect("what was encoded"));

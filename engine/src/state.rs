@@ -59,8 +59,8 @@ impl PartialEq for StateView {
 pub(crate) struct Applied {
     /// What its client is told.
     pub(crate) outcome: Result<Response, RequestError>,
-    /// The changes of each revision it made: one at most, but for an expiry of several leases.
-    pub(crate) revisions: Vec<Vec<RecordRef>>,
+    /// The changes it made, in order: of one revision at most, but for an expiry of several leases.
+    pub(crate) changes: Vec<RecordRef>,
     /// What it did to leases, for the leader's deadlines.
     pub(crate) leases: Vec<LeaseChange>,
 }
@@ -151,7 +151,7 @@ impl State {
         if !self.window.admit(proposal.id) {
             return None;
         }
-        let mut done = Applied { outcome: Ok(Response::Compact), revisions: Vec::new(), leases: Vec::new() };
+        let mut done = Applied { outcome: Ok(Response::Compact), changes: Vec::new(), leases: Vec::new() };
         done.outcome = match self.refused_by_alarm(&proposal.command) {
             Some(error) => Err(error),
             None => self.run(&proposal.command, &mut done),
@@ -291,8 +291,10 @@ impl State {
 
 impl Applied {
     fn note_revision(&mut self, changes: Vec<RecordRef>) {
-        if !changes.is_empty() {
-            self.revisions.push(changes);
+        if self.changes.is_empty() {
+            self.changes = changes;
+        } else {
+            self.changes.extend(changes);
         }
     }
 }

@@ -55,9 +55,9 @@ impl Engine {
             }
             return;
         };
-        let Applied { outcome, revisions, leases } = applied;
-        for changes in &revisions {
-            self.watches.publish(changes, &self.state.mvcc);
+        let Applied { outcome, changes, leases } = applied;
+        for revision in changes.chunk_by(|one, next| one.mod_revision() == next.mod_revision()) {
+            self.watches.publish(revision, &self.state.mvcc);
         }
         for change in leases {
             self.on_lease_change(change);

@@ -6,19 +6,24 @@ use crate::command::{Caller, Command, EntryBuilder, Proposal, encode};
 use crate::ids::{CommandId, MemberId, PersistId, RequestId};
 use crate::raft::PeerBody;
 use crate::request::RequestError;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 
 /// Entries proposed in one go: more would only wait in raft's queue.
 const ENTRIES_AT_ONCE: usize = 4;
+/// Commands of this member are encoded side by side in buffers of this size, a larger one in one of its own.
+const BUFFER_BYTES: usize = 64 * 1024;
 /// A forwarded frame carries about so many bytes of commands, one large command excepted.
 const FORWARD_BYTES: usize = 256 * 1024;
 
 /// Commands that wait to be proposed or forwarded, and how busy the disk is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Proposals {
     /// Encoded. On a follower only commands of its own; on a leader those of others too.
     queue: VecDeque<Bytes>,
+    /// Where the next commands are encoded. Full, it is followed by another as large, and lives as long as any of
+    /// its commands waits.
+    buffer: BytesMut,
     /// Of this member's commands, in this boot.
     last_number: u64,
     /// The last write handed to the disk, and the last it reported: the difference is in flight.
@@ -29,6 +34,18 @@ pub(super) struct Proposals {
 }
 
 impl Proposals {
+    /// Nothing waits and nothing is in flight.
+    pub(super) fn new() -> Proposals {
+        Proposals {
+            queue: VecDeque::new(),
+            buffer: BytesMut::with_capacity(BUFFER_BYTES),
+            last_number: 0,
+            handed: PersistId::default(),
+            persisted: PersistId::default(),
+            is_refused: false,
+        }
+    }
+
     pub(super) fn handed_to_disk(&mut self, id: PersistId) {
         self.handed = id;
     }
@@ -82,9 +99,9 @@ impl Engine {
         self.proposals.push(command);
     }
 
-    fn encode_own(&self, number: u64, caller: Caller, command: Command) -> Bytes {
+    fn encode_own(&mut self, number: u64, caller: Caller, command: Command) -> Bytes {
         let id = CommandId { member: self.config.member, boot: self.config.boot, number };
-        encode(&Proposal { id, caller, command })
+        encode(&mut self.proposals.buffer, &Proposal { id, caller, command })
     }
 
     /// Hands what has gathered to raft, or to whoever leads. Without a leader it stays, until its clients are told
