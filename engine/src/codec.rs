@@ -4,7 +4,7 @@
 //! a few bytes an entry and buy layouts that can be drawn in docs/data-format.md and read in a hex dump. A reader
 //! never trusts a length: it is compared with what is there before anything is allocated.
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 
 /// Bytes that are not what their layout says. `what` names the field, for the operator who reads the message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,23 +36,23 @@ pub trait Encode {
     }
 }
 
-impl Encode for Vec<u8> {
+impl<B: BufMut> Encode for B {
     fn put_u8_field(&mut self, value: u8) {
-        self.push(value);
+        self.put_u8(value);
     }
     fn put_u32_field(&mut self, value: u32) {
-        self.extend_from_slice(&value.to_le_bytes());
+        self.put_u32_le(value);
     }
     fn put_u64_field(&mut self, value: u64) {
-        self.extend_from_slice(&value.to_le_bytes());
+        self.put_u64_le(value);
     }
     fn put_i64_field(&mut self, value: i64) {
-        self.extend_from_slice(&value.to_le_bytes());
+        self.put_i64_le(value);
     }
     fn put_bytes_field(&mut self, value: &[u8]) {
         let length = u32::try_from(value.len()).expect("a field is far below 4 GiB");
         self.put_u32_field(length);
-        self.extend_from_slice(value);
+        self.put_slice(value);
     }
 }
 

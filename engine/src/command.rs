@@ -1,7 +1,7 @@
 //! What a log entry asks the state to do, and the bytes it is written as.
 //!
 //! An entry is a version byte and many commands, drained from the queue of whoever leads: group commit is many
-//! commands in one entry, not many entries. Each command carries its kind, the request it came from and its caller.
+//! commands in one entry, not many entries. Each command carries its id, its caller and its kind.
 //! Whatever depends on a member's flags (a raised TTL, a chosen lease id) is already decided in it: `apply` reads no
 //! flag. The layout is drawn in docs/data-format.md.
 
@@ -10,7 +10,7 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
-use crate::ids::{LeaseId, RequestId};
+use crate::ids::{CommandId, Grant, LeaseId};
 use crate::membership::MemberAttributes;
 use crate::request::{Alarm, DeleteRangeRequest, PutRequest, Txn};
 
@@ -27,9 +27,9 @@ pub const TXN_DEPTH_MAX: usize = 200;
 /// A command and where it came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
-    /// The client's request; counter 0 for what a member proposes of its own accord. Those commands do nothing
-    /// when they come twice.
-    pub id: RequestId,
+    /// Which command of which member; number 0 for what a member proposes of its own accord. Those commands do
+    /// nothing when they come twice.
+    pub id: CommandId,
     /// On whose behalf.
     pub caller: Caller,
     /// What to do.
@@ -65,11 +65,12 @@ pub enum Command {
     },
     /// End a lease at a client's word.
     LeaseRevoke(LeaseId),
-    /// End leases whose time is up, each in a revision of its own. Those that are gone already are passed over.
-    LeaseExpire(Vec<LeaseId>),
+    /// End leases whose time is up, each in a revision of its own. Those that are gone already are passed over, also
+    /// where another lease has their id by then.
+    LeaseExpire(Vec<Grant>),
     /// Note the time that leases have left (seconds), so that the next leader does not give them all of it again;
-    /// `None` clears the note.
-    LeaseRemaining(Vec<(LeaseId, Option<i64>)>),
+    /// `None` clears the note. Those that are gone already are passed over.
+    LeaseRemaining(Vec<(Grant, Option<i64>)>),
     /// Raise an alarm.
     AlarmActivate(Alarm),
     /// Disarm it.

@@ -14,7 +14,7 @@ pub struct Config {
     pub cluster: ClusterId,
     /// The life of its data directory.
     pub incarnation: Incarnation,
-    /// How often this member has started, this start included. Part of every request id.
+    /// How often this member has started, this start included. Part of every request's and command's id.
     pub boot: u32,
     /// `--name`, published through the log.
     pub name: String,

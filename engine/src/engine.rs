@@ -165,7 +165,7 @@ impl Engine {
             auto_compaction: AutoCompactor::new(config.auto_compaction, now),
             watches,
             pending: Pending::default(),
-            proposals: Proposals::default(),
+            proposals: Proposals::new(),
             reads: Reads::new(config.boot),
             waiting_for_clear: WaitingForClear::default(),
             checkpoints,

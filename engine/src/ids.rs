@@ -22,9 +22,18 @@ pub struct Incarnation(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeaseId(pub i64);
 
+/// One grant of a lease. A client may have an id granted again once its lease has ended; a command that was on its way
+/// for the first lease must not hit the second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Grant {
+    /// What clients call the lease.
+    pub lease: LeaseId,
+    /// The how manieth of all grants of the cluster this was, from 1: never used again.
+    pub number: u64,
+}
+
 /// One request of one client, unique in the cluster for ever: the member that received it, how often that member
-/// had started by then (kept on its disk), and a counter. It travels inside the log entry, so that a request
-/// forwarded twice is applied once.
+/// had started by then (kept on its disk), and a counter.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId {
     /// The member that received the request from its client.
@@ -33,6 +42,19 @@ pub struct RequestId {
     pub boot: u32,
     /// Counts up from 1 within a boot.
     pub counter: u64,
+}
+
+/// One command of one member, unique in the cluster for ever but for number 0. It travels inside the log entry, so
+/// that a command forwarded twice is applied once. Commands are numbered apart from requests: most requests read, and
+/// the memory of what was applied, counted in commands, should not fade by that.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId {
+    /// The member that made it.
+    pub member: MemberId,
+    /// That member's count of starts.
+    pub boot: u32,
+    /// Counts up from 1 within a boot. 0 for what a member proposes of its own accord and nobody waits for.
+    pub number: u64,
 }
 
 /// One gRPC watch stream of one client of this member. Never leaves the member; chosen by the shell.
@@ -68,5 +90,11 @@ impl fmt::Display for RequestId {
 impl fmt::Debug for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
+    }
+}
+
+impl fmt::Debug for CommandId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.member, self.boot, self.number)
     }
 }

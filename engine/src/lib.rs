@@ -6,6 +6,7 @@
 
 pub mod codec;
 pub mod command;
+mod command_window;
 pub mod config;
 mod cow_tree;
 pub mod effects;
@@ -20,7 +21,6 @@ pub mod mvcc;
 pub mod raft;
 pub mod random;
 pub mod request;
-mod request_window;
 pub mod snapshot;
 pub mod state;
 pub mod time;

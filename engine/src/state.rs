@@ -5,13 +5,13 @@
 
 use crate::codec::Encode;
 use crate::command::{Command, Proposal};
-use crate::ids::{ClusterId, LeaseId, MemberId, RequestId};
+use crate::command_window::CommandWindow;
+use crate::ids::{ClusterId, Grant, LeaseId, MemberId};
 use crate::key_range::KeyRange;
 use crate::lease::{LeaseView, Lessor};
 use crate::membership::{InitialCluster, Member, MemberAttributes};
 use crate::mvcc::{RecordRef, Store, View};
 use crate::request::{Alarm, AlarmKind, LeaseGrantResponse, RequestError, Response, Txn, TxnOp};
-use crate::request_window::RequestWindow;
 use crate::txn;
 use std::collections::{BTreeMap, BTreeSet};
 use twox_hash::XxHash3_128;
@@ -30,7 +30,7 @@ pub struct State {
     pub(crate) leases: Lessor,
     pub(crate) alarms: BTreeSet<Alarm>,
     pub(crate) members: BTreeMap<MemberId, Member>,
-    pub(crate) window: RequestWindow,
+    pub(crate) window: CommandWindow,
     /// Index and term of the last entry applied.
     pub(crate) applied: (u64, u64),
 }
@@ -43,7 +43,7 @@ pub struct StateView {
     pub(crate) leases: LeaseView,
     pub(crate) alarms: BTreeSet<Alarm>,
     pub(crate) members: BTreeMap<MemberId, Member>,
-    pub(crate) window: RequestWindow,
+    pub(crate) window: CommandWindow,
     pub(crate) applied: (u64, u64),
     pub(crate) hash: u128,
 }
@@ -57,12 +57,10 @@ impl PartialEq for StateView {
 /// What one command did.
 #[derive(Debug)]
 pub(crate) struct Applied {
-    /// Whose request it was.
-    pub(crate) id: RequestId,
     /// What its client is told.
     pub(crate) outcome: Result<Response, RequestError>,
-    /// The changes of each revision it made: one at most, but for an expiry of several leases.
-    pub(crate) revisions: Vec<Vec<RecordRef>>,
+    /// The changes it made, in order: of one revision at most, but for an expiry of several leases.
+    pub(crate) changes: Vec<RecordRef>,
     /// What it did to leases, for the leader's deadlines.
     pub(crate) leases: Vec<LeaseChange>,
 }
@@ -71,7 +69,7 @@ pub(crate) struct Applied {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LeaseChange {
     /// A new lease and its TTL in seconds.
-    Granted(LeaseId, i64),
+    Granted(Grant, i64),
     /// It is gone.
     Ended(LeaseId),
     /// Its recorded remaining time was cleared: it has its whole TTL again.
@@ -87,7 +85,7 @@ impl State {
             leases: Lessor::default(),
             alarms: BTreeSet::new(),
             members: cluster.members.clone(),
-            window: RequestWindow::default(),
+            window: CommandWindow::default(),
             applied: (FIRST_INDEX, 1),
         }
     }
@@ -122,6 +120,7 @@ impl State {
         put_members(&mut small, &self.members);
         self.window.encode(&mut small);
         small.extend_from_slice(&self.mvcc.hash().to_le_bytes());
+        small.put_u64_field(self.leases.grants());
         small.extend_from_slice(&self.leases.hash().to_le_bytes());
         XxHash3_128::oneshot(&small)
     }
@@ -152,12 +151,7 @@ impl State {
         if !self.window.admit(proposal.id) {
             return None;
         }
-        let mut done = Applied {
-            id: proposal.id,
-            outcome: Ok(Response::Compact),
-            revisions: Vec::new(),
-            leases: Vec::new(),
-        };
+        let mut done = Applied { outcome: Ok(Response::Compact), changes: Vec::new(), leases: Vec::new() };
         done.outcome = match self.refused_by_alarm(&proposal.command) {
             Some(error) => Err(error),
             None => self.run(&proposal.command, &mut done),
@@ -221,24 +215,26 @@ impl State {
                 if *ttl_secs > LEASE_TTL_SECS_MAX {
                     return Err(RequestError::LeaseTtlTooLarge);
                 }
-                self.leases.grant(*id, *ttl_secs)?;
-                done.leases.push(LeaseChange::Granted(*id, *ttl_secs));
+                let grant = self.leases.grant(*id, *ttl_secs)?;
+                done.leases.push(LeaseChange::Granted(grant, *ttl_secs));
                 Ok(Response::LeaseGrant(LeaseGrantResponse { id: *id, ttl_secs: *ttl_secs }))
             }
             Command::LeaseRevoke(id) => {
                 self.end_lease(*id, done)?;
                 Ok(Response::LeaseRevoke)
             }
-            Command::LeaseExpire(ids) => {
-                for id in ids {
-                    // Gone already: a client revoked it while the expiry was on its way.
-                    let _ = self.end_lease(*id, done);
+            Command::LeaseExpire(grants) => {
+                // A client may have revoked a lease, and been granted its id again, while the expiry was on its way.
+                for grant in grants {
+                    if self.leases.is_granted(*grant) {
+                        self.end_lease(grant.lease, done)?;
+                    }
                 }
                 Ok(Response::LeaseRevoke)
             }
             Command::LeaseRemaining(notes) => {
-                for (id, remaining_secs) in notes {
-                    self.note_remaining(*id, *remaining_secs, done);
+                for (grant, remaining_secs) in notes {
+                    self.note_remaining(*grant, *remaining_secs, done);
                 }
                 Ok(Response::LeaseRevoke)
             }
@@ -270,15 +266,15 @@ impl State {
         Ok(())
     }
 
-    fn note_remaining(&mut self, id: LeaseId, remaining_secs: Option<i64>, done: &mut Applied) {
+    fn note_remaining(&mut self, grant: Grant, remaining_secs: Option<i64>, done: &mut Applied) {
+        if !self.leases.is_granted(grant) {
+            return;
+        }
         match remaining_secs {
-            // Neither minds a lease that has ended meanwhile.
-            Some(secs) => {
-                self.leases.checkpoint(id, secs);
-            }
+            Some(secs) => self.leases.checkpoint(grant.lease, secs),
             None => {
-                self.leases.clear_remaining(id);
-                done.leases.push(LeaseChange::Cleared(id));
+                self.leases.clear_remaining(grant.lease);
+                done.leases.push(LeaseChange::Cleared(grant.lease));
             }
         }
     }
@@ -295,8 +291,10 @@ impl State {
 
 impl Applied {
     fn note_revision(&mut self, changes: Vec<RecordRef>) {
-        if !changes.is_empty() {
-            self.revisions.push(changes);
+        if self.changes.is_empty() {
+            self.changes = changes;
+        } else {
+            self.changes.extend(changes);
         }
     }
 }

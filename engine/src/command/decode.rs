@@ -2,7 +2,7 @@
 
 use super::{Caller, Command, ENTRY_VERSION, Proposal, TXN_DEPTH_MAX};
 use crate::codec::{DecodeError, Decoder};
-use crate::ids::{Incarnation, LeaseId, MemberId, RequestId};
+use crate::ids::{CommandId, Grant, Incarnation, LeaseId, MemberId};
 use crate::key_range::KeyRange;
 use crate::membership::MemberAttributes;
 use crate::request::{
@@ -30,10 +30,10 @@ pub fn decode_entry(entry: Bytes) -> Result<Vec<Proposal>, DecodeError> {
 /// One command, as `encode` wrote it.
 pub fn decode(command: Bytes) -> Result<Proposal, DecodeError> {
     let mut from = Decoder::new(command);
-    let id = RequestId {
-        member: MemberId(from.u64("request member")?),
-        boot: from.u32("request boot")?,
-        counter: from.u64("request counter")?,
+    let id = CommandId {
+        member: MemberId(from.u64("command member")?),
+        boot: from.u32("command boot")?,
+        number: from.u64("command number")?,
     };
     let caller = match from.u8("caller")? {
         0 => Caller::Member,
@@ -54,15 +54,15 @@ fn decode_command(from: &mut Decoder) -> Result<Command, DecodeError> {
         5 => decode_grant(from)?,
         6 => Command::LeaseRevoke(LeaseId(from.i64("lease id")?)),
         7 => {
-            let count = from.count("expired leases", 8)?;
-            let ids: Result<_, _> = (0..count).map(|_| from.i64("lease id").map(LeaseId)).collect();
-            Command::LeaseExpire(ids?)
+            let count = from.count("expired leases", 16)?;
+            let grants: Result<_, _> = (0..count).map(|_| decode_granted(from)).collect();
+            Command::LeaseExpire(grants?)
         }
         8 => {
-            let count = from.count("remaining times", 17)?;
+            let count = from.count("remaining times", 25)?;
             let mut notes = Vec::with_capacity(count);
             for _ in 0..count {
-                let id = LeaseId(from.i64("lease id")?);
+                let grant = decode_granted(from)?;
                 let noted = from.bool("remaining time noted")?;
                 let remaining_secs = from.i64("remaining time")?;
                 if noted && remaining_secs < 1 {
@@ -70,7 +70,7 @@ fn decode_command(from: &mut Decoder) -> Result<Command, DecodeError> {
                         from.error("remaining time", format!("at least 1 s wanted, {remaining_secs} found"))
                     );
                 }
-                notes.push((id, noted.then_some(remaining_secs)));
+                notes.push((grant, noted.then_some(remaining_secs)));
             }
             Command::LeaseRemaining(notes)
         }
@@ -89,6 +89,10 @@ fn decode_grant(from: &mut Decoder) -> Result<Command, DecodeError> {
         return Err(from.error("lease grant", format!("lease {} with a TTL of {ttl_secs} s", id.0)));
     }
     Ok(Command::LeaseGrant { id, ttl_secs })
+}
+
+fn decode_granted(from: &mut Decoder) -> Result<Grant, DecodeError> {
+    Ok(Grant { lease: LeaseId(from.i64("lease id")?), number: from.u64("number of the grant")? })
 }
 
 fn decode_attributes(from: &mut Decoder) -> Result<MemberAttributes, DecodeError> {

@@ -2,13 +2,13 @@
 
 use super::{Caller, Command, ENTRY_VERSION, Proposal};
 use crate::codec::Encode;
-use crate::ids::RequestId;
+use crate::ids::{CommandId, Grant};
 use crate::key_range::KeyRange;
 use crate::request::{
     Alarm, AlarmKind, Compare, CompareOperand, CompareResult, DeleteRangeRequest, PutLease, PutRequest,
     PutValue, RangeRequest, SortOrder, SortTarget, Txn, TxnOp,
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 /// Collects encoded commands into one entry.
 #[derive(Debug)]
@@ -40,16 +40,18 @@ impl EntryBuilder {
     }
 }
 
-/// One command's bytes.
-pub fn encode(proposal: &Proposal) -> Bytes {
-    let mut out = Vec::with_capacity(64 + payload_size_hint(&proposal.command));
-    put_request_id(&mut out, proposal.id);
+/// One command's bytes, a slice of `out`: commands that are made together lie together, and none has an allocation of
+/// its own. What is left of `out` is for the next ones.
+pub fn encode(out: &mut BytesMut, proposal: &Proposal) -> Bytes {
+    assert!(out.is_empty(), "{} bytes of no command", out.len());
+    out.reserve(64 + payload_size_hint(&proposal.command));
+    put_command_id(out, proposal.id);
     out.put_u8_field(match proposal.caller {
         Caller::Member => 0,
         Caller::Anonymous => 1,
     });
-    put_command(&mut out, &proposal.command);
-    Bytes::from(out)
+    put_command(out, &proposal.command);
+    out.split().freeze()
 }
 
 fn payload_size_hint(command: &Command) -> usize {
@@ -61,8 +63,8 @@ fn payload_size_hint(command: &Command) -> usize {
                     PutValue::Keep => 0,
                 }
         }
-        Command::LeaseExpire(ids) => ids.len() * 8,
-        Command::LeaseRemaining(notes) => notes.len() * 17,
+        Command::LeaseExpire(grants) => grants.len() * 16,
+        Command::LeaseRemaining(notes) => notes.len() * 25,
         Command::DeleteRange(_)
         | Command::Txn(_)
         | Command::Compact(_)
@@ -74,13 +76,13 @@ fn payload_size_hint(command: &Command) -> usize {
     }
 }
 
-fn put_request_id(out: &mut Vec<u8>, id: RequestId) {
+fn put_command_id(out: &mut BytesMut, id: CommandId) {
     out.put_u64_field(id.member.0);
     out.put_u32_field(id.boot);
-    out.put_u64_field(id.counter);
+    out.put_u64_field(id.number);
 }
 
-fn put_command(out: &mut Vec<u8>, command: &Command) {
+fn put_command(out: &mut BytesMut, command: &Command) {
     match command {
         Command::Put(put) => {
             out.put_u8_field(1);
@@ -107,18 +109,18 @@ fn put_command(out: &mut Vec<u8>, command: &Command) {
             out.put_u8_field(6);
             out.put_i64_field(id.0);
         }
-        Command::LeaseExpire(ids) => {
+        Command::LeaseExpire(grants) => {
             out.put_u8_field(7);
-            put_count(out, ids.len());
-            for id in ids {
-                out.put_i64_field(id.0);
+            put_count(out, grants.len());
+            for grant in grants {
+                put_granted(out, *grant);
             }
         }
         Command::LeaseRemaining(notes) => {
             out.put_u8_field(8);
             put_count(out, notes.len());
-            for (id, remaining_secs) in notes {
-                out.put_i64_field(id.0);
+            for (grant, remaining_secs) in notes {
+                put_granted(out, *grant);
                 out.put_bool_field(remaining_secs.is_some());
                 out.put_i64_field(remaining_secs.unwrap_or(0));
             }
@@ -144,11 +146,16 @@ fn put_command(out: &mut Vec<u8>, command: &Command) {
     }
 }
 
-fn put_count(out: &mut Vec<u8>, count: usize) {
+fn put_count(out: &mut BytesMut, count: usize) {
     out.put_u32_field(u32::try_from(count).expect("lists are bounded far below 2^32"));
 }
 
-fn put_alarm(out: &mut Vec<u8>, alarm: Alarm) {
+fn put_granted(out: &mut BytesMut, grant: Grant) {
+    out.put_i64_field(grant.lease.0);
+    out.put_u64_field(grant.number);
+}
+
+fn put_alarm(out: &mut BytesMut, alarm: Alarm) {
     out.put_u8_field(match alarm.kind {
         AlarmKind::NoSpace => 1,
         AlarmKind::Corrupt => 2,
@@ -156,7 +163,7 @@ fn put_alarm(out: &mut Vec<u8>, alarm: Alarm) {
     out.put_u64_field(alarm.member.0);
 }
 
-fn put_key_range(out: &mut Vec<u8>, range: &KeyRange) {
+fn put_key_range(out: &mut BytesMut, range: &KeyRange) {
     match range {
         KeyRange::One(key) => {
             out.put_u8_field(0);
@@ -174,7 +181,7 @@ fn put_key_range(out: &mut Vec<u8>, range: &KeyRange) {
     }
 }
 
-fn put_put(out: &mut Vec<u8>, put: &PutRequest) {
+fn put_put(out: &mut BytesMut, put: &PutRequest) {
     out.put_bytes_field(&put.key);
     match &put.value {
         PutValue::Set(value) => {
@@ -193,12 +200,12 @@ fn put_put(out: &mut Vec<u8>, put: &PutRequest) {
     out.put_bool_field(put.prev_kv);
 }
 
-fn put_delete_range(out: &mut Vec<u8>, delete: &DeleteRangeRequest) {
+fn put_delete_range(out: &mut BytesMut, delete: &DeleteRangeRequest) {
     put_key_range(out, &delete.range);
     out.put_bool_field(delete.prev_kv);
 }
 
-fn put_range(out: &mut Vec<u8>, range: &RangeRequest) {
+fn put_range(out: &mut BytesMut, range: &RangeRequest) {
     put_key_range(out, &range.range);
     out.put_u64_field(range.limit);
     out.put_i64_field(range.revision);
@@ -223,7 +230,7 @@ fn put_range(out: &mut Vec<u8>, range: &RangeRequest) {
     out.put_i64_field(range.max_create_revision);
 }
 
-fn put_txn(out: &mut Vec<u8>, txn: &Txn) {
+fn put_txn(out: &mut BytesMut, txn: &Txn) {
     put_count(out, txn.compares.len());
     for compare in &txn.compares {
         put_compare(out, compare);
@@ -253,7 +260,7 @@ fn put_txn(out: &mut Vec<u8>, txn: &Txn) {
     }
 }
 
-fn put_compare(out: &mut Vec<u8>, compare: &Compare) {
+fn put_compare(out: &mut BytesMut, compare: &Compare) {
     put_key_range(out, &compare.range);
     out.put_u8_field(match compare.result {
         CompareResult::Equal => 0,

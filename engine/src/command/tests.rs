@@ -2,10 +2,10 @@
 //! that panics.
 
 use super::*;
-use crate::ids::{Incarnation, MemberId};
+use crate::ids::{Grant, Incarnation, MemberId};
 use crate::key_range::KeyRange;
 use crate::request::*;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 fn range(revision: i64) -> RangeRequest {
     RangeRequest {
@@ -49,6 +49,7 @@ fn commands() -> Vec<Command> {
         success: vec![TxnOp::Put(put("a")), TxnOp::DeleteRange(delete.clone()), TxnOp::Txn(inner)],
         failure: vec![TxnOp::Range(range(5))],
     };
+    let grant = |id, number| Grant { lease: LeaseId(id), number };
     let alarm = Alarm { kind: AlarmKind::NoSpace, member: MemberId(9) };
     vec![
         Command::Put(put("key")),
@@ -58,8 +59,8 @@ fn commands() -> Vec<Command> {
         Command::Compact(42),
         Command::LeaseGrant { id: LeaseId(i64::MIN), ttl_secs: 60 },
         Command::LeaseRevoke(LeaseId(1)),
-        Command::LeaseExpire(vec![LeaseId(1), LeaseId(-1)]),
-        Command::LeaseRemaining(vec![(LeaseId(1), Some(5)), (LeaseId(2), None)]),
+        Command::LeaseExpire(vec![grant(1, 1), grant(-1, u64::MAX)]),
+        Command::LeaseRemaining(vec![(grant(1, 3), Some(5)), (grant(2, 4), None)]),
         Command::AlarmActivate(alarm),
         Command::AlarmDeactivate(Alarm { kind: AlarmKind::Corrupt, ..alarm }),
         Command::Attributes(MemberAttributes {
@@ -73,17 +74,21 @@ fn commands() -> Vec<Command> {
 
 fn proposal(command: Command) -> Proposal {
     Proposal {
-        id: RequestId { member: MemberId(7), boot: 2, counter: 99 },
+        id: CommandId { member: MemberId(7), boot: 2, number: 99 },
         caller: Caller::Anonymous,
         command,
     }
+}
+
+fn to_bytes(proposal: &Proposal) -> Bytes {
+    encode(&mut BytesMut::new(), proposal)
 }
 
 #[test]
 fn every_command_survives_its_encoding() {
     for command in commands() {
         let proposal = proposal(command);
-        assert_eq!(decode(encode(&proposal)), Ok(proposal));
+        assert_eq!(decode(to_bytes(&proposal)), Ok(proposal));
     }
 }
 
@@ -91,8 +96,10 @@ fn every_command_survives_its_encoding() {
 fn an_entry_keeps_its_commands_in_order() {
     let proposals: Vec<Proposal> = commands().into_iter().map(proposal).collect();
     let mut entry = EntryBuilder::with_capacity(0);
-    for proposal in &proposals {
-        entry.push(&encode(proposal));
+    let mut buffer = BytesMut::with_capacity(100);
+    let commands: Vec<Bytes> = proposals.iter().map(|proposal| encode(&mut buffer, proposal)).collect();
+    for command in &commands {
+        entry.push(command);
     }
     assert_eq!(decode_entry(entry.finish()), Ok(proposals));
 }
@@ -100,7 +107,7 @@ fn an_entry_keeps_its_commands_in_order() {
 #[test]
 fn a_cut_command_is_an_error_at_every_byte() {
     for command in commands() {
-        let whole = encode(&proposal(command));
+        let whole = to_bytes(&proposal(command));
         for length in 0..whole.len() {
             assert!(decode(whole.slice(..length)).is_err(), "{length} of {} bytes were taken", whole.len());
         }
@@ -110,7 +117,7 @@ fn a_cut_command_is_an_error_at_every_byte() {
 #[test]
 fn a_flipped_bit_never_panics() {
     for command in commands() {
-        let whole = encode(&proposal(command));
+        let whole = to_bytes(&proposal(command));
         for at in 0..whole.len() * 8 {
             let mut flipped = whole.to_vec();
             flipped[at / 8] ^= 1 << (at % 8);
@@ -125,6 +132,6 @@ fn a_txn_nested_without_end_is_refused() {
     for _ in 0..=TXN_DEPTH_MAX {
         txn = Txn { compares: vec![], success: vec![TxnOp::Txn(txn)], failure: vec![] };
     }
-    let error = decode(encode(&proposal(Command::Txn(txn)))).expect_err("too deep");
+    let error = decode(to_bytes(&proposal(Command::Txn(txn)))).expect_err("too deep");
     assert_eq!(error.problem, "nested deeper than 200");
 }

@@ -3,6 +3,7 @@
 use super::Engine;
 use super::pending::WaitsFor;
 use crate::command::{Command, Proposal, decode_entry};
+use crate::ids::RequestId;
 use crate::raft::{EntryKind, LogEntry, SnapshotMeta};
 use crate::request::{RequestError, Response};
 use crate::state::Applied;
@@ -45,43 +46,40 @@ impl Engine {
     }
 
     fn apply_proposal(&mut self, proposal: &Proposal) {
+        let waiting =
+            if self.is_own(proposal) { self.pending.take_command(proposal.id.number) } else { None };
         let Some(applied) = self.state.apply(proposal) else {
             // It was applied before and its client, if any, was answered then, unless this member skipped over that
             // entry by a snapshot: then nobody here knows the answer.
-            if self.is_own(proposal) && !self.pending.waits_for_compaction(proposal.id) {
-                self.reply(proposal.id, Err(RequestError::Timeout));
+            if let Some(id) = waiting {
+                self.reply(id, Err(RequestError::Timeout));
             }
             return;
         };
-        let Applied { id, outcome, revisions, leases } = applied;
-        for changes in &revisions {
-            self.watches.publish(changes, &self.state.mvcc);
+        let Applied { outcome, changes, leases } = applied;
+        for revision in changes.chunk_by(|one, next| one.mod_revision() == next.mod_revision()) {
+            self.watches.publish(revision, &self.state.mvcc);
         }
         for change in leases {
             self.on_lease_change(change);
         }
-        if let (Command::LeaseExpire(ids), Err(_)) = (&proposal.command, &outcome) {
-            ids.iter().for_each(|id| self.deadlines.refused(*id, self.now));
+        if let (Command::LeaseExpire(grants), Err(_)) = (&proposal.command, &outcome) {
+            grants.iter().for_each(|grant| self.deadlines.refused(*grant, self.now));
         }
         if let (Err(error), Command::LeaseRemaining(notes)) = (&outcome, &proposal.command) {
             self.refuse_clearing(notes, *error);
         }
-        if self.is_own(proposal) {
+        if let Some(id) = waiting {
             self.answer_applied(id, &proposal.command, outcome);
         }
     }
 
     fn is_own(&self, proposal: &Proposal) -> bool {
         let id = proposal.id;
-        id.member == self.config.member && id.boot == self.config.boot && id.counter > 0
+        id.member == self.config.member && id.boot == self.config.boot && id.number > 0
     }
 
-    fn answer_applied(
-        &mut self,
-        id: crate::ids::RequestId,
-        command: &Command,
-        outcome: Result<Response, RequestError>,
-    ) {
+    fn answer_applied(&mut self, id: RequestId, command: &Command, outcome: Result<Response, RequestError>) {
         let is_physical = matches!(command, Command::Compact(_)) && self.physical_compactions.contains(&id);
         if is_physical && outcome.is_ok() {
             self.pending.change(id, WaitsFor::Compaction);

@@ -4,7 +4,8 @@ use super::Engine;
 use super::pending::{WaitsFor, lease_of};
 use super::reads::{Asker, Waiting};
 use crate::command::Command;
-use crate::ids::RequestId;
+use crate::ids::{Grant, RequestId};
+use crate::lease::Lease;
 use crate::raft::{LeaseAnswer, LeaseAsk, PeerBody};
 use crate::request::{LeaseId, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError, Response};
 use crate::state::LeaseChange;
@@ -43,16 +44,16 @@ impl Engine {
     }
 
     fn keep_alive(&mut self, asker: Asker, id: LeaseId) {
-        let is_lost = !self.state.leases.contains(id) || self.deadlines.is_expiring(id);
-        if is_lost {
+        let grant = self.state.leases.get(id).map(Lease::grant);
+        let Some(grant) = grant.filter(|_| !self.deadlines.is_expiring(id)) else {
             return self.tell_about_lease(asker, Ok(LeaseAnswer::KeepAlive { ttl_secs: 0 }));
-        }
+        };
         if self.deadlines.needs_clearing(id) {
             let waiting = self.waiting_for_clear.entry(id).or_default();
             waiting.push(asker);
             if waiting.len() == 1 {
                 self.deadlines.clearing(id);
-                self.propose_own(Command::LeaseRemaining(vec![(id, None)]));
+                self.propose_own(Command::LeaseRemaining(vec![(grant, None)]));
             }
             return;
         }
@@ -136,7 +137,7 @@ impl Engine {
             return;
         }
         match change {
-            LeaseChange::Granted(id, ttl_secs) => self.deadlines.granted(id, ttl_secs, self.now),
+            LeaseChange::Granted(grant, ttl_secs) => self.deadlines.granted(grant, ttl_secs, self.now),
             LeaseChange::Ended(id) => {
                 self.deadlines.removed(id);
                 for asker in self.waiting_for_clear.remove(&id).unwrap_or_default() {
@@ -151,9 +152,9 @@ impl Engine {
     }
 
     /// A remaining time could not be cleared: whoever waits for that is told, and the next keepalive tries again.
-    pub(super) fn refuse_clearing(&mut self, notes: &[(LeaseId, Option<i64>)], error: RequestError) {
-        for (id, _) in notes.iter().filter(|(_, remaining_secs)| remaining_secs.is_none()) {
-            for asker in self.waiting_for_clear.remove(id).unwrap_or_default() {
+    pub(super) fn refuse_clearing(&mut self, notes: &[(Grant, Option<i64>)], error: RequestError) {
+        for (grant, _) in notes.iter().filter(|(_, remaining_secs)| remaining_secs.is_none()) {
+            for asker in self.waiting_for_clear.remove(&grant.lease).unwrap_or_default() {
                 self.tell_about_lease(asker, Err(error));
             }
         }
@@ -170,7 +171,7 @@ impl Engine {
         }
         let left = self.deadlines.take_checkpoints(self.now, LEASES_PER_COMMAND);
         if !left.is_empty() {
-            let notes = left.into_iter().map(|(id, secs)| (id, Some(secs))).collect();
+            let notes = left.into_iter().map(|(grant, secs)| (grant, Some(secs))).collect();
             self.propose_own(Command::LeaseRemaining(notes));
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! Every request that is not answered at once is here until it is answered, abandoned or out of time. The counter of
 //! a request id only goes up and all wait equally long, so the oldest is always the first to run out of time.
+//!
+//! Commands have numbers of their own (`CommandId`). A number leads to its request from when the command is queued
+//! until it is applied or nobody waits for it any more.
 
 use crate::ids::RequestId;
 use crate::raft::LeaseAsk;
@@ -9,11 +12,14 @@ use crate::request::LeaseId;
 use crate::time::Time;
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// The waiting requests of this member's clients.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     by_counter: BTreeMap<u64, Waiting>,
+    /// By the number of a command that waits to be applied: its request's counter.
+    commands: BTreeMap<u64, u64>,
 }
 
 /// One waiting request.
@@ -30,6 +36,8 @@ pub(super) struct Waiting {
 pub(super) enum WaitsFor {
     /// Its command to be applied here. Kept to be sent again when a leader is lost.
     Command {
+        /// Its own number.
+        number: u64,
         /// As encoded.
         command: Bytes,
         /// When it was last proposed or forwarded.
@@ -54,13 +62,17 @@ impl Pending {
     }
 
     pub(super) fn add(&mut self, id: RequestId, since: Time, until: Time, what: WaitsFor) {
+        if let WaitsFor::Command { number, .. } = &what {
+            let before = self.commands.insert(*number, id.counter);
+            assert_eq!(before, None, "command number {number} of request {id} was used before");
+        }
         let before = self.by_counter.insert(id.counter, Waiting { id, since, until, what });
         assert!(before.is_none(), "request id {id} was used before");
     }
 
     /// The client left. Its command, if it was proposed, is applied all the same.
     pub(super) fn forget(&mut self, id: RequestId) {
-        self.by_counter.remove(&id.counter);
+        self.finish(id);
     }
 
     /// Whether its client still waits.
@@ -70,16 +82,28 @@ impl Pending {
 
     /// It is being answered: whether its client still waits for that.
     pub(super) fn finish(&mut self, id: RequestId) -> bool {
-        let is_here = self.contains(id);
+        let Entry::Occupied(waiting) = self.by_counter.entry(id.counter) else {
+            return false;
+        };
+        let is_here = waiting.get().id == id;
         if is_here {
-            self.by_counter.remove(&id.counter);
+            forget_command(&mut self.commands, &waiting.remove());
         }
         is_here
+    }
+
+    /// The command of this number was applied: the request that waits for it, if there still is one. Asked again, as
+    /// when the command comes a second time, there is none.
+    pub(super) fn take_command(&mut self, number: u64) -> Option<RequestId> {
+        let counter = self.commands.remove(&number)?;
+        let waiting = self.by_counter.get(&counter);
+        Some(waiting.expect("a request that no longer waits leaves no command behind").id)
     }
 
     /// It waits for something else from now on.
     pub(super) fn change(&mut self, id: RequestId, what: WaitsFor) {
         if let Some(waiting) = self.by_counter.get_mut(&id.counter).filter(|waiting| waiting.id == id) {
+            forget_command(&mut self.commands, waiting);
             waiting.what = what;
         }
     }
@@ -87,7 +111,12 @@ impl Pending {
     /// A request that has run out of time.
     pub(super) fn take_expired(&mut self, now: Time) -> Option<Waiting> {
         let oldest = self.by_counter.first_entry()?;
-        (oldest.get().until <= now).then(|| oldest.remove())
+        if oldest.get().until > now {
+            return None;
+        }
+        let expired = oldest.remove();
+        forget_command(&mut self.commands, &expired);
+        Some(expired)
     }
 
     /// When the next one does.
@@ -99,7 +128,7 @@ impl Pending {
     pub(super) fn take_unsent_commands(&mut self, sent_by: Time, now: Time) -> Vec<Bytes> {
         let mut unsent = Vec::new();
         for waiting in self.by_counter.values_mut() {
-            if let WaitsFor::Command { command, sent_at } = &mut waiting.what
+            if let WaitsFor::Command { command, sent_at, .. } = &mut waiting.what
                 && *sent_at <= sent_by
             {
                 *sent_at = now;
@@ -135,6 +164,13 @@ impl Pending {
             WaitsFor::Lease { ask, .. } => Some(ask),
             WaitsFor::Command { .. } | WaitsFor::Read | WaitsFor::Compaction => None,
         }
+    }
+}
+
+/// Nobody waits for its command any more.
+fn forget_command(commands: &mut BTreeMap<u64, u64>, waiting: &Waiting) {
+    if let WaitsFor::Command { number, .. } = &waiting.what {
+        commands.remove(number);
     }
 }
 

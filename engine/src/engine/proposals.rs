@@ -3,22 +3,29 @@
 use super::Engine;
 use super::pending::WaitsFor;
 use crate::command::{Caller, Command, EntryBuilder, Proposal, encode};
-use crate::ids::{MemberId, PersistId, RequestId};
+use crate::ids::{CommandId, MemberId, PersistId, RequestId};
 use crate::raft::PeerBody;
 use crate::request::RequestError;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 
 /// Entries proposed in one go: more would only wait in raft's queue.
 const ENTRIES_AT_ONCE: usize = 4;
+/// Commands of this member are encoded side by side in buffers of this size, a larger one in one of its own.
+const BUFFER_BYTES: usize = 64 * 1024;
 /// A forwarded frame carries about so many bytes of commands, one large command excepted.
 const FORWARD_BYTES: usize = 256 * 1024;
 
 /// Commands that wait to be proposed or forwarded, and how busy the disk is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Proposals {
     /// Encoded. On a follower only commands of its own; on a leader those of others too.
     queue: VecDeque<Bytes>,
+    /// Where the next commands are encoded. Full, it is followed by another as large, and lives as long as any of
+    /// its commands waits.
+    buffer: BytesMut,
+    /// Of this member's commands, in this boot.
+    last_number: u64,
     /// The last write handed to the disk, and the last it reported: the difference is in flight.
     handed: PersistId,
     persisted: PersistId,
@@ -27,6 +34,18 @@ pub(super) struct Proposals {
 }
 
 impl Proposals {
+    /// Nothing waits and nothing is in flight.
+    pub(super) fn new() -> Proposals {
+        Proposals {
+            queue: VecDeque::new(),
+            buffer: BytesMut::with_capacity(BUFFER_BYTES),
+            last_number: 0,
+            handed: PersistId::default(),
+            persisted: PersistId::default(),
+            is_refused: false,
+        }
+    }
+
     pub(super) fn handed_to_disk(&mut self, id: PersistId) {
         self.handed = id;
     }
@@ -37,6 +56,12 @@ impl Proposals {
 
     fn in_flight(&self) -> u64 {
         self.handed.0 - self.persisted.0
+    }
+
+    /// Numbers go up in the order in which commands are queued; some are never used.
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
     }
 
     pub(super) fn len(&self) -> usize {
@@ -58,19 +83,25 @@ impl Engine {
         if let Err(error) = self.refuse_growth(&command) {
             return self.push_reply(id, Err(error));
         }
-        let command = encode(&Proposal { id, caller: Caller::Anonymous, command });
+        let number = self.proposals.next_number();
+        let command = self.encode_own(number, Caller::Anonymous, command);
         if command.len() > self.config.request_bytes_max {
             return self.push_reply(id, Err(RequestError::RequestTooLarge));
         }
-        self.wait_for(id, WaitsFor::Command { command: command.clone(), sent_at: self.now });
+        self.wait_for(id, WaitsFor::Command { number, command: command.clone(), sent_at: self.now });
         self.proposals.push(command);
     }
 
     /// Proposes something of this member's own accord. Nobody waits for it, and it may be lost: who proposes it
     /// looks again later.
     pub(super) fn propose_own(&mut self, command: Command) {
-        let id = RequestId { member: self.config.member, boot: self.config.boot, counter: 0 };
-        self.proposals.push(encode(&Proposal { id, caller: Caller::Member, command }));
+        let command = self.encode_own(0, Caller::Member, command);
+        self.proposals.push(command);
+    }
+
+    fn encode_own(&mut self, number: u64, caller: Caller, command: Command) -> Bytes {
+        let id = CommandId { member: self.config.member, boot: self.config.boot, number };
+        encode(&mut self.proposals.buffer, &Proposal { id, caller, command })
     }
 
     /// Hands what has gathered to raft, or to whoever leads. Without a leader it stays, until its clients are told
@@ -164,7 +195,7 @@ impl Engine {
     }
 
     /// Puts the commands whose fate is unknown in the queue again. What was applied already is dropped by the
-    /// window of request ids.
+    /// window of commands.
     pub(super) fn send_again(&mut self, sent_before_ms: u64) {
         let sent_by = crate::time::Time::from_ms(self.now.as_ms().saturating_sub(sent_before_ms));
         for command in self.pending.take_unsent_commands(sent_by, self.now) {

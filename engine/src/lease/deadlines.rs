@@ -16,6 +16,7 @@
 //! What is left is rounded up to whole seconds and so is at least 1: rounding never ends a lease early.
 
 use super::Lessor;
+use crate::ids::Grant;
 use crate::request::LeaseId;
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,7 @@ pub struct Deadlines {
 
 #[derive(Debug)]
 struct Deadline {
+    grant: Grant,
     ttl_ms: u64,
     /// The lease ends here unless it is renewed.
     end_at: Time,
@@ -68,8 +70,12 @@ impl Deadlines {
             .iter()
             .map(|lease| {
                 let end_at = now.plus_ms(ms(lease.ttl_left_secs())).plus_ms(election_timeout_ms);
-                let mut deadline =
-                    Deadline::new(ms(lease.granted_ttl_secs), end_at, now.plus_ms(first_checkpoint_ms));
+                let mut deadline = Deadline::new(
+                    lease.grant(),
+                    ms(lease.granted_ttl_secs),
+                    end_at,
+                    now.plus_ms(first_checkpoint_ms),
+                );
                 deadline.is_recorded = lease.remaining_ttl_secs.is_some();
                 (lease.id, deadline)
             })
@@ -87,12 +93,12 @@ impl Deadlines {
     }
 
     /// A grant was applied.
-    pub fn granted(&mut self, id: LeaseId, ttl_secs: i64, now: Time) {
+    pub fn granted(&mut self, grant: Grant, ttl_secs: i64, now: Time) {
         if !self.is_leading {
             return;
         }
-        let ttl_ms = ms(ttl_secs);
-        let deadline = Deadline::new(ttl_ms, now.plus_ms(ttl_ms), now.plus_ms(ttl_ms / 2));
+        let (id, ttl_ms) = (grant.lease, ms(ttl_secs));
+        let deadline = Deadline::new(grant, ttl_ms, now.plus_ms(ttl_ms), now.plus_ms(ttl_ms / 2));
         self.ends.extend(deadline.end_filed_at.map(|at| (at, id)));
         self.checkpoints.extend(deadline.checkpoint_filed_at.map(|at| (at, id)));
         let before = self.leases.insert(id, deadline);
@@ -133,9 +139,8 @@ impl Deadlines {
     }
 
     /// Leases to revoke, the longest overdue first. Each is expiring from now on, and handed out once: what a leader
-    /// proposes is applied, or it leads no more. A second proposal could end another lease that was granted under
-    /// the same id in between.
-    pub fn take_due(&mut self, now: Time, max: usize) -> Vec<LeaseId> {
+    /// proposes is applied, or it leads no more.
+    pub fn take_due(&mut self, now: Time, max: usize) -> Vec<Grant> {
         let mut due = Vec::new();
         while due.len() < max {
             let Some(&(at, id)) = self.ends.first().filter(|(at, _)| *at <= now) else { break };
@@ -148,26 +153,27 @@ impl Deadlines {
             } else {
                 deadline.is_expiring = true;
                 deadline.end_filed_at = None;
-                due.push(id);
+                due.push(deadline.grant);
             }
         }
         due
     }
 
     /// The end of this lease was refused when it was applied: it is due again a little later.
-    pub fn refused(&mut self, id: LeaseId, now: Time) {
-        if let Some(deadline) = self.leases.get_mut(&id)
+    pub fn refused(&mut self, grant: Grant, now: Time) {
+        if let Some(deadline) = self.leases.get_mut(&grant.lease)
+            && deadline.grant == grant
             && deadline.end_filed_at.is_none()
         {
             let again_at = now.plus_ms(RETRY_AFTER_MS);
             deadline.end_filed_at = Some(again_at);
-            self.ends.insert((again_at, id));
+            self.ends.insert((again_at, grant.lease));
         }
     }
 
     /// Which remaining TTLs should be replicated now, in seconds. They count as recorded from here on, whether or
     /// not that is applied.
-    pub fn take_checkpoints(&mut self, now: Time, max: usize) -> Vec<(LeaseId, i64)> {
+    pub fn take_checkpoints(&mut self, now: Time, max: usize) -> Vec<(Grant, i64)> {
         let mut taken = Vec::new();
         while taken.len() < max {
             let Some(&(at, id)) = self.checkpoints.first().filter(|(at, _)| *at <= now) else { break };
@@ -179,7 +185,7 @@ impl Deadlines {
                     let left_secs = deadline.end_at.ms_since(now).div_ceil(1000).cast_signed();
                     // The election timeout that a takeover adds is not part of the TTL.
                     let ttl_secs = (deadline.ttl_ms / 1000).cast_signed();
-                    taken.push((id, left_secs.min(ttl_secs)));
+                    taken.push((deadline.grant, left_secs.min(ttl_secs)));
                     deadline.is_recorded = true;
                 }
                 deadline.checkpoint_at = now.plus_ms((deadline.ttl_ms / 8).max(1_000));
@@ -243,8 +249,9 @@ impl Deadlines {
 }
 
 impl Deadline {
-    fn new(ttl_ms: u64, end_at: Time, checkpoint_at: Time) -> Deadline {
+    fn new(grant: Grant, ttl_ms: u64, end_at: Time, checkpoint_at: Time) -> Deadline {
         Deadline {
+            grant,
             ttl_ms,
             end_at,
             end_filed_at: Some(end_at),

@@ -2,18 +2,19 @@
 //!
 //! Leases lie sorted by id in chunks of a few hundred behind reference counts, so that a view for a snapshot in the
 //! background is one pointer. The first change after a view copies the list of chunks (2,000 pointers for a million
-//! leases: some tens of microseconds) and then each chunk it touches, once. A lease without keys costs about 50 bytes.
+//! leases: some tens of microseconds) and then each chunk it touches, once. A lease without keys costs about 60 bytes.
 //!
 //! The attached keys are no state of their own: they are the live records' lease fields, turned around. So they are
 //! neither in the view nor in the hash; whoever loads a snapshot attaches them again from the records.
 
+use crate::ids::Grant;
 use crate::request::{LeaseId, RequestError};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use twox_hash::XxHash3_128;
 
-/// A chunk splits in two above this. 512 leases are 16 KiB: copied in a few microseconds.
+/// A chunk splits in two above this. 512 leases are 20 KiB: copied in a few microseconds.
 const CHUNK_LEASES_MAX: usize = 512;
 
 /// One lease, as every member knows it.
@@ -21,6 +22,8 @@ const CHUNK_LEASES_MAX: usize = 512;
 pub struct Lease {
     /// Its id.
     pub id: LeaseId,
+    /// `Grant::number`: tells it from other leases that had its id before or have it later.
+    pub grant_number: u64,
     /// Its TTL in seconds, fixed at its grant.
     pub granted_ttl_secs: i64,
     /// What a leader last recorded as left, in seconds; `None` means the full TTL.
@@ -28,6 +31,11 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// What a command that means this lease and no later one of its id says.
+    pub fn grant(&self) -> Grant {
+        Grant { lease: self.id, number: self.grant_number }
+    }
+
     /// What a new leader starts from, in seconds.
     pub fn ttl_left_secs(&self) -> i64 {
         self.remaining_ttl_secs.unwrap_or(self.granted_ttl_secs)
@@ -35,10 +43,11 @@ impl Lease {
 
     /// This lease's share of `Lessor::hash`. A remaining TTL is never negative, so −1 can stand for none.
     fn hash(&self) -> u128 {
-        let mut bytes = [0; 24];
+        let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&self.id.0.to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.granted_ttl_secs.to_le_bytes());
-        bytes[16..].copy_from_slice(&self.remaining_ttl_secs.unwrap_or(-1).to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.grant_number.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.granted_ttl_secs.to_le_bytes());
+        bytes[24..].copy_from_slice(&self.remaining_ttl_secs.unwrap_or(-1).to_le_bytes());
         XxHash3_128::oneshot(&bytes)
     }
 }
@@ -57,6 +66,16 @@ pub enum BadLeases {
     /// 0 means "choose one" and is never granted.
     #[error("a lease has id 0")]
     ZeroId,
+    /// Grants are numbered from 1, and no lease comes from a grant that was never made.
+    #[error("lease {} was granted as number {number} of {grants}", id.0)]
+    Number {
+        /// The lease.
+        id: LeaseId,
+        /// Its grant.
+        number: u64,
+        /// All grants of the cluster.
+        grants: u64,
+    },
     /// A TTL is at least a second, and what is left of it between a second and all of it.
     #[error("lease {} has a TTL of {granted_ttl_secs} s of which {remaining_ttl_secs:?} s are left", id.0)]
     Ttl {
@@ -78,6 +97,8 @@ type Chunks = BTreeMap<LeaseId, Arc<Chunk>>;
 pub struct Lessor {
     chunks: Arc<Chunks>,
     len: usize,
+    /// How many there ever were: the number of the last grant.
+    grants: u64,
     hash: u128,
     /// Every attachment, so that the keys of a lease are one sorted stretch and a lease without keys costs nothing.
     attached: BTreeSet<(LeaseId, Bytes)>,
@@ -88,6 +109,7 @@ pub struct Lessor {
 pub struct LeaseView {
     chunks: Arc<Chunks>,
     len: usize,
+    grants: u64,
 }
 
 impl LeaseView {
@@ -104,6 +126,11 @@ impl LeaseView {
         chunks.flat_map(|(_, chunk)| chunk.iter()).filter(is_after)
     }
 
+    /// How many grants there ever were.
+    pub fn grants(&self) -> u64 {
+        self.grants
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.len
@@ -117,18 +144,18 @@ impl LeaseView {
 
 impl PartialEq for LeaseView {
     fn eq(&self, other: &LeaseView) -> bool {
-        self.len == other.len && self.iter().eq(other.iter())
+        self.len == other.len && self.grants == other.grants && self.iter().eq(other.iter())
     }
 }
 
 impl Lessor {
-    /// The leases of a snapshot, in ascending order of id. The caller attaches the keys.
-    pub fn from_leases(leases: impl IntoIterator<Item = Lease>) -> Result<Lessor, BadLeases> {
+    /// The leases of a snapshot, in ascending order of id, out of so many grants. The caller attaches the keys.
+    pub fn from_leases(grants: u64, leases: impl IntoIterator<Item = Lease>) -> Result<Lessor, BadLeases> {
         let mut chunks = Chunks::new();
         let mut chunk = Chunk::new();
         let (mut len, mut hash, mut after) = (0, 0u128, None);
         for lease in leases {
-            check(&lease, after)?;
+            check(&lease, after, grants)?;
             after = Some(lease.id);
             len += 1;
             hash = hash.wrapping_add(lease.hash());
@@ -140,18 +167,21 @@ impl Lessor {
         if !chunk.is_empty() {
             chunks.insert(chunk[0].id, Arc::new(chunk));
         }
-        Ok(Lessor { chunks: Arc::new(chunks), len, hash, attached: BTreeSet::new() })
+        Ok(Lessor { chunks: Arc::new(chunks), len, grants, hash, attached: BTreeSet::new() })
     }
 
     /// Creates a lease. Fails with `LeaseExists` where the id is taken. The receiving member chose an id in place
     /// of 0 and raised the TTL before it proposed, and refused what is too large.
-    pub fn grant(&mut self, id: LeaseId, ttl_secs: i64) -> Result<(), RequestError> {
+    pub fn grant(&mut self, id: LeaseId, ttl_secs: i64) -> Result<Grant, RequestError> {
         assert!(id.0 != 0 && ttl_secs > 0, "granting lease {} with a TTL of {ttl_secs} s", id.0);
         if self.contains(id) {
             return Err(RequestError::LeaseExists);
         }
-        self.insert(Lease { id, granted_ttl_secs: ttl_secs, remaining_ttl_secs: None });
-        Ok(())
+        self.grants += 1;
+        let lease =
+            Lease { id, grant_number: self.grants, granted_ttl_secs: ttl_secs, remaining_ttl_secs: None };
+        self.insert(lease);
+        Ok(lease.grant())
     }
 
     /// Ends a lease and detaches its keys, which are returned in order: the caller deletes them, in one revision.
@@ -180,6 +210,11 @@ impl Lessor {
         self.get(id).is_some()
     }
 
+    /// Whether the lease of this very grant is still there.
+    pub fn is_granted(&self, grant: Grant) -> bool {
+        self.get(grant.lease).is_some_and(|lease| lease.grant() == grant)
+    }
+
     /// Hangs a key on a lease. Whoever put the key made sure that the lease exists, and detached the key from
     /// the lease it hung on before.
     pub fn attach(&mut self, id: LeaseId, key: Bytes) {
@@ -199,22 +234,26 @@ impl Lessor {
         self.attached.range(from..).take_while(move |(of, _)| *of == id).map(|(_, key)| key)
     }
 
-    /// Records what is left of a lease, at least a second and at most its TTL. False where the lease is gone: its
-    /// end was in the log before this.
-    pub fn checkpoint(&mut self, id: LeaseId, remaining_secs: i64) -> bool {
+    /// Records what is left of a lease, at least a second and at most its TTL. The caller made sure that it exists.
+    pub fn checkpoint(&mut self, id: LeaseId, remaining_secs: i64) {
         self.update(id, |lease| {
             lease.remaining_ttl_secs = Some(remaining_secs.clamp(1, lease.granted_ttl_secs))
-        })
+        });
     }
 
-    /// Forgets what was recorded as left: the lease has its full TTL again. False where the lease is gone.
-    pub fn clear_remaining(&mut self, id: LeaseId) -> bool {
-        self.update(id, |lease| lease.remaining_ttl_secs = None)
+    /// Forgets what was recorded as left: the lease, which exists, has its full TTL again.
+    pub fn clear_remaining(&mut self, id: LeaseId) {
+        self.update(id, |lease| lease.remaining_ttl_secs = None);
     }
 
     /// The leases in ascending order of id.
     pub fn iter(&self) -> impl Iterator<Item = &Lease> {
         self.chunks.values().flat_map(|chunk| chunk.iter())
+    }
+
+    /// How many grants there ever were.
+    pub fn grants(&self) -> u64 {
+        self.grants
     }
 
     /// How many leases there are.
@@ -234,7 +273,7 @@ impl Lessor {
 
     /// The leases as they are now.
     pub fn view(&self) -> LeaseView {
-        LeaseView { chunks: Arc::clone(&self.chunks), len: self.len }
+        LeaseView { chunks: Arc::clone(&self.chunks), len: self.len, grants: self.grants }
     }
 
     fn insert(&mut self, lease: Lease) {
@@ -272,19 +311,18 @@ impl Lessor {
         }
     }
 
-    fn update(&mut self, id: LeaseId, change: impl FnOnce(&mut Lease)) -> bool {
-        let Some(before) = self.get(id).copied() else { return false };
+    fn update(&mut self, id: LeaseId, change: impl FnOnce(&mut Lease)) {
+        let before = *self.get(id).expect("the caller made sure that it exists");
         let mut after = before;
         change(&mut after);
         if after == before {
-            return true;
+            return;
         }
         let (_, chunk) = Arc::make_mut(&mut self.chunks).range_mut(..=id).next_back().expect("found above");
         let chunk = Arc::make_mut(chunk);
         let position = chunk.binary_search_by_key(&id, |lease| lease.id).expect("found above");
         chunk[position] = after;
         self.hash = self.hash.wrapping_sub(before.hash()).wrapping_add(after.hash());
-        true
     }
 }
 
@@ -303,8 +341,8 @@ fn merge_into_lower(chunks: &mut Chunks, filed_under: LeaseId) {
     }
 }
 
-fn check(lease: &Lease, after: Option<LeaseId>) -> Result<(), BadLeases> {
-    let Lease { id, granted_ttl_secs, remaining_ttl_secs } = *lease;
+fn check(lease: &Lease, after: Option<LeaseId>, grants: u64) -> Result<(), BadLeases> {
+    let Lease { id, grant_number: number, granted_ttl_secs, remaining_ttl_secs } = *lease;
     if id.0 == 0 {
         return Err(BadLeases::ZeroId);
     }
@@ -312,6 +350,9 @@ fn check(lease: &Lease, after: Option<LeaseId>) -> Result<(), BadLeases> {
         && id <= after
     {
         return Err(BadLeases::OutOfOrder { id, after });
+    }
+    if !(1..=grants).contains(&number) {
+        return Err(BadLeases::Number { id, number, grants });
     }
     let is_left_possible = remaining_ttl_secs.is_none_or(|left| (1..=granted_ttl_secs).contains(&left));
     if granted_ttl_secs < 1 || !is_left_possible {

@@ -2,7 +2,7 @@
 //!
 //! A lease has two halves, and they live in two places because they are two kinds of state.
 //!
-//! * **What was granted** is replicated: the id, the TTL, the keys that hang on it, and sometimes how much of the
+//! * **What was granted** is replicated: the id, the number of the grant (an id can be granted again), the TTL, the keys that hang on it, and sometimes how much of the
 //!   TTL was left (`Lessor`, changed by `apply` alone, equal on all members). There is no `Time` in it, since no two
 //!   members have the same clock.
 //! * **When it is due** is the leader's alone (`Deadlines`). A leader that loses its office forgets it; a new one

@@ -2,7 +2,7 @@
 //! Commands stand for applied commands (`grant`, `revoke`, `checkpoint`, `clear`) or for what the leader does.
 
 use super::{Deadlines, Lease, Lessor};
-use crate::ids::LeaseId;
+use crate::ids::{Grant, LeaseId};
 use crate::time::Time;
 use bytes::Bytes;
 use goldenscript::{Command, Context, Runner};
@@ -36,8 +36,8 @@ impl Runner for Script {
         let now = Time::from_ms(self.now_ms);
         let answer = match command.name.as_str() {
             "grant" => match self.lessor.grant(id, number(1)?) {
-                Ok(()) => {
-                    self.deadlines.granted(id, number(1)?, now);
+                Ok(grant) => {
+                    self.deadlines.granted(grant, number(1)?, now);
                     "granted".to_owned()
                 }
                 Err(error) => error.to_string(),
@@ -58,15 +58,16 @@ impl Runner for Script {
                 String::new()
             }
             "keys" => format!("{:?}", self.lessor.keys(id).collect::<Vec<_>>()),
-            "checkpoint" => found(self.lessor.checkpoint(id, number(1)?)),
-            "clear" => found(self.lessor.clear_remaining(id)),
+            "checkpoint" => self.note(id, Some(number(1)?)),
+            "clear" => self.note(id, None),
             "clearing" => {
                 self.deadlines.clearing(id);
                 String::new()
             }
             "leases" => {
                 let mut text = String::new();
-                for Lease { id, granted_ttl_secs, remaining_ttl_secs } in self.lessor.iter() {
+                for Lease { id, grant_number: _, granted_ttl_secs, remaining_ttl_secs } in self.lessor.iter()
+                {
                     writeln!(text, "lease {} ttl={granted_ttl_secs}s left={remaining_ttl_secs:?}", id.0)?;
                 }
                 text
@@ -76,7 +77,8 @@ impl Runner for Script {
                 String::new()
             }
             "refused" => {
-                self.deadlines.refused(id, now);
+                let grant = self.lessor.get(id).map(Lease::grant);
+                self.deadlines.refused(grant.unwrap_or(Grant { lease: id, number: 0 }), now);
                 String::new()
             }
             "demote" => {
@@ -93,11 +95,19 @@ impl Runner for Script {
     }
 }
 
-fn found(was_found: bool) -> String {
-    if was_found { "applied" } else { "no such lease" }.to_owned()
-}
-
 impl Script {
+    /// As `apply` does with what is left of a lease.
+    fn note(&mut self, id: LeaseId, remaining_secs: Option<i64>) -> String {
+        if !self.lessor.contains(id) {
+            return "no such lease".to_owned();
+        }
+        match remaining_secs {
+            Some(secs) => self.lessor.checkpoint(id, secs),
+            None => self.lessor.clear_remaining(id),
+        }
+        "applied".to_owned()
+    }
+
     /// Lets time pass, waking whenever the deadlines ask to be. Checkpoints are applied at once; ends are printed.
     fn after(&mut self, ms: u64) -> Result<String, Box<dyn Error>> {
         let until = self.now_ms + ms;
@@ -105,12 +115,12 @@ impl Script {
         while let Some(at) = self.deadlines.next_at().filter(|at| at.as_ms() <= until) {
             self.now_ms = self.now_ms.max(at.as_ms());
             let now = Time::from_ms(self.now_ms);
-            for id in self.deadlines.take_due(now, 2) {
-                writeln!(text, "{} ms: lease {} is due", self.now_ms, id.0)?;
+            for grant in self.deadlines.take_due(now, 2) {
+                writeln!(text, "{} ms: lease {} is due", self.now_ms, grant.lease.0)?;
             }
-            for (id, left_secs) in self.deadlines.take_checkpoints(now, 2) {
-                writeln!(text, "{} ms: record {left_secs} s left of lease {}", self.now_ms, id.0)?;
-                self.lessor.checkpoint(id, left_secs);
+            for (Grant { lease, .. }, left_secs) in self.deadlines.take_checkpoints(now, 2) {
+                writeln!(text, "{} ms: record {left_secs} s left of lease {}", self.now_ms, lease.0)?;
+                self.note(lease, Some(left_secs));
             }
         }
         self.now_ms = until;
@@ -167,8 +177,11 @@ fn views_and_hash_hold_over_many_leases() {
         assert_eq!(view.len(), leases.len());
     }
     assert!(lessor.iter().map(|lease| lease.id).eq(expected.keys().copied()));
-    let loaded = Lessor::from_leases(lessor.iter().copied()).unwrap();
+    let loaded = Lessor::from_leases(lessor.grants(), lessor.iter().copied()).unwrap();
     assert_eq!((loaded.hash(), loaded.len()), (lessor.hash(), lessor.len()));
+    let newest = lessor.iter().map(|lease| lease.grant_number).max().unwrap();
+    assert!(newest <= lessor.grants());
+    assert!(Lessor::from_leases(newest - 1, lessor.iter().copied()).is_err(), "a grant that was never made");
     let twice = lessor.iter().chain(lessor.iter()).copied();
-    assert!(Lessor::from_leases(twice).is_err());
+    assert!(Lessor::from_leases(lessor.grants(), twice).is_err());
 }

@@ -37,8 +37,8 @@ pub struct PeerMessage {
 pub enum PeerBody {
     /// Raft's own. Never MsgPropose, MsgReadIndex or their like: those are ours, below.
     Raft(RaftMessage),
-    /// Please propose these commands (each as `command::encode` wrote it, with its request id inside). Sent again
-    /// after a change of leader: the window of request ids applies a repeated one once.
+    /// Please propose these commands (each as `command::encode` wrote it, with its id inside). Sent again
+    /// after a change of leader: the window of commands applies a repeated one once.
     Forward(Vec<Bytes>),
     /// Tell me an index that was committed when you got this, confirmed by a quorum.
     ReadIndex {

@@ -2,13 +2,13 @@
 
 use super::{FORMAT_VERSION, MAGIC, SECTION_BYTES_MAX, SnapshotError, section};
 use crate::codec::{DecodeError, Decoder};
+use crate::command_window::CommandWindow;
 use crate::ids::{ClusterId, Incarnation, LeaseId, MemberId};
 use crate::lease::{Lease, Lessor};
 use crate::membership::Member;
 use crate::mvcc::{RecordHeader, RecordRef, Store};
 use crate::raft::SnapshotMeta;
 use crate::request::{Alarm, AlarmKind};
-use crate::request_window::RequestWindow;
 use crate::state::State;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,9 +38,10 @@ struct Header {
     meta: SnapshotMeta,
     revision: i64,
     compacted_revision: i64,
+    lease_grants: u64,
     alarms: BTreeSet<Alarm>,
     members: BTreeMap<MemberId, Member>,
-    window: RequestWindow,
+    window: CommandWindow,
 }
 
 #[derive(Debug)]
@@ -92,7 +93,8 @@ impl Reader {
         }
         let mvcc =
             Store::from_records(header.revision, header.compacted_revision, self.records).map_err(fail)?;
-        let mut leases = Lessor::from_leases(self.leases).map_err(|error| fail(error.to_string()))?;
+        let mut leases =
+            Lessor::from_leases(header.lease_grants, self.leases).map_err(|error| fail(error.to_string()))?;
         attach_keys(&mvcc, &mut leases).map_err(fail)?;
         let state = State {
             cluster: header.cluster,
@@ -182,9 +184,10 @@ fn read_header(mut from: Decoder) -> Result<Header, DecodeError> {
         meta: SnapshotMeta { index, term, voters, learners },
         revision: from.i64("revision")?,
         compacted_revision: from.i64("compacted revision")?,
+        lease_grants: from.u64("lease grants")?,
         alarms: read_alarms(&mut from)?,
         members: read_members(&mut from)?,
-        window: RequestWindow::decode(&mut from)?,
+        window: CommandWindow::decode(&mut from)?,
     };
     from.finish("header")?;
     Ok(header)
@@ -234,10 +237,12 @@ fn read_urls(from: &mut Decoder) -> Result<Vec<String>, DecodeError> {
 fn read_leases(mut from: Decoder, leases: &mut Vec<Lease>) -> Result<(), DecodeError> {
     while from.remaining() > 0 {
         let id = LeaseId(from.i64("lease id")?);
+        let grant_number = from.u64("number of the grant")?;
         let granted_ttl_secs = from.i64("lease ttl")?;
         let is_noted = from.bool("remaining time noted")?;
         let remaining = from.i64("remaining time")?;
-        leases.push(Lease { id, granted_ttl_secs, remaining_ttl_secs: is_noted.then_some(remaining) });
+        let remaining_ttl_secs = is_noted.then_some(remaining);
+        leases.push(Lease { id, grant_number, granted_ttl_secs, remaining_ttl_secs });
     }
     Ok(())
 }

@@ -2,8 +2,9 @@
 
 use super::{Reader, Writer};
 use crate::command::{Caller, Command, Proposal};
-use crate::ids::{Incarnation, MemberId, RequestId};
+use crate::ids::{CommandId, Grant, Incarnation, MemberId};
 use crate::key_range::KeyRange;
+use crate::lease::Lease;
 use crate::membership::{InitialCluster, MemberAttributes};
 use crate::raft::SnapshotMeta;
 use crate::random::Random;
@@ -25,7 +26,7 @@ fn apply(state: &mut State, commands: impl IntoIterator<Item = Command>) {
     for command in commands {
         let index = state.applied().0 + 1;
         state.begin_entry(index, 2);
-        let id = RequestId { member: MemberId(1), boot: 1, counter: index };
+        let id = CommandId { member: MemberId(1), boot: 1, number: index };
         let applied = state.apply(&Proposal { id, caller: Caller::Anonymous, command });
         applied.expect("a new request").outcome.expect("nothing to refuse");
     }
@@ -64,7 +65,7 @@ fn small() -> State {
         [
             Command::LeaseGrant { id: LeaseId(5), ttl_secs: 60 },
             Command::LeaseGrant { id: LeaseId(-6), ttl_secs: 70 },
-            Command::LeaseRemaining(vec![(LeaseId(5), Some(33))]),
+            Command::LeaseRemaining(vec![(Grant { lease: LeaseId(5), number: 1 }, Some(33))]),
             put("a", b"1".to_vec(), 0),
             put("a", b"2".to_vec(), 5),
             put("b", Vec::new(), 5),
@@ -179,7 +180,7 @@ fn what_is_read_goes_on_like_what_was_written() {
     let mut original = large(3);
     let (_, mut copy) = read(&write(&original), 5000).expect("what was written is read");
     for state in [&mut original, &mut copy] {
-        let revoke = Command::LeaseExpire((1..200).map(LeaseId).collect());
+        let revoke = Command::LeaseExpire(state.leases.iter().take(199).map(Lease::grant).collect());
         let revision = state.store().revision();
         apply(
             state,
@@ -249,7 +250,7 @@ fn every_truncation_is_an_error() {
 #[test]
 fn every_flipped_bit_is_an_error() {
     let mut bytes = write(&small());
-    // Most of it are windows of request ids, all alike: every bit of the rest, and a sample of those.
+    // Most of it are windows of commands, all alike: every bit of the rest, and a sample of those.
     for at in (0..bytes.len()).filter(|at| *at < 500 || at % 101 == 0) {
         for bit in 0..8 {
             bytes[at] ^= 1 << bit;

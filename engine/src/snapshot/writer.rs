@@ -101,6 +101,7 @@ impl Writer {
         }
         payload.put_i64_field(self.state.mvcc.revision());
         payload.put_i64_field(self.state.mvcc.compacted_revision());
+        payload.put_u64_field(self.state.leases.grants());
         put_alarms(&mut payload, &self.state.alarms);
         put_members(&mut payload, &self.state.members);
         self.state.window.encode(&mut payload);
@@ -112,6 +113,7 @@ impl Writer {
         let mut payload = Vec::new();
         for lease in self.state.leases.iter_after(self.last_lease) {
             payload.put_i64_field(lease.id.0);
+            payload.put_u64_field(lease.grant_number);
             payload.put_i64_field(lease.granted_ttl_secs);
             payload.put_bool_field(lease.remaining_ttl_secs.is_some());
             payload.put_i64_field(lease.remaining_ttl_secs.unwrap_or(0));

@@ -1,39 +1,39 @@
-//! Which requests have been applied: a command that was forwarded twice is applied once.
+//! Which commands have been applied: a command that was forwarded twice is applied once.
 //!
 //! A follower sends a command again when it hears no more of it, so the log can hold it twice. Its id says which
-//! member received it, in which life, and a counter that only goes up; for each member the counters of its present
+//! member made it, in which life, and a number that only goes up; for each member the numbers of its present
 //! life are remembered in a window that ends at the highest one seen. Below the window everything counts as applied:
 //! a command that comes so late is dropped, and its client was told long before that the outcome is unknown.
 
 use crate::codec::{DecodeError, Decoder, Encode};
-use crate::ids::{MemberId, RequestId};
+use crate::ids::{CommandId, MemberId};
 use std::collections::BTreeMap;
 
-/// Counters remembered for each member: 8 KiB. At 20,000 requests a second through one member it reaches three
+/// Numbers remembered for each member: 8 KiB. At 20,000 commands a second through one member it reaches three
 /// seconds back; a forward is repeated after one election timeout.
 const WINDOW: u64 = 65_536;
 const WORDS: usize = (WINDOW / 64) as usize;
 
 /// The windows of all members. Replicated: a member that differs in it would apply what others drop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RequestWindow {
+pub(crate) struct CommandWindow {
     by_member: BTreeMap<MemberId, MemberWindow>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct MemberWindow {
     boot: u32,
-    /// The highest counter seen.
+    /// The highest number seen.
     highest: u64,
-    /// Bit `counter % WINDOW` of each counter in `highest - WINDOW + 1 ..= highest` that was applied.
+    /// Bit `number % WINDOW` of each number in `highest - WINDOW + 1 ..= highest` that was applied.
     applied: Box<[u64; WORDS]>,
 }
 
-impl RequestWindow {
-    /// Whether the command with this id is to be applied; if so, remembers that it was. Counter 0 is what members
+impl CommandWindow {
+    /// Whether the command with this id is to be applied; if so, remembers that it was. Number 0 is what members
     /// propose of their own accord, harmless when repeated.
-    pub(crate) fn admit(&mut self, id: RequestId) -> bool {
-        if id.counter == 0 {
+    pub(crate) fn admit(&mut self, id: CommandId) -> bool {
+        if id.number == 0 {
             return true;
         }
         let window = self.by_member.entry(id.member).or_insert_with(|| MemberWindow::new(id.boot));
@@ -43,7 +43,7 @@ impl RequestWindow {
         if id.boot > window.boot {
             *window = MemberWindow::new(id.boot);
         }
-        window.admit(id.counter)
+        window.admit(id.number)
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
@@ -58,19 +58,19 @@ impl RequestWindow {
         }
     }
 
-    pub(crate) fn decode(from: &mut Decoder) -> Result<RequestWindow, DecodeError> {
-        let count = from.count("request windows", 20 + WORDS * 8)?;
+    pub(crate) fn decode(from: &mut Decoder) -> Result<CommandWindow, DecodeError> {
+        let count = from.count("command windows", 20 + WORDS * 8)?;
         let mut by_member = BTreeMap::new();
         for _ in 0..count {
             let member = MemberId(from.u64("window member")?);
             let mut window = MemberWindow::new(from.u32("window boot")?);
-            window.highest = from.u64("window highest counter")?;
+            window.highest = from.u64("window highest number")?;
             for word in window.applied.iter_mut() {
                 *word = from.u64("window bits")?;
             }
             by_member.insert(member, window);
         }
-        Ok(RequestWindow { by_member })
+        Ok(CommandWindow { by_member })
     }
 }
 
@@ -79,34 +79,34 @@ impl MemberWindow {
         MemberWindow { boot, highest: 0, applied: Box::new([0; WORDS]) }
     }
 
-    fn admit(&mut self, counter: u64) -> bool {
-        if counter > self.highest {
-            self.advance_to(counter);
-        } else if counter + WINDOW <= self.highest {
+    fn admit(&mut self, number: u64) -> bool {
+        if number > self.highest {
+            self.advance_to(number);
+        } else if number + WINDOW <= self.highest {
             return false;
         }
-        let (word, bit) = position(counter);
+        let (word, bit) = position(number);
         let is_new = self.applied[word] & bit == 0;
         self.applied[word] |= bit;
         is_new
     }
 
-    /// Forgets the counters that fall out of the window when it ends at `counter`.
-    fn advance_to(&mut self, counter: u64) {
-        if counter - self.highest >= WINDOW {
+    /// Forgets the numbers that fall out of the window when it ends at `number`.
+    fn advance_to(&mut self, number: u64) {
+        if number - self.highest >= WINDOW {
             self.applied.fill(0);
         } else {
-            for passed in self.highest + 1..=counter {
+            for passed in self.highest + 1..=number {
                 let (word, bit) = position(passed);
                 self.applied[word] &= !bit;
             }
         }
-        self.highest = counter;
+        self.highest = number;
     }
 }
 
-fn position(counter: u64) -> (usize, u64) {
-    let place = counter % WINDOW;
+fn position(number: u64) -> (usize, u64) {
+    let place = number % WINDOW;
     (usize::try_from(place / 64).expect("below WORDS"), 1 << (place % 64))
 }
 
@@ -114,22 +114,22 @@ fn position(counter: u64) -> (usize, u64) {
 mod tests {
     use super::*;
 
-    fn id(boot: u32, counter: u64) -> RequestId {
-        RequestId { member: MemberId(1), boot, counter }
+    fn id(boot: u32, number: u64) -> CommandId {
+        CommandId { member: MemberId(1), boot, number }
     }
 
     #[test]
-    fn a_repeated_request_is_admitted_once_in_whatever_order() {
-        let mut window = RequestWindow::default();
-        for counter in [3, 1, 2, 70_000, 69_999, 4_465] {
-            assert!(window.admit(id(1, counter)), "{counter} is new");
-            assert!(!window.admit(id(1, counter)), "{counter} is repeated");
+    fn a_repeated_command_is_admitted_once_in_whatever_order() {
+        let mut window = CommandWindow::default();
+        for number in [3, 1, 2, 70_000, 69_999, 4_465] {
+            assert!(window.admit(id(1, number)), "{number} is new");
+            assert!(!window.admit(id(1, number)), "{number} is repeated");
         }
     }
 
     #[test]
     fn what_fell_out_of_the_window_counts_as_applied() {
-        let mut window = RequestWindow::default();
+        let mut window = CommandWindow::default();
         assert!(window.admit(id(1, WINDOW + 10)));
         assert!(!window.admit(id(1, 10)));
         assert!(window.admit(id(1, 11)));
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_new_boot_forgets_the_old_one_and_refuses_its_stragglers() {
-        let mut window = RequestWindow::default();
+        let mut window = CommandWindow::default();
         assert!(window.admit(id(1, 5)));
         assert!(window.admit(id(2, 5)));
         assert!(!window.admit(id(1, 6)));
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_far_jump_forgets_everything_below() {
-        let mut window = RequestWindow::default();
+        let mut window = CommandWindow::default();
         assert!(window.admit(id(1, 1)));
         assert!(window.admit(id(1, 1 + 3 * WINDOW)));
         assert!(!window.admit(id(1, 1)));
@@ -154,12 +154,12 @@ mod tests {
 
     #[test]
     fn it_survives_its_encoding() {
-        let mut window = RequestWindow::default();
-        for counter in [1, 2, 64, 65_535, 65_536, 100_000] {
-            window.admit(id(3, counter));
+        let mut window = CommandWindow::default();
+        for number in [1, 2, 64, 65_535, 65_536, 100_000] {
+            window.admit(id(3, number));
         }
         let mut out = Vec::new();
         window.encode(&mut out);
-        assert_eq!(RequestWindow::decode(&mut Decoder::new(out.into())), Ok(window));
+        assert_eq!(CommandWindow::decode(&mut Decoder::new(out.into())), Ok(window));
     }
 }
