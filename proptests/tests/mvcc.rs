@@ -30,7 +30,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn found(store: &Store, range: &KeyRange, revision: i64) -> Vec<KeyValue> {
     let request = RangeRequest { revision, ..RangeRequest::of(range.clone()) };
-    let response = store.range(&request).unwrap();
+    let response = store.range(&request).expect("the revision asked for is readable");
     assert_eq!(response.count, response.kvs.len() as u64, "without a limit all are counted and told");
     let plain = response.kvs.iter().map(|record| KeyValue {
         key: Bytes::copy_from_slice(record.key()),

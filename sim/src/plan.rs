@@ -106,11 +106,14 @@ impl Rates {
     }
 }
 
+/// One fault of a class, for a cluster of so many members.
+type DrawFault = fn(&mut Stream, usize) -> Fault;
+
 impl Plan {
     /// A plan for so many members.
     pub fn draw(members: usize, rates: &Rates, stream: &mut Stream) -> Plan {
         let Rates { kills, kills_at_operation, kills_of_all, stops, pauses, cuts, clocks } = *rates;
-        let classes: [(u64, fn(&mut Stream, usize) -> Fault); 7] = [
+        let classes: [(u64, DrawFault); 7] = [
             (kills, kill),
             (kills_at_operation, kill_at_operation),
             (kills_of_all, |stream, _| Fault::KillAll { down: down(stream) }),

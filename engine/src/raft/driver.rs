@@ -1,7 +1,7 @@
 //! Drives raft-rs: messages, ticks and persisted writes in; messages, records and committed entries out.
 //!
 //! raft-rs 0.7.0 knows the algorithm and leaves a list of duties to its caller; this room is that list. One
-//! [`Driver`] owns one `RawNode` over the in-memory [`LogStore`]. The engine calls any number of methods and then
+//! [`Driver`] owns one `RawNode` over the in-memory `LogStore`. The engine calls any number of methods and then
 //! [`Driver::take_output`] once, which runs raft's `Ready` loop dry:
 //!
 //! ```text
