@@ -39,7 +39,7 @@ impl Driver {
             self.kept.0.clear();
         }
         loop {
-            let needed = self.kept.0.iter().map(|(member, _)| (self.has(*member), *member)).min();
+            let needed = self.kept.0.keys().map(|member| (self.has(*member), *member)).min();
             let index_max = needed.map_or(applied, |(has, _)| applied.min(has));
             let log = self.raw.mut_store();
             log.truncate(self.log_bytes_max, index_max);
