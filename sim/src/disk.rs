@@ -20,12 +20,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+/// No sync takes longer. Well beyond any election timeout, and well within the time that members have to come to rest.
+const LONGEST_SYNC: Duration = Duration::from_secs(5);
+
 /// How a disk behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct DiskProfile {
     /// How long a sync usually takes; zero for at once.
     pub sync: Duration,
-    /// Syncs that take up to 100 times as long, in a million.
+    /// Syncs that take up to 100 times as long, or `LONGEST_SYNC`, in a million.
     pub slow_syncs_per_million: u32,
 }
 
@@ -142,7 +145,8 @@ impl State {
         }
         let usual = self.stream.delay(sync);
         if self.stream.happens(slow_syncs_per_million) {
-            return usual * u32::try_from(self.stream.within(10..100)).expect("below 100");
+            let slow = usual * u32::try_from(self.stream.within(10..100)).expect("below 100");
+            return slow.min(LONGEST_SYNC);
         }
         usual
     }

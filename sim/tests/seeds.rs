@@ -22,6 +22,17 @@ fn a_cluster_keeps_its_promises() {
     all_pass(0..40);
 }
 
+/// Seeds that broke a promise once, each with what it found.
+#[test]
+fn what_was_mended_stays_mended() {
+    for (seed, found) in [
+        (1220, "a log whose removed segments ended with entries that were replaced was refused"),
+        (1477, "the same, after a snapshot of the leader's"),
+    ] {
+        assert!(passes(seed).events > 0, "{found}");
+    }
+}
+
 #[test]
 fn a_seed_is_the_same_run_every_time() {
     for seed in 100..104 {

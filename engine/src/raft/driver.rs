@@ -22,11 +22,13 @@
 //! Deliberately absent: raft-rs's forwarding of proposals and reads (they duplicate and get lost: the engine has
 //! requests of its own), `request_snapshot`, lease reads, changes of membership.
 
+mod kept;
 mod output;
 mod standing;
 
 pub use output::{Output, PersistRequest};
 
+use self::kept::Kept;
 use self::output::InFlight;
 use super::convert::{entry_into_raft, message_into_raft};
 use super::log::LogStore;
@@ -68,6 +70,7 @@ pub struct Driver {
     heartbeat_interval_ms: u64,
     election_ticks: usize,
     log_bytes_max: usize,
+    kept: Kept,
     next_tick_at: Time,
     /// In order of id.
     in_flight: VecDeque<InFlight>,
@@ -149,6 +152,7 @@ impl Driver {
             heartbeat_interval_ms: config.heartbeat_interval_ms,
             election_ticks: config.election_ticks(),
             log_bytes_max: config.log_bytes_max,
+            kept: Kept::default(),
             next_tick_at: now.plus_ms(config.heartbeat_interval_ms),
             in_flight: VecDeque::new(),
             last_persist: PersistId(0),
@@ -252,6 +256,7 @@ impl Driver {
         }
         let result = self.raw.step(message_into_raft(from, self.me, message));
         self.note_role();
+        self.truncate_what_was_kept();
         result.map_err(|_| StepRefused::NotAMember { kind, from })
     }
 
@@ -320,6 +325,9 @@ impl Driver {
         if self.is_leader() {
             let status = if delivered { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
             self.raw.report_snapshot(to.0, status);
+            if !delivered {
+                self.kept.give_up(to);
+            }
         }
     }
 
@@ -362,12 +370,6 @@ impl Driver {
             self.raw.advance_apply_to(index);
             self.truncate();
         }
-    }
-
-    /// Only what is applied and persisted may leave the log in memory.
-    fn truncate(&mut self) {
-        let applied = self.raw.raft.raft_log.applied;
-        self.raw.mut_store().truncate(self.log_bytes_max, applied);
     }
 }
 

@@ -3,7 +3,8 @@
 //! The write-ahead log is only written while a member runs; whatever raft asks of its `Storage` is answered from
 //! here. An entry is here from the moment raft hands it out, before it is persisted: raft counts persisted entries
 //! itself (`on_persist_ready`). At the front, entries that are applied and persisted go when the log outgrows its
-//! bound; a follower that needed them gets a snapshot.
+//! bound; a follower that needed them gets a snapshot. What comes after a snapshot under way is kept longer
+//! (`driver/kept.rs`).
 //!
 //! ```text
 //!   base (index, term)   entries: base + 1 ..= last
@@ -56,6 +57,11 @@ impl LogStore {
 
     pub(super) fn last(&self) -> u64 {
         self.base.0 + self.entries.len() as u64
+    }
+
+    /// What the entries kept occupy.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The term at `index`; `None` outside of `base ..= last`.

@@ -41,15 +41,13 @@ pub enum ReplayError {
         /// The one found.
         found: u64,
     },
-    /// An entry replaces one that is committed, or one before the log's beginning.
-    #[error("entry {found} replaces one that is committed (up to {commit}) or not in the log (from {first})")]
+    /// An entry replaces one that is committed.
+    #[error("entry {found} replaces one that is committed (up to {commit})")]
     Overwrites {
         /// The one found.
         found: u64,
         /// As the hard state before it says.
         commit: u64,
-        /// The first entry known.
-        first: u64,
     },
     /// Terms only go up, in a log and in the hard state.
     #[error("{what} went back from term {before} to {found}")]
@@ -104,7 +102,9 @@ pub enum ReplayError {
 pub struct LogReplay {
     has_begun: bool,
     tail: LogTail,
-    /// What the first of `entries` follows.
+    /// The last entry before the first segment read: the newest snapshot covers all up to it, or files are missing.
+    removed: u64,
+    /// What the first of `entries` follows. Its term is 0 where it was only in segments that are removed.
     base: (u64, u64),
     entries: Vec<LogEntry>,
 }
@@ -132,6 +132,7 @@ impl LogReplay {
             self.has_begun = true;
             self.tail = header.tail;
             self.base = (header.tail.last_index, header.tail.last_term);
+            self.removed = header.tail.last_index;
         }
         Ok(())
     }
@@ -153,6 +154,10 @@ impl LogReplay {
         match record {
             LogRecord::Append { entries, .. } => {
                 if let Some(first) = entries.first() {
+                    if first.index <= self.base.0 {
+                        // A new leader replaced what the removed segments ended with and nobody had committed.
+                        self.base = (first.index - 1, 0);
+                    }
                     let kept =
                         usize::try_from(first.index - self.base.0 - 1).expect("within the entries kept");
                     self.entries.truncate(kept);
@@ -170,9 +175,8 @@ impl LogReplay {
     fn check_entries(&self, entries: &[LogEntry]) -> Result<(), ReplayError> {
         let Some(first) = entries.first() else { return Ok(()) };
         let commit = self.tail.hard_state.commit;
-        if first.index <= commit || first.index <= self.base.0 {
-            let (found, first) = (first.index, self.base.0 + 1);
-            return Err(ReplayError::Overwrites { found, commit, first });
+        if first.index <= commit {
+            return Err(ReplayError::Overwrites { found: first.index, commit });
         }
         if first.index > self.tail.last_index + 1 {
             return Err(ReplayError::Gap { last: self.tail.last_index, found: first.index });
@@ -223,8 +227,9 @@ impl LogReplay {
     /// The snapshot is older than the log's beginning, or contradicts a committed entry.
     pub fn finish(self, snapshot: &SnapshotMeta) -> Result<RecoveredLog, ReplayError> {
         let found = self.tail.hard_state;
-        if snapshot.index < self.base.0 {
-            return Err(ReplayError::MissingEntries { snapshot: snapshot.index, base: self.base.0 });
+        let base = self.base.0.max(self.removed);
+        if snapshot.index < base {
+            return Err(ReplayError::MissingEntries { snapshot: snapshot.index, base });
         }
         let hard_state = HardState { commit: found.commit.max(snapshot.index), ..found };
         let entries = match self.term_at(snapshot.index) {

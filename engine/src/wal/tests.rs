@@ -234,3 +234,24 @@ fn a_segment_continues_the_one_before_it() {
     late.push(append(None, &[(4, 2)])).unwrap();
     assert_eq!(late.finish(&meta(3, 2)), recovered(hard_state(2, 3), &[(4, 2)]));
 }
+
+/// The snapshot covered entry 3 of term 2 when the segment with it went; in the next one a new leader replaced it.
+#[test]
+fn a_removed_segment_may_end_with_entries_that_were_replaced() {
+    let tail = LogTail { hard_state: hard_state(2, 1), last_index: 3, last_term: 2 };
+    let after = |records: &[LogRecord]| {
+        let mut late = LogReplay::new();
+        late.begin_segment(&header(tail)).unwrap();
+        records.iter().try_for_each(|record| late.push(record.clone())).map(|()| late)
+    };
+    let replaced = append(Some((3, 1)), &[(2, 3), (3, 3), (4, 3)]);
+    let found = after(std::slice::from_ref(&replaced)).unwrap();
+    assert_eq!(found.clone().finish(&meta(3, 3)), recovered(hard_state(3, 3), &[(4, 3)]));
+    assert_eq!(found.clone().finish(&meta(4, 3)), recovered(hard_state(3, 4), &[]));
+    let missing = Err(ReplayError::MissingEntries { snapshot: 2, base: 3 });
+    assert_eq!(found.finish(&meta(2, 3)), missing, "only a later snapshot lets a segment go");
+    let again = [replaced, append(Some((4, 1)), &[(2, 4)]), append(None, &[(3, 4)])];
+    assert_eq!(after(&again).unwrap().finish(&meta(3, 4)), recovered(hard_state(4, 3), &[]));
+    let committed = after(&[append(None, &[(1, 3)])]).unwrap_err();
+    assert_eq!(committed, ReplayError::Overwrites { found: 1, commit: 1 });
+}

@@ -106,6 +106,9 @@ impl Driver {
         for message in &messages {
             let message = message_from_raft(message);
             if message.1.kind == RaftMessageKind::Snapshot {
+                if let (to, RaftMessage { snapshot: Some(meta), .. }) = &message {
+                    self.kept.keep_after(meta.index, *to);
+                }
                 output.snapshots_to_send.push(message);
             } else if must_wait {
                 write.then_send.push(message);
