@@ -10,13 +10,13 @@ fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut dirs = vec![root.clone()];
     while let Some(dir) = dirs.pop() {
-        for entry in std::fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
+        for entry in std::fs::read_dir(dir).expect("a folder of sources") {
+            let path = entry.expect("an entry of it").path();
             if path.is_dir() {
                 dirs.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).unwrap();
-                found.push((path.strip_prefix(&root).unwrap().to_owned(), text));
+                let text = std::fs::read_to_string(&path).expect("a source file");
+                found.push((path.strip_prefix(&root).expect("below the root").to_owned(), text));
             }
         }
     }
