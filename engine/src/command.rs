@@ -14,7 +14,9 @@ use crate::ids::{CommandId, Grant, LeaseId};
 use crate::membership::MemberAttributes;
 use crate::request::{Alarm, DeleteRangeRequest, PutRequest, Txn};
 
+pub(crate) use decode::decode_alarm;
 pub use decode::{decode, decode_entry};
+pub(crate) use encode::put_alarm;
 pub use encode::{EntryBuilder, encode};
 
 /// The first byte of every entry. Another value is an entry of a later release, which this one must not guess at.

@@ -87,38 +87,3 @@ pub struct WatchEffects {
     /// In order within each stream.
     pub outputs: Vec<(StreamId, WatchOutput)>,
 }
-
-impl Effects {
-    /// Whether there is nothing to do but wait.
-    pub fn is_empty(&self) -> bool {
-        let Effects {
-            send,
-            persist,
-            replies,
-            reads,
-            watch,
-            checkpoint,
-            send_snapshots,
-            refused,
-            applied,
-            leadership_settled,
-            wake_at: _,
-        } = self;
-        send.is_empty()
-            && persist.is_none()
-            && replies.is_empty()
-            && reads.is_empty()
-            && watch.outputs.is_empty()
-            && checkpoint.is_none()
-            && send_snapshots.is_empty()
-            && refused.is_empty()
-            && applied.is_empty()
-            && !leadership_settled
-    }
-
-    /// The members that `send` and `then_send` address.
-    pub fn addressees(&self) -> impl Iterator<Item = MemberId> + '_ {
-        let then = self.persist.iter().flat_map(|persist| persist.then_send.iter());
-        self.send.iter().chain(then).map(|message| message.to)
-    }
-}

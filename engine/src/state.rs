@@ -4,7 +4,7 @@
 //! the same state. A refusal is part of the outcome and the same everywhere; there is no third way out but a panic.
 
 use crate::codec::Encode;
-use crate::command::{Command, Proposal};
+use crate::command::{Command, Proposal, put_alarm};
 use crate::command_window::CommandWindow;
 use crate::ids::{ClusterId, Grant, LeaseId, MemberId};
 use crate::key_range::KeyRange;
@@ -327,11 +327,7 @@ fn puts(txn: &Txn) -> bool {
 pub(crate) fn put_alarms(out: &mut Vec<u8>, alarms: &BTreeSet<Alarm>) {
     out.put_u32_field(u32::try_from(alarms.len()).expect("a few alarms"));
     for alarm in alarms {
-        out.put_u8_field(match alarm.kind {
-            AlarmKind::NoSpace => 1,
-            AlarmKind::Corrupt => 2,
-        });
-        out.put_u64_field(alarm.member.0);
+        put_alarm(out, *alarm);
     }
 }
 

@@ -104,7 +104,8 @@ fn decode_attributes(from: &mut Decoder) -> Result<MemberAttributes, DecodeError
     Ok(MemberAttributes { id, name, client_urls: client_urls?, incarnation })
 }
 
-fn decode_alarm(from: &mut Decoder) -> Result<Alarm, DecodeError> {
+/// An alarm, in a command as in a snapshot.
+pub(crate) fn decode_alarm(from: &mut Decoder) -> Result<Alarm, DecodeError> {
     let kind = match from.u8("alarm kind")? {
         1 => AlarmKind::NoSpace,
         2 => AlarmKind::Corrupt,

@@ -155,7 +155,8 @@ fn put_granted(out: &mut BytesMut, grant: Grant) {
     out.put_u64_field(grant.number);
 }
 
-fn put_alarm(out: &mut BytesMut, alarm: Alarm) {
+/// An alarm, in a command as in a snapshot.
+pub(crate) fn put_alarm(out: &mut impl Encode, alarm: Alarm) {
     out.put_u8_field(match alarm.kind {
         AlarmKind::NoSpace => 1,
         AlarmKind::Corrupt => 2,

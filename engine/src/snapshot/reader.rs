@@ -2,13 +2,14 @@
 
 use super::{FORMAT_VERSION, MAGIC, SECTION_BYTES_MAX, SnapshotError, section};
 use crate::codec::{DecodeError, Decoder};
+use crate::command::decode_alarm;
 use crate::command_window::CommandWindow;
 use crate::ids::{ClusterId, Incarnation, LeaseId, MemberId};
 use crate::lease::{Lease, Lessor};
 use crate::membership::Member;
 use crate::mvcc::{RecordHeader, RecordRef, Store};
 use crate::raft::SnapshotMeta;
-use crate::request::{Alarm, AlarmKind};
+use crate::request::Alarm;
 use crate::state::State;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -200,16 +201,7 @@ fn read_member_ids(from: &mut Decoder) -> Result<Vec<MemberId>, DecodeError> {
 
 fn read_alarms(from: &mut Decoder) -> Result<BTreeSet<Alarm>, DecodeError> {
     let count = from.count("alarms", 9)?;
-    let mut alarms = BTreeSet::new();
-    for _ in 0..count {
-        let kind = match from.u8("alarm kind")? {
-            1 => AlarmKind::NoSpace,
-            2 => AlarmKind::Corrupt,
-            other => return Err(from.error("alarm kind", format!("unknown kind {other}"))),
-        };
-        alarms.insert(Alarm { kind, member: MemberId(from.u64("alarm member")?) });
-    }
-    Ok(alarms)
+    (0..count).map(|_| decode_alarm(from)).collect()
 }
 
 fn read_members(from: &mut Decoder) -> Result<BTreeMap<MemberId, Member>, DecodeError> {
