@@ -11,6 +11,7 @@
 #   DIR=.              where data directories are made: a real disk, never tmpfs, since every put waits for it
 #   MEMBERS="1 3"      sizes of cluster
 #   CLIENTS="1 64 512" clients at once
+#   RATE_ROUNDS=5      rounds of the fixed rate (half of the slower one's best), whose p99 is compared
 #   KEYS=100000        keys in the key space; LARGE=1000000 those of the one-member list, count and memory (0: none)
 set -euo pipefail
 
@@ -33,7 +34,7 @@ trap 'stop; rm -rf "$work"' EXIT
 connections_for() { case $1 in 1) echo 1 ;; 64) echo 8 ;; *) echo $((($1 + 7) / 8)) ;; esac; }
 ports=(23790 23791 23792) peer_ports=(23890 23891 23892)
 
-# start SERVER MEMBERS: sets pids and endpoints; the data directories are new.
+# start SERVER MEMBERS [kept]: sets pids and endpoints; the data directories are new, or as the last start left them.
 start() {
     local server=$1 count=$2 n cluster="" log
     endpoints="" pids=()
@@ -41,7 +42,7 @@ start() {
     for ((n = 0; n < count; n++)); do
         local client=http://127.0.0.1:${ports[n]} between=http://127.0.0.1:${peer_ports[n]}
         log=$work/$server-$n.log
-        rm -rf "$work/$server-$n"
+        [ "${3:-}" = kept ] || rm -rf "$work/$server-$n"
         case $server in
             echo) "$echo_server" "127.0.0.1:${ports[n]}" >"$log" 2>&1 & ;;
             etcd) "$peer" --name "m$n" --data-dir "$work/$server-$n" --client-url "$client" --peer-url "$between" \
@@ -55,10 +56,10 @@ start() {
         endpoints+=${endpoints:+,}$client
     done
     for ((n = 0; n < count; n++)); do
-        for _ in $(seq 300); do
+        for _ in $(seq 3000); do
             grep -q 'ready' "$work/$server-$n.log" && continue 2
             kill -0 "${pids[n]}" || break
-            sleep 0.1
+            sleep 0.01
         done
         echo "$server does not start:" >&2; cat "$work/$server-$n.log" >&2; exit 1
     done
@@ -84,15 +85,44 @@ round() {
     for n in $clients; do measure "$server" "$count" "$n" "$keys" put get sget txn; done
     measure "$server" "$count" 64 "$keys" list count keepalive
     measure "$server" "$count" 10 "$keys" watch --watchers 200 --rate 100
-    # The same rate for all, for p99: RATE should be half of the slower one's best.
-    measure "$server" "$count" 512 "$keys" put get --rate "${RATE:-5000}"
     stop
 }
 
+# best_of_slower MEMBERS WORKLOAD: the highest rate that the slower server reached in any round so far.
+best_of_slower() {
+    awk -v members="$1" -v workload="$2" '
+    function field(name,   at, rest) {
+        at = index($0, "\"" name "\":"); rest = substr($0, at + length(name) + 3); gsub(/^"/, "", rest); sub(/[",}].*/, "", rest)
+        return rest
+    }
+    $1 == members && field("workload") == workload && field("label") != "echo" && field("rate") + 0 == 0 {
+        if (field("ops_per_s") + 0 > best[field("label")]) best[field("label")] = field("ops_per_s") + 0
+    }
+    END { for (label in best) if (!slower || best[label] < slower) slower = best[label]; print int(slower) }' "$results"
+}
+
+# For the tail: the same rate for all, half of the slower one's best.
+fixed_rate_round() {
+    local workload rate
+    start "$1" "$2"
+    measure "$1" "$2" 64 "$keys" fill
+    for workload in put get; do
+        rate=$(best_of_slower "$2" "$workload")
+        measure "$1" "$2" 512 "$keys" "$workload" --rate $((rate / 200 * 100))
+    done
+    stop
+}
+
+# The one-member store of many keys: what it holds, what a page and a count of it cost, how long it takes to come back.
 large_round() {
     start "$1" 1
     measure "$1" 1 64 "$large" fill
     measure "$1" 1 1 "$large" list count get
+    stop
+    local before; before=$(date +%s%N)
+    start "$1" 1 kept
+    echo "1 $large {\"label\":\"$1\",\"workload\":\"restart\",\"clients\":0,\"rate\":0,\"p50_ms\":$((($(date +%s%N) - before) / 1000000))}" |
+        tee -a "$results" >&2
     stop
 }
 
@@ -148,5 +178,10 @@ for ((r = 1; r <= rounds; r++)); do
     if [ "$large" -gt 0 ] && [ "$r" -le 3 ]; then
         for server in $servers; do [ "$server" = echo ] || large_round "$server"; done
     fi
+done
+for ((r = 1; r <= ${RATE_ROUNDS:-5}; r++)); do
+    for count in $members; do
+        for server in $servers; do [ "$server" = echo ] || fixed_rate_round "$server" "$count"; done
+    done
 done
 table
