@@ -1,31 +1,26 @@
 //! One seed, from an empty cluster through its troubles to the verdict.
 
+use crate::case::Case;
 use crate::check::no_lost_write::{Chronicle, Keys};
 use crate::check::{linearizable, no_lost_write};
 use crate::cluster::Cluster;
 use crate::history::{History, Outcome, Version};
 use crate::nemesis;
-use crate::random::Seed;
 use crate::swarm::Swarm;
 use crate::trace::Trace;
 use crate::workload::registers::Client;
 use bytes::Bytes;
 use detcd_engine::key_range::KeyRange;
 use detcd_engine::request::{RangeRequest, Request, Response};
-use madsim::runtime::Runtime;
 use madsim::task::JoinHandle;
 use madsim::time::sleep;
 use server_sim::member::MemberHandle;
-use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Once all is whole, every client is answered within so many election timeouts and so much besides.
 const RECOVERY: (u32, Duration) = (20, Duration::from_secs(15));
-/// A run that simulates so much hangs.
-const LONGEST: Duration = Duration::from_secs(600);
 /// Of the members that are not read whole, every so many-th revision is.
 const SAMPLE: usize = 16;
 
@@ -50,58 +45,12 @@ pub struct Report {
     pub frames: u64,
 }
 
-/// A broken promise.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// Of which seed.
-    pub seed: u64,
-    /// Which, and how.
-    pub promise: String,
-    /// What happened last.
-    pub last: Vec<String>,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {} failed. The last that happened:", self.seed)?;
-        for event in &self.last {
-            writeln!(f, "  {event}")?;
-        }
-        writeln!(f, "{}", self.promise)?;
-        write!(f, "replay: cargo run --release -p detcd-sim -- run {}", self.seed)
-    }
-}
-
-/// Runs a seed. `prints` writes every event to standard output.
+/// One run, inside the simulator.
 ///
 /// # Errors
-/// A promise was broken, or an assertion did not hold.
-pub fn run(seed: u64, prints: bool) -> Result<Report, Box<Failure>> {
-    let swarm = Swarm::draw(Seed(seed));
-    if prints {
-        println!("{swarm:#?}");
-    }
-    let trace = Trace::new(prints);
-    let in_run = trace.clone();
-    let outcome = catch_unwind(AssertUnwindSafe(move || {
-        let mut runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
-        runtime.set_time_limit(LONGEST);
-        runtime.block_on(play(swarm, in_run))
-    }));
-    let promise = match outcome {
-        Ok(Ok(report)) => return Ok(report),
-        Ok(Err(promise)) => promise,
-        Err(panic) => match panic.downcast::<String>() {
-            Ok(text) => *text,
-            Err(panic) => {
-                panic.downcast::<&str>().map_or("a panic without words".to_owned(), |text| text.to_string())
-            }
-        },
-    };
-    Err(Box::new(Failure { seed, promise, last: trace.last() }))
-}
-
-async fn play(swarm: Swarm, trace: Trace) -> Result<Report, String> {
+/// The promise that was broken.
+pub(crate) async fn play(case: Case, trace: Trace) -> Result<Report, String> {
+    let swarm = case.swarm;
     let cluster = Cluster::new(&swarm, &trace);
     madsim::task::spawn(cluster.network().clone().carry());
     for place in 0..cluster.size() {
