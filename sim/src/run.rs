@@ -15,7 +15,7 @@ use detcd_engine::request::{RangeRequest, Request, Response};
 use madsim::runtime::Runtime;
 use madsim::task::JoinHandle;
 use madsim::time::sleep;
-use server_sim::member::MemberHandle;
+use server_sim::handle::MemberHandle;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
