@@ -39,6 +39,8 @@ struct Slot {
     name: String,
     machine: Machine,
     boots: u32,
+    /// Of the machine's clock; a million is true.
+    micros_per_second: u32,
     /// Of the boot that is up.
     up: Option<Up>,
 }
@@ -62,7 +64,7 @@ impl Cluster {
             let name = format!("m{place}");
             let stream = seed.stream(&format!("disk/{place}"));
             let machine = Machine::new(name.clone(), swarm.disk, stream, trace.clone());
-            Slot { id: *id, name, machine, boots: 0, up: None }
+            Slot { id: *id, name, machine, boots: 0, micros_per_second: 1_000_000, up: None }
         };
         let slots: Vec<Slot> = initial.members.keys().enumerate().map(slot).collect();
         let names = slots.iter().map(|slot| (slot.id, slot.name.clone()));
@@ -108,6 +110,15 @@ impl Cluster {
         Some(self.slot(place).up.as_ref()?.clock.clone())
     }
 
+    /// The machine's clock runs at this rate from now on, whether or not the member is up.
+    pub fn set_clock_rate(&self, place: usize, micros_per_second: u32) {
+        let mut slot = self.slot(place);
+        slot.micros_per_second = micros_per_second;
+        if let Some(up) = &slot.up {
+            up.clock.set_rate(micros_per_second);
+        }
+    }
+
     /// The node that the member's tasks run on.
     pub fn node(&self, place: usize) -> Option<Arc<NodeHandle>> {
         Some(Arc::clone(&self.slot(place).up.as_ref()?.node))
@@ -128,7 +139,7 @@ impl Cluster {
         let (id, name, boot) = (slot.id, slot.name.clone(), slot.boots);
         self.0.trace.event(&name, format_args!("starts, boot {boot}"), &[]);
         let node = Arc::new(Handle::current().create_node().name(format!("{name}.{boot}")).build());
-        let clock = SimClock::start(1_000_000);
+        let clock = SimClock::start(slot.micros_per_second);
         let deps = Deps {
             disk: Arc::new(slot.machine.boot()),
             clock: Arc::new(clock.clone()),

@@ -11,6 +11,7 @@ use crate::trace::Trace;
 use image::SyncPoint;
 use madsim::time::sleep;
 use platter::{Inode, Platter};
+use serde::{Deserialize, Serialize};
 use server_sim::clock::BoxFuture;
 use server_sim::disk::{Disk, File};
 use std::any::Any;
@@ -24,10 +25,11 @@ use std::time::Duration;
 const LONGEST_SYNC: Duration = Duration::from_secs(5);
 
 /// How a disk behaves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DiskProfile {
     /// How long a sync usually takes; zero for at once.
-    pub sync: Duration,
+    pub sync_us: u64,
     /// Syncs that take up to 100 times as long, or `LONGEST_SYNC`, in a million.
     pub slow_syncs_per_million: u32,
 }
@@ -139,7 +141,8 @@ impl State {
     }
 
     fn sync_takes(&mut self) -> Duration {
-        let DiskProfile { sync, slow_syncs_per_million } = self.profile;
+        let DiskProfile { sync_us, slow_syncs_per_million } = self.profile;
+        let sync = Duration::from_micros(sync_us);
         if sync.is_zero() {
             return sync;
         }

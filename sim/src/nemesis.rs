@@ -1,7 +1,7 @@
 //! Does to the cluster what the plan says, then makes everything whole again.
 
 use crate::cluster::Cluster;
-use crate::plan::{Fault, Plan};
+use crate::plan::{Fault, Link, Plan, PlannedFault};
 use crate::trace::Trace;
 use madsim::runtime::Handle;
 use madsim::time::sleep;
@@ -13,21 +13,20 @@ const OPERATION_COMES_WITHIN: Duration = Duration::from_secs(5);
 /// Runs a plan to its end.
 pub async fn run(cluster: Cluster, plan: Plan, trace: Trace) {
     let start = crate::clock::simulated_now();
-    let wait_until = |at: Duration| sleep((start + at).saturating_sub(crate::clock::simulated_now()));
-    for (at, fault) in plan.faults {
-        wait_until(at).await;
+    let wait_until =
+        |at_ms| sleep((start + Duration::from_millis(at_ms)).saturating_sub(crate::clock::simulated_now()));
+    for PlannedFault { at_ms, fault } in plan.faults {
+        wait_until(at_ms).await;
         trace.event("nemesis", format_args!("{fault:?}"), &[]);
         commit(&cluster, fault);
     }
-    wait_until(plan.ends).await;
+    wait_until(plan.ends_ms).await;
     trace.event("nemesis", format_args!("all is made whole"), &[]);
     cluster.network().heal();
     cluster.network().calm();
     for place in 0..cluster.size() {
         cluster.machine(place).spare();
-        if let Some(clock) = cluster.clock(place) {
-            clock.set_rate(1_000_000);
-        }
+        cluster.set_clock_rate(place, 1_000_000);
         if let Some(node) = cluster.node(place) {
             Handle::current().resume(node.id());
         }
@@ -41,64 +40,58 @@ pub async fn run(cluster: Cluster, plan: Plan, trace: Trace) {
 
 fn commit(cluster: &Cluster, fault: Fault) {
     match fault {
-        Fault::Kill { member, down } => kill(cluster, member, down),
-        Fault::KillAll { down } => {
+        Fault::Kill { member, down_ms } => kill(cluster, member, down_ms),
+        Fault::KillAll { down_ms } => {
             for member in 0..cluster.size() {
-                kill(cluster, member, down);
+                kill(cluster, member, down_ms);
             }
         }
-        Fault::KillAtOperation { member, operations, down } => {
+        Fault::KillAtOperation { member, operations, down_ms } => {
             cluster.machine(member).fail_after(operations);
-            madsim::task::spawn(kill_when_down(cluster.clone(), member, down));
+            madsim::task::spawn(kill_when_down(cluster.clone(), member, down_ms));
         }
         Fault::StopInOrder { member } => {
             if cluster.stop(member) {
                 madsim::task::spawn(start_when_stopped(cluster.clone(), member));
             }
         }
-        Fault::Pause { member, pause } => {
+        Fault::Pause { member, for_ms } => {
             let Some(node) = cluster.node(member) else { return };
             Handle::current().pause(node.id());
             madsim::task::spawn(async move {
-                sleep(pause).await;
+                sleep(Duration::from_millis(for_ms)).await;
                 Handle::current().resume(node.id());
             });
         }
-        Fault::Cut { from, to, both_ways } => {
-            for (from, to) in from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to))) {
-                let (from, to) = (cluster.id(from), cluster.id(to));
-                cluster.network().cut(from, to);
-                if both_ways {
-                    cluster.network().cut(to, from);
-                }
-            }
-        }
-        Fault::Heal => cluster.network().heal(),
-        Fault::ClockRate { member, micros_per_second } => {
+        Fault::Cut { links, for_ms } => cut(cluster, &links, for_ms),
+        Fault::ClockRate { member, micros_per_second } => cluster.set_clock_rate(member, micros_per_second),
+        Fault::ClockJump { member, by_ms } => {
             if let Some(clock) = cluster.clock(member) {
-                clock.set_rate(micros_per_second);
-            }
-        }
-        Fault::ClockJump { member, by } => {
-            if let Some(clock) = cluster.clock(member) {
-                clock.jump(by);
+                clock.jump(Duration::from_millis(by_ms));
             }
         }
     }
 }
 
-fn kill(cluster: &Cluster, member: usize, down: Duration) {
+fn cut(cluster: &Cluster, links: &[Link], for_ms: u64) {
+    let until = crate::clock::simulated_now() + Duration::from_millis(for_ms);
+    for Link { from, to } in links {
+        cluster.network().cut(cluster.id(*from), cluster.id(*to), until);
+    }
+}
+
+fn kill(cluster: &Cluster, member: usize, down_ms: u64) {
     if !cluster.kill(member) {
         return;
     }
     let cluster = cluster.clone();
     madsim::task::spawn(async move {
-        sleep(down).await;
+        sleep(Duration::from_millis(down_ms)).await;
         cluster.start(member);
     });
 }
 
-async fn kill_when_down(cluster: Cluster, member: usize, down: Duration) {
+async fn kill_when_down(cluster: Cluster, member: usize, down_ms: u64) {
     let gives_up = crate::clock::simulated_now() + OPERATION_COMES_WITHIN;
     let machine = cluster.machine(member);
     while !machine.is_down() {
@@ -108,7 +101,7 @@ async fn kill_when_down(cluster: Cluster, member: usize, down: Duration) {
         }
         sleep(Duration::from_millis(1)).await;
     }
-    kill(&cluster, member, down);
+    kill(&cluster, member, down_ms);
 }
 
 async fn start_when_stopped(cluster: Cluster, member: usize) {

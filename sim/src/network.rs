@@ -9,10 +9,11 @@ use detcd_engine::ids::{ClusterId, MemberId};
 use detcd_engine::raft::PeerMessage;
 use madsim::runtime::NodeHandle;
 use madsim::time::sleep;
+use serde::{Deserialize, Serialize};
 use server_sim::clock::BoxFuture;
 use server_sim::peer::pb::{SnapshotAck, SnapshotChunk};
 use server_sim::peer::{PeerInbox, Transport};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -22,10 +23,11 @@ use tokio::sync::Notify;
 const IDLE: Duration = Duration::from_secs(1);
 
 /// How the network behaves between any two members.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NetworkProfile {
     /// One way, usually.
-    pub delay: Duration,
+    pub delay_us: u64,
     /// Frames lost, in a million.
     pub drops_per_million: u32,
     /// Frames that arrive twice, in a million; the second one late.
@@ -43,8 +45,8 @@ struct State {
     trace: Trace,
     /// The members by place; a member that is down has no inbox.
     members: BTreeMap<MemberId, Attached>,
-    /// From, to: nothing gets through.
-    cut: BTreeSet<(MemberId, MemberId)>,
+    /// From, to: nothing gets through until then.
+    cut: BTreeMap<(MemberId, MemberId), Duration>,
     /// Frames under way, by the time they arrive and the order in which they were sent.
     under_way: BTreeMap<(Duration, u64), Packet>,
     /// The next frame arrives sooner than was thought.
@@ -89,7 +91,7 @@ impl Network {
             stream,
             trace,
             members: members.into_iter().map(|(id, name)| (id, down(name))).collect(),
-            cut: BTreeSet::new(),
+            cut: BTreeMap::new(),
             under_way: BTreeMap::new(),
             sooner: Arc::new(Notify::new()),
             sent: 0,
@@ -113,9 +115,11 @@ impl Network {
         (attached.node, attached.inbox) = (None, None);
     }
 
-    /// Nothing gets from one to the other any more; the other direction is left as it is.
-    pub fn cut(&self, from: MemberId, to: MemberId) {
-        self.lock().cut.insert((from, to));
+    /// Nothing gets from one to the other until then; the other direction is left as it is.
+    pub fn cut(&self, from: MemberId, to: MemberId, until: Duration) {
+        let mut state = self.lock();
+        let ends = state.cut.entry((from, to)).or_default();
+        *ends = until.max(*ends);
     }
 
     /// All links are whole again.
@@ -167,14 +171,19 @@ impl State {
         &self.members[&member].name
     }
 
+    fn is_cut(&self, from: MemberId, to: MemberId) -> bool {
+        self.cut.get(&(from, to)).is_some_and(|until| crate::clock::simulated_now() < *until)
+    }
+
     fn send(&mut self, message: &PeerMessage) {
         let (from, to) = (message.from, message.to);
         if !self.members.contains_key(&to) {
             return;
         }
         let frame = Bytes::from(frame::encode(message, self.cluster));
-        let NetworkProfile { delay, drops_per_million, duplicates_per_million } = self.profile;
-        let is_lost = self.stream.happens(drops_per_million) || self.cut.contains(&(from, to));
+        let NetworkProfile { delay_us, drops_per_million, duplicates_per_million } = self.profile;
+        let is_lost = self.stream.happens(drops_per_million) || self.is_cut(from, to);
+        let delay = Duration::from_micros(delay_us);
         let what = format_args!("send to {}{}", self.name(to), if is_lost { ", lost" } else { "" });
         self.trace.event(self.name(from), what, &frame);
         if is_lost {
@@ -206,7 +215,7 @@ impl State {
                 return None;
             }
             let packet = next.remove();
-            if self.cut.contains(&(packet.from, packet.to)) {
+            if self.is_cut(packet.from, packet.to) {
                 continue;
             }
             if let Some(inbox) = &self.members[&packet.to].inbox {
@@ -221,8 +230,8 @@ impl State {
 
     /// How long a call takes one way; `None` where it is lost.
     fn passage(&mut self, from: MemberId, to: MemberId) -> Option<Duration> {
-        let is_lost = self.stream.happens(self.profile.drops_per_million) || self.cut.contains(&(from, to));
-        let delay = self.profile.delay;
+        let is_lost = self.stream.happens(self.profile.drops_per_million) || self.is_cut(from, to);
+        let delay = Duration::from_micros(self.profile.delay_us);
         (!is_lost).then(|| self.stream.delay(delay))
     }
 }

@@ -1,181 +1,124 @@
 //! What goes wrong in a run, and when: drawn before it begins, so that the same plan can be run again with less in it.
+//!
+//! A plan is plain data. Every fault says itself for how long it lasts, so any of them can be left out and the rest
+//! still means what it meant; each is drawn from a stream of its own (its class and its place in the class), so that
+//! a class more, or a fault less in another class, leaves it as it was.
 
-use crate::random::Stream;
-use std::time::Duration;
+mod class;
+mod fault;
 
-/// Faults end here; then everything is made whole and all must go well.
-const TROUBLE: Duration = Duration::from_secs(20);
+pub use class::{FaultClass, Rates};
+pub use fault::{Fault, Link};
+
+use crate::random::Seed;
+use serde::{Deserialize, Serialize};
+
+/// Faults begin before this; then everything is made whole and all must go well.
+pub const TROUBLE_MS: u64 = 20_000;
 
 /// The faults of a run, in order of time.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// Each with when it happens, from the start.
-    pub faults: Vec<(Duration, Fault)>,
-    /// When all is made whole.
-    pub ends: Duration,
+    /// Each with when it happens.
+    pub faults: Vec<PlannedFault>,
+    /// When all is made whole, from the start.
+    pub ends_ms: u64,
 }
 
-/// One thing that goes wrong. Members are named by their place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The machine loses power and comes back.
-    Kill {
-        /// Which.
-        member: usize,
-        /// Without power for so long.
-        down: Duration,
-    },
-    /// As `Kill`, in the middle of its so many-th disk operation from now.
-    KillAtOperation {
-        /// Which.
-        member: usize,
-        /// How many operations are still done.
-        operations: u64,
-        /// Without power for so long.
-        down: Duration,
-    },
-    /// All machines lose power at once.
-    KillAll {
-        /// Without power for so long.
-        down: Duration,
-    },
-    /// The member stops as it does on SIGTERM, and starts again at once.
-    StopInOrder {
-        /// Which.
-        member: usize,
-    },
-    /// The process stands still; its disk and what arrives for it do not.
-    Pause {
-        /// Which.
-        member: usize,
-        /// For so long.
-        pause: Duration,
-    },
-    /// No frame passes from one of the first to one of the second. Other cuts stay until the network is healed.
-    Cut {
-        /// From these.
-        from: Vec<usize>,
-        /// To these.
-        to: Vec<usize>,
-        /// Nor back.
-        both_ways: bool,
-    },
-    /// All links are whole.
-    Heal,
-    /// A member's clock runs at another rate, in microseconds a second.
-    ClockRate {
-        /// Which.
-        member: usize,
-        /// A million is true.
-        micros_per_second: u32,
-    },
-    /// A member's clock jumps forward.
-    ClockJump {
-        /// Which.
-        member: usize,
-        /// By so much.
-        by: Duration,
-    },
+/// A fault and its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedFault {
+    /// From the start.
+    pub at_ms: u64,
+    /// What happens.
+    pub fault: Fault,
 }
-
-/// How often each class of fault comes: so many in the time of trouble, on average. Zero switches a class off.
-#[derive(Clone, Copy, Debug)]
-pub struct Rates {
-    kills: u64,
-    kills_at_operation: u64,
-    kills_of_all: u64,
-    stops: u64,
-    pauses: u64,
-    cuts: u64,
-    clocks: u64,
-}
-
-impl Rates {
-    /// Each class is off in half of all runs.
-    pub fn draw(stream: &mut Stream) -> Rates {
-        let mut rate = |most: u64| if stream.happens(500_000) { 0 } else { stream.within(1..most + 1) };
-        Rates {
-            kills: rate(8),
-            kills_at_operation: rate(8),
-            kills_of_all: rate(3),
-            stops: rate(3),
-            pauses: rate(4),
-            cuts: rate(8),
-            clocks: rate(6),
-        }
-    }
-}
-
-/// One fault of a class, for a cluster of so many members.
-type DrawFault = fn(&mut Stream, usize) -> Fault;
 
 impl Plan {
     /// A plan for so many members.
-    pub fn draw(members: usize, rates: &Rates, stream: &mut Stream) -> Plan {
-        let Rates { kills, kills_at_operation, kills_of_all, stops, pauses, cuts, clocks } = *rates;
-        let classes: [(u64, DrawFault); 7] = [
-            (kills, kill),
-            (kills_at_operation, kill_at_operation),
-            (kills_of_all, |stream, _| Fault::KillAll { down: down(stream) }),
-            (stops, |stream, members| Fault::StopInOrder { member: stream.index(members) }),
-            (pauses, pause),
-            (cuts, cut),
-            (clocks, clock),
-        ];
+    pub fn draw(seed: Seed, members: usize, rates: &Rates) -> Plan {
         let mut faults = Vec::new();
-        for (count, draw) in classes {
-            for _ in 0..count {
-                let at = moment(stream);
-                let fault = draw(stream, members);
-                if matches!(fault, Fault::Cut { .. }) {
-                    let heals = at + Duration::from_millis(stream.within(100..6000));
-                    faults.push((heals, Fault::Heal));
-                }
-                faults.push((at, fault));
+        for (class, count) in &rates.0 {
+            for ordinal in 0..*count {
+                let mut stream = seed.stream(&format!("plan/{}/{ordinal}", class.name()));
+                let at_ms = stream.within(0..TROUBLE_MS);
+                faults.push(PlannedFault { at_ms, fault: class.draw(&mut stream, members) });
             }
         }
-        faults.sort_by_key(|(at, _)| *at);
-        Plan { faults, ends: TROUBLE }
+        // Stable: of two at one time, the class that is named first.
+        faults.sort_by_key(|planned| planned.at_ms);
+        Plan { faults, ends_ms: TROUBLE_MS }
+    }
+
+    /// Whether it can be run with so many members.
+    ///
+    /// # Errors
+    /// The first fault, by its place, that names a member that does not exist.
+    pub fn check(&self, members: usize) -> Result<(), String> {
+        for (place, planned) in self.faults.iter().enumerate() {
+            let named = planned.fault.members();
+            if let Some(member) = named.iter().find(|member| **member >= members) {
+                let name = planned.fault.name();
+                return Err(format!(
+                    "plan.faults[{place}] ({name}): member {member} of a cluster of {members}, counted from 0"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
-fn moment(stream: &mut Stream) -> Duration {
-    Duration::from_millis(stream.within(0..u64::try_from(TROUBLE.as_millis()).expect("seconds")))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn down(stream: &mut Stream) -> Duration {
-    let most = stream.pick(&[50, 1000, 5000]);
-    Duration::from_millis(stream.within(1..most))
-}
-
-fn kill(stream: &mut Stream, members: usize) -> Fault {
-    Fault::Kill { member: stream.index(members), down: down(stream) }
-}
-
-fn kill_at_operation(stream: &mut Stream, members: usize) -> Fault {
-    let most = stream.pick(&[5, 50, 500]);
-    let operations = stream.within(0..most);
-    Fault::KillAtOperation { member: stream.index(members), operations, down: down(stream) }
-}
-
-fn pause(stream: &mut Stream, members: usize) -> Fault {
-    Fault::Pause { member: stream.index(members), pause: down(stream) }
-}
-
-/// Any split, in either direction or both: one member alone is as likely as a split down the middle.
-fn cut(stream: &mut Stream, members: usize) -> Fault {
-    let mut places: Vec<usize> = (0..members).collect();
-    stream.shuffle(&mut places);
-    let to = places.split_off(members.min(1 + stream.index(members.max(2) - 1)));
-    Fault::Cut { from: places, to, both_ways: stream.happens(600_000) }
-}
-
-fn clock(stream: &mut Stream, members: usize) -> Fault {
-    let member = stream.index(members);
-    if stream.happens(700_000) {
-        let micros_per_second = u32::try_from(stream.within(800_000..1_200_000)).expect("about a million");
-        return Fault::ClockRate { member, micros_per_second };
+    fn rates(each: u64) -> Rates {
+        Rates(FaultClass::ALL.iter().map(|class| (*class, each)).collect())
     }
-    let most = stream.pick(&[100, 10_000, 3_600_000]);
-    Fault::ClockJump { member, by: Duration::from_millis(stream.within(1..most)) }
+
+    #[test]
+    fn a_fault_stays_what_it_was_when_others_go() {
+        let full = Plan::draw(Seed(5), 3, &rates(4));
+        let mut without = rates(4);
+        without.0.remove(&FaultClass::Cuts);
+        let less = Plan::draw(Seed(5), 3, &without);
+        let kept: Vec<_> = full
+            .faults
+            .iter()
+            .filter(|planned| !matches!(planned.fault, Fault::Cut { .. }))
+            .cloned()
+            .collect();
+        assert_eq!(kept, less.faults);
+        assert!(less.faults.len() < full.faults.len());
+    }
+
+    #[test]
+    fn a_plan_is_the_same_after_a_file() {
+        let plan = Plan::draw(Seed(9), 5, &rates(10));
+        let text = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+    }
+
+    #[test]
+    fn a_fault_that_does_not_exist_or_has_another_field_is_refused() {
+        let read = |text: &str| serde_json::from_str::<Fault>(text).map_err(|error| error.to_string());
+        assert_eq!(read(r#"{"kill":{"member":1,"down_ms":5}}"#), Ok(Fault::Kill { member: 1, down_ms: 5 }));
+        let unknown = read(r#"{"meteor":{"member":1}}"#).unwrap_err();
+        assert!(unknown.contains("unknown variant `meteor`"), "{unknown}");
+        let field = read(r#"{"kill":{"member":1,"down_ms":5,"up_ms":1}}"#).unwrap_err();
+        assert!(field.contains("unknown field `up_ms`"), "{field}");
+    }
+
+    #[test]
+    fn a_member_that_does_not_exist_is_named() {
+        let plan = Plan {
+            faults: vec![PlannedFault { at_ms: 0, fault: Fault::Kill { member: 3, down_ms: 1 } }],
+            ends_ms: 1,
+        };
+        assert_eq!(plan.check(5), Ok(()));
+        let error = plan.check(3).unwrap_err();
+        assert_eq!(error, "plan.faults[0] (kill): member 3 of a cluster of 3, counted from 0");
+    }
 }

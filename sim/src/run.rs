@@ -147,7 +147,7 @@ async fn play(swarm: Swarm, trace: Trace) -> Result<Report, String> {
 
 fn recovery(swarm: &Swarm) -> Duration {
     let (timeouts, besides) = RECOVERY;
-    swarm.knobs.election_timeout() * timeouts + besides + swarm.load.patience * 2
+    swarm.knobs.election_timeout() * timeouts + besides + Duration::from_millis(2 * swarm.load.patience_ms)
 }
 
 /// Every client has something done that it asked for after the troubles.
