@@ -11,11 +11,13 @@ use crate::trace::Trace;
 use crate::workload::registers::Client;
 use bytes::Bytes;
 use detcd_engine::key_range::KeyRange;
+use detcd_engine::probes;
 use detcd_engine::request::{RangeRequest, Request, Response};
 use madsim::runtime::Runtime;
 use madsim::task::JoinHandle;
 use madsim::time::sleep;
 use server_sim::handle::MemberHandle;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -30,7 +32,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 const SAMPLE: usize = 16;
 
 /// A run in which every promise was kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Two runs of a seed have the same.
     pub trace: u128,
@@ -48,6 +50,8 @@ pub struct Report {
     pub compared: u64,
     /// Frames delivered.
     pub frames: u64,
+    /// Rare states (`detcd_engine::probes`), and how often it came to each.
+    pub probes: BTreeMap<&'static str, u64>,
 }
 
 /// A broken promise.
@@ -81,6 +85,8 @@ pub fn run(seed: u64, prints: bool) -> Result<Report, Box<Failure>> {
     if prints {
         println!("{swarm:#?}");
     }
+    // Of a run before that failed.
+    drop(probes::take());
     let trace = Trace::new(prints);
     let in_run = trace.clone();
     let outcome = catch_unwind(AssertUnwindSafe(move || {
@@ -142,6 +148,7 @@ async fn play(swarm: Swarm, trace: Trace) -> Result<Report, String> {
         faults,
         compared: cluster.agreement().compared(),
         frames: cluster.network().delivered(),
+        probes: probes::take(),
     })
 }
 

@@ -1,12 +1,18 @@
 //! The command line: one seed with all that happens, or many with what they come to.
 
+use detcd_engine::seeded::{BUGS, Bug};
+use detcd_sim::bugs;
 use detcd_sim::run::{Report, run};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 const USAGE: &str = "\
 detcd-sim run SEED            one seed, every event printed
-detcd-sim many N [FIRST]      N seeds from FIRST on (0 by default); ends at the first that fails";
+detcd-sim many N [FIRST]      N seeds from FIRST on (0 by default); ends at the first that fails
+detcd-sim mutants [BUG..]       hunts seeded bugs, all by default";
+
+/// Hunts begin here, far from the seeds of tests.
+const FIRST: u64 = 1_000_000;
 
 pub(crate) fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -18,6 +24,7 @@ pub(crate) fn main() -> ExitCode {
         ["many", count, first] => {
             number(count).and_then(|count| number(first).and_then(|first| many(count, first)))
         }
+        ["mutants", ref names @ ..] => mutants(names),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {
@@ -33,6 +40,23 @@ fn one(seed: u64) -> Result<(), String> {
     let report = run(seed, true).map_err(|failure| failure.to_string())?;
     println!("{report:#?}");
     Ok(())
+}
+
+fn mutants(names: &[&str]) -> Result<(), String> {
+    let named: Result<Vec<&Bug>, String> = names.iter().map(|name| bugs::named(name)).collect();
+    let all: Vec<&Bug> = if names.is_empty() { BUGS.iter().collect() } else { named? };
+    // Every failure is a find: nobody wants their panics.
+    std::panic::set_hook(Box::new(|_| {}));
+    println!("{}", bugs::HEAD);
+    let mut missed = Vec::new();
+    for bug in all {
+        let hunt = bugs::hunt(bug, FIRST, u64::from(bug.budget));
+        println!("{}", bugs::row(&hunt));
+        if hunt.found.is_none() {
+            missed.push(bug.name);
+        }
+    }
+    if missed.is_empty() { Ok(()) } else { Err(format!("not found: {}", missed.join(", "))) }
 }
 
 fn many(count: u64, first: u64) -> Result<(), String> {
