@@ -7,9 +7,9 @@
 //!
 //! A file is input like any other: what is wrong with it is named by file and field, and nothing is written over.
 
+use crate::bugs;
 use crate::random::Seed;
 use crate::swarm::Swarm;
-use crate::trial::has_bug;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs::OpenOptions;
@@ -98,8 +98,8 @@ impl Case {
         }
         plan.check(*members).map_err(|error| format!("swarm.{error}"))?;
         match &self.bug {
-            Some(bug) if !has_bug(bug) => Err(format!("bug: there is no seeded bug {bug:?}")),
-            _ => Ok(()),
+            Some(bug) => bugs::named(bug).map(|_| ()).map_err(|error| format!("bug: {error}")),
+            None => Ok(()),
         }
     }
 

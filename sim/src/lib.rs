@@ -10,6 +10,7 @@
 //! forgets nothing.
 #![cfg(any(madsim, doc))]
 
+pub mod bugs;
 pub mod case;
 pub mod check;
 pub mod clock;

@@ -11,10 +11,12 @@ use crate::trace::Trace;
 use crate::workload::registers::Client;
 use bytes::Bytes;
 use detcd_engine::key_range::KeyRange;
+use detcd_engine::probes;
 use detcd_engine::request::{RangeRequest, Request, Response};
 use madsim::task::JoinHandle;
 use madsim::time::sleep;
-use server_sim::member::MemberHandle;
+use server_sim::handle::MemberHandle;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,7 +27,7 @@ const RECOVERY: (u32, Duration) = (20, Duration::from_secs(15));
 const SAMPLE: usize = 16;
 
 /// A run in which every promise was kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Two runs of a seed have the same.
     pub trace: u128,
@@ -43,6 +45,8 @@ pub struct Report {
     pub compared: u64,
     /// Frames delivered.
     pub frames: u64,
+    /// Rare states (`detcd_engine::probes`), and how often it came to each.
+    pub probes: BTreeMap<&'static str, u64>,
 }
 
 /// One run, inside the simulator.
@@ -91,6 +95,7 @@ pub(crate) async fn play(case: Case, trace: Trace) -> Result<Report, String> {
         faults,
         compared: cluster.agreement().compared(),
         frames: cluster.network().delivered(),
+        probes: probes::take(),
     })
 }
 

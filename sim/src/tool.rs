@@ -7,6 +7,8 @@ mod progress;
 mod speed;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use detcd_engine::seeded::{BUGS, Bug};
+use detcd_sim::bugs;
 use detcd_sim::case::Case;
 use detcd_sim::trace::Trace;
 use detcd_sim::trial::{Failure, run_case};
@@ -15,6 +17,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// Hunts begin here, far from the seeds of tests.
+const FIRST: u64 = 1_000_000;
 /// A shrink that was not told otherwise ends after so many runs.
 const SHRINK_RUNS: &str = "2000";
 
@@ -67,6 +71,11 @@ fn command() -> Command {
             ]),
         )
         .subcommand(
+            Command::new("mutants")
+                .about("hunts seeded bugs with random seeds")
+                .arg(Arg::new("BUG").num_args(0..).help("all by default")),
+        )
+        .subcommand(
             Command::new("speed")
                 .about("simulated to wall time of three members, 10 operations a second, one core"),
         )
@@ -108,6 +117,7 @@ fn done(matches: &ArgMatches) -> Result<(), String> {
             shrinks: !matches.get_flag("no-shrink"),
         }),
         "shrink" => failure::shrink_file(file(matches), number(matches, "runs")),
+        "mutants" => mutants(&matches.get_many::<String>("BUG").unwrap_or_default().collect::<Vec<_>>()),
         "speed" => speed::run(),
         other => unreachable!("{other} has no arm"),
     }
@@ -142,4 +152,19 @@ fn one(case: &Case, matches: &ArgMatches) -> Result<(), String> {
         }
         Err(broken) => Err(failure::tell(&Failure::study(case, broken), failure::Shrinks::No)),
     }
+}
+
+fn mutants(names: &[&String]) -> Result<(), String> {
+    let named: Result<Vec<&Bug>, String> = names.iter().map(|name| bugs::named(name)).collect();
+    let all: Vec<&Bug> = if names.is_empty() { BUGS.iter().collect() } else { named? };
+    println!("{}", bugs::HEAD);
+    let mut missed = Vec::new();
+    for bug in all {
+        let hunt = bugs::hunt(bug, FIRST, u64::from(bug.budget));
+        println!("{}", bugs::row(&hunt));
+        if hunt.found.is_none() {
+            missed.push(bug.name);
+        }
+    }
+    if missed.is_empty() { Ok(()) } else { Err(format!("not found: {}", missed.join(", "))) }
 }

@@ -4,9 +4,11 @@
 //! of the standard library's hash maps, not a seeded bug, not the counts of probes. A run that panics broke what the
 //! panic says.
 
+use crate::bugs;
 use crate::case::Case;
 use crate::run::{Report, play};
 use crate::trace::{Event, Trace};
+use detcd_engine::seeded;
 use madsim::runtime::Runtime;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -59,6 +61,7 @@ pub fn run_case(case: &Case, trace: &Trace) -> Result<Report, Broken> {
     let name = format!("seed {}", case.swarm.seed.0);
     let run = std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || {
         IN_RUN.set(true);
+        seeded::set(bugs::name(case.bug.as_deref()));
         let seed = case.swarm.seed.0;
         let outcome = catch_unwind(AssertUnwindSafe(move || {
             let mut runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
@@ -102,11 +105,6 @@ fn words(panic: &(dyn Any + Send)) -> String {
         return text.to_owned();
     }
     format!("{text}{PANICKED}{}", PANICKED_AT.take())
-}
-
-/// Whether there is a seeded bug of this name.
-pub fn has_bug(_name: &str) -> bool {
-    false
 }
 
 /// A case that failed, and what happened in it.

@@ -78,7 +78,16 @@ pub(super) fn run(asked: &Many) -> Result<(), String> {
         hashes.iter().for_each(|(seed, hash)| println!("seed {seed} trace {hash:032x}"));
     }
     let twice = if asked.twice { ", each twice" } else { "" };
-    let done = format!("{} seeds{twice}, {}\n{}", sum.seeds, sum.pace(progress.wall()), sum.work());
+    let mut done = format!(
+        "{} seeds{twice}, {}\n{}\n{}",
+        sum.seeds,
+        sum.pace(progress.wall()),
+        sum.work(),
+        sum.reached()
+    );
+    if !sum.never_reached().is_empty() {
+        write!(done, "; never: {}", sum.never_reached().join(", ")).expect("a string takes all");
+    }
     let Some((seed, broken)) = broken else {
         println!("every promise was kept: {done}");
         return Ok(());

@@ -1,6 +1,8 @@
 //! How far a long run is: a bar on a terminal, a line now and then where nobody watches.
 
+use detcd_engine::probes::PROBES;
 use detcd_sim::run::Report;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,8 @@ pub(super) struct Sum {
     faults: usize,
     compared: u64,
     events: u64,
+    /// Rare states, and how often each was reached.
+    reached: BTreeMap<&'static str, u64>,
 }
 
 impl Sum {
@@ -34,6 +38,9 @@ impl Sum {
         self.faults += report.faults;
         self.compared += report.compared;
         self.events += report.events;
+        for (probe, count) in &report.probes {
+            *self.reached.entry(probe).or_default() += count;
+        }
     }
 
     /// How fast it goes.
@@ -45,6 +52,16 @@ impl Sum {
             per_second(self.runs),
             self.simulated.as_secs_f64() / wall
         )
+    }
+
+    /// How many of the rare states that are looked for were reached.
+    pub(super) fn reached(&self) -> String {
+        format!("{} of {} probes reached", self.reached.len(), PROBES.len())
+    }
+
+    /// Those that were not, by name.
+    pub(super) fn never_reached(&self) -> Vec<&'static str> {
+        PROBES.iter().map(|(name, _)| *name).filter(|name| !self.reached.contains_key(name)).collect()
     }
 
     /// What was done.
@@ -82,7 +99,14 @@ impl Progress {
             return;
         }
         self.told = Instant::now();
-        let text = format!("{} of {} seeds, {}{}", sum.seeds, self.total, sum.pace(self.wall()), besides());
+        let text = format!(
+            "{} of {} seeds, {}, {}{}",
+            sum.seeds,
+            self.total,
+            sum.pace(self.wall()),
+            sum.reached(),
+            besides()
+        );
         if !self.is_terminal {
             println!("{text}");
             return;
