@@ -67,7 +67,8 @@ impl Cluster {
         };
         let slots: Vec<Slot> = initial.members.keys().enumerate().map(slot).collect();
         let names = slots.iter().map(|slot| (slot.id, slot.name.clone()));
-        let network = Network::new(initial.id, names, swarm.network, seed.stream("network"), trace.clone());
+        let network =
+            Network::new(initial.id, names, swarm.network.clone(), seed.stream("network"), trace.clone());
         Cluster(Arc::new(Inner {
             seed,
             knobs: swarm.knobs,

@@ -12,6 +12,14 @@ pub struct Link {
     pub to: usize,
 }
 
+impl Link {
+    /// Every direction between any two of so many members.
+    pub fn all(members: usize) -> impl Iterator<Item = Link> {
+        let pairs = (0..members).flat_map(move |from| (0..members).map(move |to| Link { from, to }));
+        pairs.filter(|link| link.from != link.to)
+    }
+}
+
 /// One thing that goes wrong. Members are named by their place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
