@@ -134,6 +134,11 @@ impl Machine {
         state.platter.writer_ends();
     }
 
+    /// The power is not to fail after all, if it has not yet.
+    pub fn spare_power(&self) {
+        self.lock().operations_left = None;
+    }
+
     /// All is well from now on: the power is not to fail after all, if it has not yet, and the disk does what it is
     /// asked. Damage stays.
     pub fn spare(&self) {
