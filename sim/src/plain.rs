@@ -4,12 +4,13 @@
 
 use crate::case::{Case, FORMAT};
 use crate::disk::DiskProfile;
-use crate::network::NetworkProfile;
-use crate::plan::{Plan, Rates};
+use crate::network::{Delay, NetworkProfile, Order, Passage, Shape};
+use crate::plan::{Aftermath, Plan, Rates};
 use crate::random::Seed;
 use crate::swarm::{Knobs, Load, Swarm};
 use detcd_engine::config::Config;
 use detcd_engine::ids::{ClusterId, MemberId};
+use std::collections::BTreeMap;
 
 /// Members of a usual cluster.
 const MEMBERS: usize = 3;
@@ -19,7 +20,7 @@ const WAL_SEGMENT_BYTES: u64 = 1024 * 1024;
 impl Case {
     /// Three members that nothing disturbs for so long, and about ten operations a second.
     pub fn standard(seed: u64, ends_ms: u64) -> Case {
-        let plan = Plan { faults: Vec::new(), ends_ms };
+        let plan = Plan { faults: Vec::new(), ends_ms, aftermath: Aftermath::default() };
         let swarm = Swarm {
             seed: Seed(seed),
             members: MEMBERS,
@@ -62,11 +63,26 @@ fn plain_knobs() -> Knobs {
 }
 
 fn plain_network() -> NetworkProfile {
-    NetworkProfile { delay_us: 300, drops_per_million: 0, duplicates_per_million: 0 }
+    let delay = Delay { median_us: 300, shape: Shape::Exponential };
+    let usual = Passage { delay, drops_per_million: 0, duplicates_per_million: 0, duplicate_delay: delay };
+    NetworkProfile {
+        usual,
+        kinds: BTreeMap::new(),
+        slow_links: Vec::new(),
+        order: Order::Free,
+        bytes_per_ms: 0,
+        queue_bytes: 1_048_576,
+        corrupts_per_million: 0,
+        cross_wires_per_million: 0,
+        foreign_per_million: 0,
+        told_per_million: 0,
+        half_open_per_million: 0,
+        half_open_ms_max: 0,
+    }
 }
 
 fn plain_disk() -> DiskProfile {
-    DiskProfile { sync_us: 500, slow_syncs_per_million: 0 }
+    DiskProfile { sync_us: 500, slow_syncs_per_million: 0, snapshot_write_us: 0, restart_ms: 100 }
 }
 
 fn plain_load() -> Load {

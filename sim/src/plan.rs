@@ -3,15 +3,24 @@
 //! A plan is plain data. Every fault says itself for how long it lasts, so any of them can be left out and the rest
 //! still means what it meant; each is drawn from a stream of its own (its class and its place in the class), so that
 //! a class more, or a fault less in another class, leaves it as it was.
+//!
+//! **The fault atlas.** A member whose files are damaged or gone must not come back under its old name: it may have
+//! forgotten what it promised. So only members of one minority, drawn first (`fragile`), ever lose anything, and the
+//! aftermath keeps no other members failed: whatever happens, the rest is a quorum.
 
+mod aftermath;
 mod class;
+mod draw;
 mod fault;
 
+pub use aftermath::Aftermath;
 pub use class::{FaultClass, Rates};
-pub use fault::{Fault, Link};
+pub use fault::{Clog, Fault, Link};
 
 use crate::random::Seed;
+use draw::Scene;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Faults begin before this; then everything is made whole and all must go well.
 pub const TROUBLE_MS: u64 = 20_000;
@@ -24,6 +33,8 @@ pub struct Plan {
     pub faults: Vec<PlannedFault>,
     /// When all is made whole, from the start.
     pub ends_ms: u64,
+    /// What is not made whole then, but only once every client was served without it.
+    pub aftermath: Aftermath,
 }
 
 /// A fault and its time.
@@ -39,86 +50,49 @@ pub struct PlannedFault {
 impl Plan {
     /// A plan for so many members.
     pub fn draw(seed: Seed, members: usize, rates: &Rates) -> Plan {
+        let mut places: Vec<usize> = (0..members).collect();
+        seed.stream("plan/fragile").shuffle(&mut places);
+        places.truncate((members - 1) / 2);
+        let scene = Scene { members, fragile: places };
         let mut faults = Vec::new();
         for (class, count) in &rates.0 {
-            for ordinal in 0..*count {
-                let mut stream = seed.stream(&format!("plan/{}/{ordinal}", class.name()));
-                let at_ms = stream.within(0..TROUBLE_MS);
-                faults.push(PlannedFault { at_ms, fault: class.draw(&mut stream, members) });
-            }
+            let drawn = (0..*count).filter_map(|ordinal| class.draw(seed, ordinal, &scene));
+            faults.extend(drawn.map(|(at_ms, fault)| PlannedFault { at_ms, fault }));
         }
         // Stable: of two at one time, the class that is named first.
         faults.sort_by_key(|planned| planned.at_ms);
-        Plan { faults, ends_ms: TROUBLE_MS }
+        let aftermath = Aftermath::draw(seed, &scene);
+        Plan { faults, ends_ms: TROUBLE_MS, aftermath }
     }
 
     /// Whether it can be run with so many members.
     ///
     /// # Errors
-    /// The first fault, by its place, that names a member that does not exist.
+    /// The first fault, by its place, that names a member that does not exist; or more members that are lost for
+    /// good or kept failed than the others can do without.
     pub fn check(&self, members: usize) -> Result<(), String> {
-        for (place, planned) in self.faults.iter().enumerate() {
-            let named = planned.fault.members();
+        let mut lost: BTreeSet<usize> = self.aftermath.rest.iter().copied().collect();
+        for (place, PlannedFault { fault, .. }) in self.faults.iter().enumerate() {
+            let named = fault.members();
             if let Some(member) = named.iter().find(|member| **member >= members) {
-                let name = planned.fault.name();
                 return Err(format!(
-                    "plan.faults[{place}] ({name}): member {member} of a cluster of {members}, counted from 0"
+                    "plan.faults[{place}] ({}): member {member} of a cluster of {members}, counted from 0",
+                    fault.name()
                 ));
             }
+            if fault.is_final() {
+                lost.extend(named);
+            }
+        }
+        self.aftermath.check(members)?;
+        if lost.len() > (members - 1) / 2 {
+            return Err(format!(
+                "plan: members {lost:?} of {members} are lost for good or kept failed, and the others are no quorum"
+            ));
         }
         Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rates(each: u64) -> Rates {
-        Rates(FaultClass::ALL.iter().map(|class| (*class, each)).collect())
-    }
-
-    #[test]
-    fn a_fault_stays_what_it_was_when_others_go() {
-        let full = Plan::draw(Seed(5), 3, &rates(4));
-        let mut without = rates(4);
-        without.0.remove(&FaultClass::Cuts);
-        let less = Plan::draw(Seed(5), 3, &without);
-        let kept: Vec<_> = full
-            .faults
-            .iter()
-            .filter(|planned| !matches!(planned.fault, Fault::Cut { .. }))
-            .cloned()
-            .collect();
-        assert_eq!(kept, less.faults);
-        assert!(less.faults.len() < full.faults.len());
-    }
-
-    #[test]
-    fn a_plan_is_the_same_after_a_file() {
-        let plan = Plan::draw(Seed(9), 5, &rates(10));
-        let text = serde_json::to_string(&plan).unwrap();
-        assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
-    }
-
-    #[test]
-    fn a_fault_that_does_not_exist_or_has_another_field_is_refused() {
-        let read = |text: &str| serde_json::from_str::<Fault>(text).map_err(|error| error.to_string());
-        assert_eq!(read(r#"{"kill":{"member":1,"down_ms":5}}"#), Ok(Fault::Kill { member: 1, down_ms: 5 }));
-        let unknown = read(r#"{"meteor":{"member":1}}"#).unwrap_err();
-        assert!(unknown.contains("unknown variant `meteor`"), "{unknown}");
-        let field = read(r#"{"kill":{"member":1,"down_ms":5,"up_ms":1}}"#).unwrap_err();
-        assert!(field.contains("unknown field `up_ms`"), "{field}");
-    }
-
-    #[test]
-    fn a_member_that_does_not_exist_is_named() {
-        let plan = Plan {
-            faults: vec![PlannedFault { at_ms: 0, fault: Fault::Kill { member: 3, down_ms: 1 } }],
-            ends_ms: 1,
-        };
-        assert_eq!(plan.check(5), Ok(()));
-        let error = plan.check(3).unwrap_err();
-        assert_eq!(error, "plan.faults[0] (kill): member 3 of a cluster of 3, counted from 0");
-    }
-}
+mod tests;

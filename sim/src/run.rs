@@ -75,6 +75,7 @@ pub(crate) async fn play(case: Case, trace: Trace) -> Result<Report, String> {
     let faults = swarm.plan.faults.len();
     nemesis::run(cluster.clone(), swarm.plan.clone(), trace.clone()).await;
     all_progress(&swarm, &history).await?;
+    nemesis::end_aftermath(&cluster, &trace);
     ends.store(true, Ordering::Relaxed);
     for client in clients {
         client.await.expect("a client that panics ends the run");
@@ -101,7 +102,11 @@ pub(crate) async fn play(case: Case, trace: Trace) -> Result<Report, String> {
 
 fn recovery(swarm: &Swarm) -> Duration {
     let (timeouts, besides) = RECOVERY;
-    swarm.knobs.election_timeout() * timeouts + besides + Duration::from_millis(2 * swarm.load.patience_ms)
+    // A client may have to wait in vain for every member that is left failed, twice.
+    let in_vain = 2 + 2 * swarm.plan.aftermath.rest.len() as u64;
+    swarm.knobs.election_timeout() * timeouts
+        + besides
+        + Duration::from_millis(in_vain * swarm.load.patience_ms)
 }
 
 /// Every client has something done that it asked for after the troubles.
@@ -134,8 +139,10 @@ async fn converge(swarm: &Swarm, cluster: &Cluster) -> Result<(), String> {
     let deadline = crate::clock::simulated_now() + recovery(swarm);
     loop {
         let newest = cluster.agreement().newest();
-        let applied: Vec<Option<u64>> =
-            (0..cluster.size()).map(|place| Some(cluster.handle(place)?.status().applied)).collect();
+        let applied: Vec<Option<u64>> = {
+            let status = |place: &usize| Some(cluster.handle(*place)?.status().applied);
+            cluster.living().iter().map(status).collect()
+        };
         if applied.iter().all(|applied| *applied == Some(newest)) {
             return Ok(());
         }
@@ -153,14 +160,15 @@ async fn converge(swarm: &Swarm, cluster: &Cluster) -> Result<(), String> {
 /// The store at every revision: whole from one member, and in part from the others.
 async fn read_back(swarm: &Swarm, cluster: &Cluster) -> Result<Chronicle, String> {
     let mut stream = swarm.seed.stream("read back");
-    let whole = stream.index(cluster.size());
+    let living = cluster.living();
+    let whole = stream.pick(&living);
     let member = cluster.handle(whole).expect("it has converged");
     let mut revisions = vec![Keys::new()];
     for revision in 2..=member.status().revision {
         revisions.push(keys_at(&member, revision).await?);
     }
     let chronicle = Chronicle(revisions);
-    for place in (0..cluster.size()).filter(|place| *place != whole) {
+    for place in living.into_iter().filter(|place| *place != whole) {
         let other = cluster.handle(place).expect("it has converged");
         let first = 2 + i64::try_from(stream.index(SAMPLE)).expect("a few");
         for revision in (first..=chronicle.head()).step_by(SAMPLE).chain([chronicle.head().max(2)]) {

@@ -6,6 +6,7 @@
 //! become needless once a member is gone.
 
 use crate::case::Case;
+use crate::plan::Aftermath;
 use serde_json::Value;
 use std::fmt;
 
@@ -66,6 +67,7 @@ pub fn shrink(
     loop {
         let before = shrinker.case.clone();
         shrinker.fewer_faults();
+        shrinker.attempt_with(|case| case.swarm.plan.aftermath = Aftermath::default());
         shrinker.fewer_members();
         shrinker.fewer_clients();
         shrinker.fewer_calls();
@@ -189,6 +191,7 @@ impl Shrinker<'_> {
 
 fn keep_members(case: &mut Case, members: usize) {
     case.swarm.members = members;
+    case.swarm.network.slow_links.retain(|slow| slow.link.from.max(slow.link.to) < members);
     case.swarm.plan.faults.retain(|planned| planned.fault.members().iter().all(|named| *named < members));
 }
 

@@ -89,8 +89,8 @@ impl Swarm {
             seed,
             members,
             knobs: Knobs::draw(seed),
-            network: network(seed),
-            disk: disk(seed),
+            network: NetworkProfile::draw(seed, members),
+            disk: DiskProfile::draw(seed),
             load: Load::draw(seed),
             plan: Plan::draw(seed, members, &rates),
             rates,
@@ -155,22 +155,5 @@ impl Load {
             value_bytes_max: stream.pick(&[16, 16, 300, 1500]),
             patience_ms: stream.pick(&[500, 3000, 8000]),
         }
-    }
-}
-
-fn network(seed: Seed) -> NetworkProfile {
-    let mut stream = seed.stream("swarm/network");
-    NetworkProfile {
-        delay_us: stream.pick(&[300, 1000, 3000, 10_000]),
-        drops_per_million: stream.pick(&[0, 0, 10_000, 100_000]),
-        duplicates_per_million: stream.pick(&[0, 0, 10_000, 200_000]),
-    }
-}
-
-fn disk(seed: Seed) -> DiskProfile {
-    let mut stream = seed.stream("swarm/disk");
-    DiskProfile {
-        sync_us: stream.pick(&[0, 500, 3000, 10_000]),
-        slow_syncs_per_million: stream.pick(&[0, 0, 10_000]),
     }
 }

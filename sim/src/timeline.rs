@@ -127,10 +127,21 @@ fn spans<'a>(events: &'a [Event], lanes: &[&str]) -> Vec<Span<'a>> {
         let lane = lane(lanes, &event.place).expect("every place has a lane");
         match event.shape {
             Shape::Begins(kind) => {
+                if kind == "down" {
+                    // What a member was at ends with it.
+                    let on_lane: Vec<_> = open.keys().filter(|(other, _)| *other == lane).copied().collect();
+                    for key in on_lane {
+                        let (begins, what) = open.remove(&key).expect("it was just seen");
+                        spans.push((begins, Some(micros(event)), lane, known(key.1), what.to_owned()));
+                    }
+                }
                 open.insert((lane, family(kind)), (micros(event), &event.what));
             }
             Shape::Ends(kind) => {
                 let (begins, what) = open.remove(&(lane, family(kind))).unwrap_or((first, ""));
+                if begins == micros(event) {
+                    continue;
+                }
                 let words = format!("{what}\n{}", event.what);
                 spans.push((begins, Some(micros(event)), lane, kind, words.trim().to_owned()));
             }
@@ -138,14 +149,17 @@ fn spans<'a>(events: &'a [Event], lanes: &[&str]) -> Vec<Span<'a>> {
         }
     }
     for ((lane, kind), (begins, what)) in open {
-        let kind = KINDS.iter().find(|known| **known == kind).copied().unwrap_or("other");
-        spans.push((begins, None, lane, kind, what.to_owned()));
+        spans.push((begins, None, lane, known(kind), what.to_owned()));
     }
     spans
 }
 
 /// What a span that never ended may be.
 const KINDS: [&str; 6] = ["call", "down", "paused", "cut", "slow", "leads"];
+
+fn known(kind: &str) -> &'static str {
+    KINDS.iter().find(|known| **known == kind).copied().unwrap_or("other")
+}
 
 /// A call ends as what became of it; everything else as what it began as.
 fn family(kind: &str) -> &str {

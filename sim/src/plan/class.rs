@@ -1,31 +1,35 @@
 //! Classes of faults: what a run has much of, or nothing at all. A run in which everything goes wrong a little finds
 //! less than one in which one thing goes wrong often.
 
-use super::fault::{Fault, Link};
-use crate::random::{Seed, Stream};
+use super::fault::Fault;
+use crate::random::Seed;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Faults of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "each has the name of its `Fault`")]
 pub enum FaultClass {
-    /// `Fault::Kill`.
     Kills,
-    /// `Fault::KillAtOperation`.
     KillsAtOperation,
-    /// `Fault::KillAll`.
     KillsOfAll,
-    /// `Fault::StopInOrder`.
+    Aborts,
+    Storms,
     Stops,
-    /// `Fault::Pause`.
     Pauses,
-    /// `Fault::Cut`.
     Cuts,
-    /// `Fault::ClockRate`.
+    Swizzles,
+    Losses,
+    SlowSyncs,
+    SlowSnapshots,
+    DiskErrors,
+    FullDisks,
+    Rot,
+    Wipes,
     ClockRates,
-    /// `Fault::ClockJump`.
     ClockJumps,
+    ClockStalls,
 }
 
 /// How many faults of each class a run has, on its way. A class that is not there is off.
@@ -33,96 +37,59 @@ pub enum FaultClass {
 #[serde(transparent)]
 pub struct Rates(pub BTreeMap<FaultClass, u64>);
 
+/// Of each class: its name, never changed, as streams are seeded by it; and how many a run has at most.
+const CLASSES: [(FaultClass, &str, u64); 19] = [
+    (FaultClass::Kills, "kills", 8),
+    (FaultClass::KillsAtOperation, "kills_at_operation", 8),
+    (FaultClass::KillsOfAll, "kills_of_all", 3),
+    (FaultClass::Aborts, "aborts", 8),
+    (FaultClass::Storms, "storms", 3),
+    (FaultClass::Stops, "stops", 3),
+    (FaultClass::Pauses, "pauses", 4),
+    (FaultClass::Cuts, "cuts", 8),
+    (FaultClass::Swizzles, "swizzles", 3),
+    (FaultClass::Losses, "losses", 6),
+    (FaultClass::SlowSyncs, "slow_syncs", 4),
+    (FaultClass::SlowSnapshots, "slow_snapshots", 3),
+    (FaultClass::DiskErrors, "disk_errors", 8),
+    (FaultClass::FullDisks, "full_disks", 3),
+    (FaultClass::Rot, "rot", 3),
+    (FaultClass::Wipes, "wipes", 1),
+    (FaultClass::ClockRates, "clock_rates", 4),
+    (FaultClass::ClockJumps, "clock_jumps", 3),
+    (FaultClass::ClockStalls, "clock_stalls", 3),
+];
+
 impl Rates {
-    /// Each class is off in half of all runs.
+    /// Each class is on in as many runs as the run's temper says: from one in ten to one in two.
     pub fn draw(seed: Seed) -> Rates {
-        let draw = |class: &FaultClass| {
-            let mut stream = seed.stream(&format!("swarm/rates/{}", class.name()));
-            let is_on = stream.happens(500_000);
-            is_on.then(|| (*class, stream.within(1..class.most() + 1)))
+        let on_per_million = seed.stream("swarm/rates").pick(&[100_000, 250_000, 500_000]);
+        let draw = |(class, name, most): &(FaultClass, &str, u64)| {
+            let mut stream = seed.stream(&format!("swarm/rates/{name}"));
+            let is_on = stream.happens(on_per_million);
+            is_on.then(|| (*class, stream.within(1..most + 1)))
         };
-        Rates(FaultClass::ALL.iter().filter_map(draw).collect())
+        Rates(CLASSES.iter().filter_map(draw).collect())
     }
 }
 
 impl FaultClass {
     /// All of them.
-    pub const ALL: [FaultClass; 8] = [
-        FaultClass::Kills,
-        FaultClass::KillsAtOperation,
-        FaultClass::KillsOfAll,
-        FaultClass::Stops,
-        FaultClass::Pauses,
-        FaultClass::Cuts,
-        FaultClass::ClockRates,
-        FaultClass::ClockJumps,
-    ];
+    pub fn all() -> impl Iterator<Item = FaultClass> {
+        CLASSES.iter().map(|(class, ..)| *class)
+    }
 
-    /// Its name, never changed: streams are seeded by it.
+    /// Its name.
     pub fn name(self) -> &'static str {
-        match self {
-            FaultClass::Kills => "kills",
-            FaultClass::KillsAtOperation => "kills_at_operation",
-            FaultClass::KillsOfAll => "kills_of_all",
-            FaultClass::Stops => "stops",
-            FaultClass::Pauses => "pauses",
-            FaultClass::Cuts => "cuts",
-            FaultClass::ClockRates => "clock_rates",
-            FaultClass::ClockJumps => "clock_jumps",
-        }
+        let named = CLASSES.iter().find(|(class, ..)| *class == self);
+        named.expect("the table has every class").1
     }
 
-    /// How many of it a run has at most.
-    fn most(self) -> u64 {
-        match self {
-            FaultClass::Kills | FaultClass::KillsAtOperation | FaultClass::Cuts => 8,
-            FaultClass::Pauses | FaultClass::ClockRates => 4,
-            FaultClass::KillsOfAll | FaultClass::Stops | FaultClass::ClockJumps => 3,
-        }
+    /// One fault of this class; of this ordinal, so that it stays what it is when others go. `None` where there is
+    /// nobody whom it could befall.
+    pub(super) fn draw(self, seed: Seed, ordinal: u64, scene: &super::draw::Scene) -> Option<(u64, Fault)> {
+        let mut stream = seed.stream(&format!("plan/{}/{ordinal}", self.name()));
+        let at_ms = stream.within(0..super::TROUBLE_MS);
+        Some((at_ms, scene.draw(self, &mut stream)?))
     }
-
-    /// One fault of this class, for a cluster of so many members.
-    pub(super) fn draw(self, stream: &mut Stream, members: usize) -> Fault {
-        match self {
-            FaultClass::Kills => Fault::Kill { member: stream.index(members), down_ms: down_ms(stream) },
-            FaultClass::KillsAtOperation => {
-                let most = stream.pick(&[5, 50, 500]);
-                let operations = stream.within(0..most);
-                Fault::KillAtOperation { member: stream.index(members), operations, down_ms: down_ms(stream) }
-            }
-            FaultClass::KillsOfAll => Fault::KillAll { down_ms: down_ms(stream) },
-            FaultClass::Stops => Fault::StopInOrder { member: stream.index(members) },
-            FaultClass::Pauses => Fault::Pause { member: stream.index(members), for_ms: down_ms(stream) },
-            FaultClass::Cuts => cut(stream, members),
-            FaultClass::ClockRates => Fault::ClockRate {
-                member: stream.index(members),
-                micros_per_second: u32::try_from(stream.within(800_000..1_200_000)).expect("about a million"),
-            },
-            FaultClass::ClockJumps => {
-                let most = stream.pick(&[100, 10_000, 3_600_000]);
-                Fault::ClockJump { member: stream.index(members), by_ms: stream.within(1..most) }
-            }
-        }
-    }
-}
-
-fn down_ms(stream: &mut Stream) -> u64 {
-    let most = stream.pick(&[50, 1000, 5000]);
-    stream.within(1..most)
-}
-
-/// Any split, in either direction or both: one member alone is as likely as a split down the middle.
-fn cut(stream: &mut Stream, members: usize) -> Fault {
-    let mut places: Vec<usize> = (0..members).collect();
-    stream.shuffle(&mut places);
-    let others = places.split_off(members.min(1 + stream.index(members.max(2) - 1)));
-    let mut links = Vec::new();
-    let both_ways = stream.happens(600_000);
-    for (from, to) in places.iter().flat_map(|from| others.iter().map(move |to| (*from, *to))) {
-        links.push(Link { from, to });
-        if both_ways {
-            links.push(Link { from: to, to: from });
-        }
-    }
-    Fault::Cut { links, for_ms: stream.within(100..6000) }
 }
