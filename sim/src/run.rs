@@ -1,36 +1,33 @@
 //! One seed, from an empty cluster through its troubles to the verdict.
 
+use crate::case::Case;
 use crate::check::no_lost_write::{Chronicle, Keys};
 use crate::check::{linearizable, no_lost_write};
 use crate::cluster::Cluster;
 use crate::history::{History, Outcome, Version};
 use crate::nemesis;
-use crate::random::Seed;
 use crate::swarm::Swarm;
 use crate::trace::Trace;
 use crate::workload::registers::Client;
 use bytes::Bytes;
 use detcd_engine::key_range::KeyRange;
+use detcd_engine::probes;
 use detcd_engine::request::{RangeRequest, Request, Response};
-use madsim::runtime::Runtime;
 use madsim::task::JoinHandle;
 use madsim::time::sleep;
 use server_sim::handle::MemberHandle;
-use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Once all is whole, every client is answered within so many election timeouts and so much besides.
 const RECOVERY: (u32, Duration) = (20, Duration::from_secs(15));
-/// A run that simulates so much hangs.
-const LONGEST: Duration = Duration::from_secs(600);
 /// Of the members that are not read whole, every so many-th revision is.
 const SAMPLE: usize = 16;
 
 /// A run in which every promise was kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Two runs of a seed have the same.
     pub trace: u128,
@@ -48,60 +45,16 @@ pub struct Report {
     pub compared: u64,
     /// Frames delivered.
     pub frames: u64,
+    /// Rare states (`detcd_engine::probes`), and how often it came to each.
+    pub probes: BTreeMap<&'static str, u64>,
 }
 
-/// A broken promise.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// Of which seed.
-    pub seed: u64,
-    /// Which, and how.
-    pub promise: String,
-    /// What happened last.
-    pub last: Vec<String>,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {} failed. The last that happened:", self.seed)?;
-        for event in &self.last {
-            writeln!(f, "  {event}")?;
-        }
-        writeln!(f, "{}", self.promise)?;
-        write!(f, "replay: cargo run --release -p detcd-sim -- run {}", self.seed)
-    }
-}
-
-/// Runs a seed. `prints` writes every event to standard output.
+/// One run, inside the simulator.
 ///
 /// # Errors
-/// A promise was broken, or an assertion did not hold.
-pub fn run(seed: u64, prints: bool) -> Result<Report, Box<Failure>> {
-    let swarm = Swarm::draw(Seed(seed));
-    if prints {
-        println!("{swarm:#?}");
-    }
-    let trace = Trace::new(prints);
-    let in_run = trace.clone();
-    let outcome = catch_unwind(AssertUnwindSafe(move || {
-        let mut runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
-        runtime.set_time_limit(LONGEST);
-        runtime.block_on(play(swarm, in_run))
-    }));
-    let promise = match outcome {
-        Ok(Ok(report)) => return Ok(report),
-        Ok(Err(promise)) => promise,
-        Err(panic) => match panic.downcast::<String>() {
-            Ok(text) => *text,
-            Err(panic) => {
-                panic.downcast::<&str>().map_or("a panic without words".to_owned(), |text| text.to_string())
-            }
-        },
-    };
-    Err(Box::new(Failure { seed, promise, last: trace.last() }))
-}
-
-async fn play(swarm: Swarm, trace: Trace) -> Result<Report, String> {
+/// The promise that was broken.
+pub(crate) async fn play(case: Case, trace: Trace) -> Result<Report, String> {
+    let swarm = case.swarm;
     let cluster = Cluster::new(&swarm, &trace);
     madsim::task::spawn(cluster.network().clone().carry());
     for place in 0..cluster.size() {
@@ -122,6 +75,7 @@ async fn play(swarm: Swarm, trace: Trace) -> Result<Report, String> {
     let faults = swarm.plan.faults.len();
     nemesis::run(cluster.clone(), swarm.plan.clone(), trace.clone()).await;
     all_progress(&swarm, &history).await?;
+    nemesis::end_aftermath(&cluster, &trace);
     ends.store(true, Ordering::Relaxed);
     for client in clients {
         client.await.expect("a client that panics ends the run");
@@ -142,12 +96,17 @@ async fn play(swarm: Swarm, trace: Trace) -> Result<Report, String> {
         faults,
         compared: cluster.agreement().compared(),
         frames: cluster.network().delivered(),
+        probes: probes::take(),
     })
 }
 
 fn recovery(swarm: &Swarm) -> Duration {
     let (timeouts, besides) = RECOVERY;
-    swarm.knobs.election_timeout() * timeouts + besides + swarm.load.patience * 2
+    // A client may have to wait in vain for every member that is left failed, twice.
+    let in_vain = 2 + 2 * swarm.plan.aftermath.rest.len() as u64;
+    swarm.knobs.election_timeout() * timeouts
+        + besides
+        + Duration::from_millis(in_vain * swarm.load.patience_ms)
 }
 
 /// Every client has something done that it asked for after the troubles.
@@ -180,8 +139,10 @@ async fn converge(swarm: &Swarm, cluster: &Cluster) -> Result<(), String> {
     let deadline = crate::clock::simulated_now() + recovery(swarm);
     loop {
         let newest = cluster.agreement().newest();
-        let applied: Vec<Option<u64>> =
-            (0..cluster.size()).map(|place| Some(cluster.handle(place)?.status().applied)).collect();
+        let applied: Vec<Option<u64>> = {
+            let status = |place: &usize| Some(cluster.handle(*place)?.status().applied);
+            cluster.living().iter().map(status).collect()
+        };
         if applied.iter().all(|applied| *applied == Some(newest)) {
             return Ok(());
         }
@@ -199,14 +160,15 @@ async fn converge(swarm: &Swarm, cluster: &Cluster) -> Result<(), String> {
 /// The store at every revision: whole from one member, and in part from the others.
 async fn read_back(swarm: &Swarm, cluster: &Cluster) -> Result<Chronicle, String> {
     let mut stream = swarm.seed.stream("read back");
-    let whole = stream.index(cluster.size());
+    let living = cluster.living();
+    let whole = stream.pick(&living);
     let member = cluster.handle(whole).expect("it has converged");
     let mut revisions = vec![Keys::new()];
     for revision in 2..=member.status().revision {
         revisions.push(keys_at(&member, revision).await?);
     }
     let chronicle = Chronicle(revisions);
-    for place in (0..cluster.size()).filter(|place| *place != whole) {
+    for place in living.into_iter().filter(|place| *place != whole) {
         let other = cluster.handle(place).expect("it has converged");
         let first = 2 + i64::try_from(stream.index(SAMPLE)).expect("a few");
         for revision in (first..=chronicle.head()).step_by(SAMPLE).chain([chronicle.head().max(2)]) {

@@ -42,7 +42,7 @@ impl Client {
         let mut last_seen: BTreeMap<Bytes, i64> = BTreeMap::new();
         let mut written = 0_u64;
         while !self.ends.load(Ordering::Relaxed) {
-            sleep(self.stream.delay(self.load.think)).await;
+            sleep(self.stream.delay(Duration::from_millis(self.load.think_ms))).await;
             let key = Bytes::from(format!("k{}", self.stream.index(self.load.keys)));
             let call = self.draw_call(last_seen.get(&key).copied().unwrap_or(0), &mut written);
             let open = self.history.invoke(self.place, key.clone(), call.clone());
@@ -84,7 +84,9 @@ impl Client {
         let way = Duration::from_millis(self.stream.within(1..4));
         sleep(way).await;
         let Some(handle) = self.cluster.handle(member) else { return Outcome::Refused };
-        let answer = timeout(self.load.patience, handle.request(request(key, call), false)).await;
+        let answer =
+            timeout(Duration::from_millis(self.load.patience_ms), handle.request(request(key, call), false))
+                .await;
         sleep(way).await;
         match answer {
             Ok(Ok(reply)) => done(reply),
