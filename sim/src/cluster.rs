@@ -15,7 +15,8 @@ use detcd_engine::config::Config;
 use detcd_engine::ids::MemberId;
 use detcd_engine::membership::InitialCluster;
 use madsim::runtime::{Handle, NodeHandle};
-use server_sim::member::{self, Deps, Member, MemberConfig, MemberHandle};
+use server_sim::handle::MemberHandle;
+use server_sim::member::{self, Deps, Member, MemberConfig};
 use server_sim::wire;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -149,6 +150,11 @@ impl Cluster {
         Some(Arc::clone(&self.slot(place).up.as_ref()?.node))
     }
 
+    /// What happens to it.
+    pub fn trace(&self) -> &Trace {
+        &self.0.trace
+    }
+
     /// What the members reported of their states.
     pub fn agreement(&self) -> &ReplicasAgree {
         &self.0.agreement
@@ -162,7 +168,7 @@ impl Cluster {
         }
         slot.boots += 1;
         let (id, name, boot) = (slot.id, slot.name.clone(), slot.boots);
-        self.0.trace.event(&name, format_args!("starts, boot {boot}"), &[]);
+        self.0.trace.ends(&name, "down", format_args!("starts, boot {boot}"));
         let node = Arc::new(Handle::current().create_node().name(format!("{name}.{boot}")).build());
         let clock = SimClock::start(slot.micros_per_second);
         let deps = Deps {
@@ -213,7 +219,7 @@ impl Cluster {
         }
         member.stop().await;
         let mut slot = self.slot(place);
-        self.0.trace.event(&slot.name, format_args!("stopped in order"), &[]);
+        self.0.trace.begins(&slot.name, "down", format_args!("stopped in order"));
         slot.machine.process_ends();
         slot.up = None;
         self.0.network.down(slot.id);
@@ -223,7 +229,7 @@ impl Cluster {
     pub fn kill(&self, place: usize) -> bool {
         let mut slot = self.slot(place);
         let Some(up) = slot.up.take() else { return false };
-        self.0.trace.event(&slot.name, format_args!("loses power"), &[]);
+        self.0.trace.begins(&slot.name, "down", format_args!("loses power"));
         slot.machine.lose_power();
         self.0.network.down(slot.id);
         Handle::current().kill(up.node.id());
@@ -234,7 +240,7 @@ impl Cluster {
     pub fn abort(&self, place: usize) -> bool {
         let mut slot = self.slot(place);
         let Some(up) = slot.up.take() else { return false };
-        self.0.trace.event(&slot.name, format_args!("ends at once"), &[]);
+        self.0.trace.begins(&slot.name, "down", format_args!("ends at once"));
         slot.machine.process_ends();
         self.0.network.down(slot.id);
         Handle::current().kill(up.node.id());

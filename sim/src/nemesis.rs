@@ -143,9 +143,12 @@ fn swizzle(cluster: &Cluster, clogs: &[Clog]) {
 
 fn pause(cluster: &Cluster, member: usize, for_ms: u64) {
     let Some(node) = cluster.node(member) else { return };
+    let (name, trace) = (format!("m{member}"), cluster.trace().clone());
+    trace.begins(&name, "paused", format_args!("stands still"));
     Handle::current().pause(node.id());
     madsim::task::spawn(async move {
         sleep(Duration::from_millis(for_ms)).await;
+        trace.ends(&name, "paused", format_args!("goes on"));
         Handle::current().resume(node.id());
     });
 }

@@ -48,7 +48,7 @@ impl Cluster {
             let verdict = self.judge(place, &end);
             let node = {
                 let mut slot = self.slot(place);
-                self.0.trace.event(&slot.name, format_args!("ends, {verdict:?}: {}", text(&end)), &[]);
+                self.0.trace.begins(&slot.name, "down", format_args!("ends, {verdict:?}: {}", text(&end)));
                 slot.machine.process_ends();
                 slot.is_lost |= verdict == Verdict::StaysDown;
                 self.0.network.down(slot.id);

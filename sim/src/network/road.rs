@@ -4,6 +4,7 @@ use super::{Harm, Order, Packet, Passage, Road, State};
 use crate::clock::simulated_now;
 use crate::network::FrameKind;
 use crate::random::Stream;
+use crate::timeline::words::FrameWords;
 use bytes::Bytes;
 use detcd_engine::frame;
 use detcd_engine::ids::{ClusterId, MemberId};
@@ -32,7 +33,8 @@ impl State {
             (false, None) => ", no room",
             _ => "",
         };
-        self.trace.event(self.name(from), format_args!("send {kind:?} to {}{fate}", self.name(to)), &frame);
+        let words = FrameWords { frame: &frame, cluster: self.cluster, to };
+        self.trace.sent(self.name(from), self.name(to), &format_args!("{words}{fate}"), &frame);
         let Some(waits) = waits else {
             self.counts.lost += u64::from(is_lost);
             self.counts.overflowed += u64::from(!is_lost);
@@ -143,8 +145,9 @@ impl State {
             }
             if let Some(inbox) = self.members[&packet.to].inbox.clone() {
                 let harm = packet.harm.map_or(String::new(), |harm| format!(", {harm:?}"));
-                let what = format_args!("take from {}{harm}", self.name(packet.from));
-                self.trace.event(self.name(packet.to), what, &packet.frame);
+                let words = FrameWords { frame: &packet.frame, cluster: self.cluster, to: packet.to };
+                let (from, to) = (self.name(packet.from), self.name(packet.to));
+                self.trace.took(to, from, &format_args!("{words}{harm}"), &packet.frame);
                 return Some((packet, inbox));
             }
         }

@@ -64,8 +64,8 @@ async fn carry_chunk(
 ) -> Option<SnapshotAck> {
     let there = {
         let mut state = network.lock();
-        let what = format_args!("send to {} a piece at {}", state.name(to), chunk.offset);
-        state.trace.event(state.name(me), what, &chunk.piece);
+        let words = format_args!("piece at {} of a snapshot", chunk.offset);
+        state.trace.sent(state.name(me), state.name(to), &words, &chunk.piece);
         let bytes = chunk.announcement.len() + chunk.piece.len();
         let there = state.piece_takes(me, to, bytes)?;
         chunk.piece = state.piece_arrives(chunk.piece);
@@ -75,7 +75,10 @@ async fn carry_chunk(
     let (node, inbox) = {
         let state = network.lock();
         let other = state.members.get(&to)?;
-        (other.node.clone()?, other.inbox.clone()?)
+        let (node, inbox) = (other.node.clone()?, other.inbox.clone()?);
+        let words = format_args!("piece at {} of a snapshot", chunk.offset);
+        state.trace.took(&other.name, state.name(me), &words, &chunk.piece);
+        (node, inbox)
     };
     // On the receiver's node: it goes on without us, and ends with the receiver.
     let ack = node.spawn(async move { inbox.deliver_chunk(chunk).await }).await.ok()?;
