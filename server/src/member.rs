@@ -112,6 +112,7 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
     let (settled_said, settled) = watch::channel(false);
     let (stop, stopped) = oneshot::channel();
     let abandoned = Arc::new(AtomicBool::new(false));
+    let receiver = Receiver::new(Arc::clone(&deps.disk), data_dir.snap(), failures.clone());
     let inbox = PeerInbox {
         cluster,
         me,
@@ -119,7 +120,7 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
         inputs: inputs.clone(),
         inspections,
         clock: Arc::clone(&deps.clock),
-        receiver: Arc::new(tokio::sync::Mutex::new(Receiver::new(Arc::clone(&deps.disk), data_dir.snap()))),
+        receiver: Arc::new(tokio::sync::Mutex::new(receiver)),
         refusals: Arc::default(),
     };
     let others = config.initial_cluster.members.values().filter(|member| member.id != me);

@@ -85,7 +85,7 @@ impl Case {
             ));
         }
         for (field, count) in
-            [("clients", load.clients), ("keys", load.keys), ("value_bytes_max", load.value_bytes_max)]
+            [("clients", load.clients.len()), ("keys", load.keys), ("value_bytes_max", load.value_bytes_max)]
         {
             if count == 0 {
                 return Err(format!("swarm.load.{field}: 0, but there is at least 1"));

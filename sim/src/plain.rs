@@ -7,7 +7,8 @@ use crate::disk::DiskProfile;
 use crate::network::{Delay, NetworkProfile, Order, Passage, Shape};
 use crate::plan::{Aftermath, Plan, Rates};
 use crate::random::Seed;
-use crate::swarm::{Knobs, Load, Swarm};
+use crate::swarm::{Knobs, Swarm};
+use crate::workload::{Load, Role};
 use detcd_engine::config::Config;
 use detcd_engine::ids::{ClusterId, MemberId};
 use std::collections::BTreeMap;
@@ -38,7 +39,7 @@ impl Case {
 impl Swarm {
     /// Turns every knob back. Members, clients and the plan stay.
     pub(crate) fn make_plain(&mut self) {
-        let clients = self.load.clients;
+        let clients = std::mem::take(&mut self.load.clients);
         (self.knobs, self.network, self.disk) = (plain_knobs(), plain_network(), plain_disk());
         self.load = Load { clients, ..plain_load() };
         self.rates = Rates::default();
@@ -87,13 +88,20 @@ fn plain_disk() -> DiskProfile {
 
 fn plain_load() -> Load {
     Load {
-        clients: 2,
+        clients: vec![Role::Registers, Role::Registers],
         keys: 4,
+        skew: 0,
         think_ms: 100,
         reads_per_million: 300_000,
         deletes_per_million: 50_000,
         swaps_per_million: 100_000,
+        serializable_per_million: 0,
         value_bytes_max: 16,
         patience_ms: 8000,
+        lost_answers_per_million: 0,
+        retries_per_million: 0,
+        require_leader_per_million: 0,
+        lease_ttl_secs: 2,
+        slow_watch_ms: 0,
     }
 }

@@ -118,11 +118,8 @@ impl Shrinker<'_> {
     }
 
     fn fewer_clients(&mut self) {
-        for clients in 1..self.case.swarm.load.clients {
-            if self.attempt_with(|case| case.swarm.load.clients = clients) {
-                return;
-            }
-        }
+        let all = self.case.swarm.load.clients.clone();
+        minimize(all, &mut |clients| self.attempt_with(|case| case.swarm.load.clients = clients.to_vec()));
     }
 
     /// Half as many, while that is enough.
@@ -180,7 +177,7 @@ impl Shrinker<'_> {
         Size {
             faults: swarm.plan.faults.len(),
             members: swarm.members,
-            clients: swarm.load.clients,
+            clients: swarm.load.clients.len(),
             calls_max: self.case.calls_max,
             turned: turned(&self.case).len(),
             ends_ms: swarm.plan.ends_ms,

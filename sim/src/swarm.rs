@@ -5,6 +5,7 @@ use crate::disk::DiskProfile;
 use crate::network::NetworkProfile;
 use crate::plan::{Plan, Rates};
 use crate::random::Seed;
+use crate::workload::Load;
 use detcd_engine::config::Config;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -55,28 +56,6 @@ pub struct Knobs {
     pub compaction_slice_keys: usize,
     /// Of the write-ahead log.
     pub wal_segment_bytes: u64,
-}
-
-/// What clients do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Load {
-    /// How many there are; each waits for its answer before it asks again.
-    pub clients: usize,
-    /// Over so many keys.
-    pub keys: usize,
-    /// Between an answer and the next request, usually.
-    pub think_ms: u64,
-    /// Of all requests, in a million, linearizable reads.
-    pub reads_per_million: u32,
-    /// Deletes.
-    pub deletes_per_million: u32,
-    /// Puts on condition that the key is as the client last saw it.
-    pub swaps_per_million: u32,
-    /// The rest are puts; their values are so long at most.
-    pub value_bytes_max: usize,
-    /// How long a client waits for an answer.
-    pub patience_ms: u64,
 }
 
 impl Swarm {
@@ -139,21 +118,5 @@ impl Knobs {
     /// Longer than any election takes that is not disturbed.
     pub fn election_timeout(&self) -> Duration {
         Duration::from_millis(self.heartbeat_interval_ms * self.election_ticks)
-    }
-}
-
-impl Load {
-    fn draw(seed: Seed) -> Load {
-        let mut stream = seed.stream("swarm/load");
-        Load {
-            clients: 1 + stream.index(5),
-            keys: 1 + stream.index(8),
-            think_ms: stream.pick(&[1, 20, 100]),
-            reads_per_million: stream.pick(&[100_000, 300_000, 600_000]),
-            deletes_per_million: stream.pick(&[0, 50_000]),
-            swaps_per_million: stream.pick(&[0, 100_000]),
-            value_bytes_max: stream.pick(&[16, 16, 300, 1500]),
-            patience_ms: stream.pick(&[500, 3000, 8000]),
-        }
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::bugs;
 use crate::case::Case;
+use crate::check::Promise;
 use crate::run::{Report, play};
 use crate::trace::{Event, Trace};
 use detcd_engine::seeded;
@@ -39,6 +40,9 @@ impl Broken {
     /// The promise alone: the same for every run that breaks it, whatever the values. Of an assertion, its file and
     /// its words up to the first value.
     pub fn name(&self) -> String {
+        if let Some(promise) = Promise::of(&self.text) {
+            return promise.name().to_owned();
+        }
         if let Some(text) = self.text.strip_prefix(BROKEN) {
             return text.split(", but").next().unwrap_or(text).trim().to_owned();
         }

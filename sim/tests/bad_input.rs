@@ -46,7 +46,7 @@ fn a_bad_file_is_named_with_its_field() {
             &["field swarm.load.keys", "invalid value"],
         ),
         ("no members", case_with("/swarm/members", json!(0)), &["field swarm.members"]),
-        ("no clients", case_with("/swarm/load/clients", json!(0)), &["field swarm.load.clients"]),
+        ("no clients", case_with("/swarm/load/clients", json!([])), &["field swarm.load.clients"]),
         (
             "a removed fault",
             case_with(faults, planned(json!({ "meteor": { "member": 0 } }))),

@@ -141,7 +141,7 @@ mod tests {
     fn machine() -> Machine {
         let profile =
             DiskProfile { sync_us: 0, slow_syncs_per_million: 0, snapshot_write_us: 0, restart_ms: 1 };
-        Machine::new("m0".to_owned(), profile, Seed(1).stream("disk"), Trace::new(false))
+        Machine::new("m0".to_owned(), profile, Seed(1).stream("disk"), Trace::default())
     }
 
     /// A log of two writes, each synced, with the second at 1024.
