@@ -121,8 +121,11 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
 fn done(matches: &ArgMatches) -> Result<(), String> {
     let (name, matches) = matches.subcommand().expect("one is required");
     match name {
-        "run" => one(&Case::draw(number(matches, "SEED")), matches),
-        "replay" => one(&Case::load(file(matches))?, matches),
+        "run" => {
+            let seed = number(matches, "SEED");
+            one(&Case::draw(seed), &failure::rerun(seed), matches)
+        }
+        "replay" => one(&Case::load(file(matches))?, &failure::replay(file(matches)), matches),
         "many" => many::run(&Many {
             count: number(matches, "N"),
             first: number(matches, "first"),
@@ -160,7 +163,7 @@ fn jobs(asked: u64) -> usize {
     usize::try_from(asked).ok().filter(|jobs| *jobs > 0).unwrap_or(cores)
 }
 
-fn one(case: &Case, matches: &ArgMatches) -> Result<(), String> {
+fn one(case: &Case, replayed: &str, matches: &ArgMatches) -> Result<(), String> {
     let quiet = matches.get_flag("quiet");
     if !quiet {
         println!("{}", case.to_text());
@@ -170,10 +173,10 @@ fn one(case: &Case, matches: &ArgMatches) -> Result<(), String> {
         Ok(report) => {
             println!("{report:#?}");
             if matches.get_flag("timeline") {
-                println!("timeline: {}", failure::timeline_of(case)?.display());
+                println!("timeline: {}", failure::timeline_of(case, replayed)?.display());
             }
             Ok(())
         }
-        Err(broken) => Err(failure::tell(&Failure::study(case, broken), failure::Shrinks::No)),
+        Err(broken) => Err(failure::tell(&Failure::study(case, broken), failure::Shrinks::No, replayed)),
     }
 }
