@@ -4,7 +4,7 @@
 //! next of either side, so an event costs one wake-up. The client may close its half; its watches go on.
 
 use super::Service;
-use crate::member::WatchStream;
+use crate::handle::WatchStream;
 use crate::pb;
 use crate::wire::error::status;
 use crate::wire::watch;
