@@ -19,7 +19,7 @@ use server_sim::handle::MemberHandle;
 use server_sim::member::{self, Deps, Member, MemberConfig};
 use server_sim::wire;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use supervise::{End, Ended};
 use tokio::sync::{mpsc, oneshot};
@@ -153,6 +153,17 @@ impl Cluster {
     /// What happens to it.
     pub fn trace(&self) -> &Trace {
         &self.0.trace
+    }
+
+    /// Ends every member; the run is over.
+    pub(crate) fn clear(&self) {
+        for member in &self.0.members {
+            // A run that failed may have left it poisoned.
+            let mut slot = member.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(up) = slot.up.take() {
+                Handle::current().kill(up.node.id());
+            }
+        }
     }
 
     /// What the members reported of their states.
