@@ -295,3 +295,6 @@ impl Cluster {
         self.0.members[place].lock().expect("no panic while it is held")
     }
 }
+
+#[cfg(test)]
+mod tests;
