@@ -99,6 +99,7 @@ pub async fn open(disk: &Arc<dyn Disk>, config: WalConfig) -> Result<Opened, Ope
         file.write_at(newest.synced_bytes, newest.doubtful).await.doing("write", &path)?;
     }
     file.sync_data().await.doing("sync", &path)?;
+    file.done_reading().await.doing("let go of", &path)?;
     let tail = replay.tail();
     let wal = Wal { disk: Arc::clone(disk), config, segments, path, file, chain: newest.chain, tail };
     Ok(Opened { wal, replay })
