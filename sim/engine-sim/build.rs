@@ -1,6 +1,6 @@
-//! Copies engine/src, with every seeded bug and every probe, and writes the tables of both.
+//! Copies engine/src, with every seeded bug, probe and size, and writes the tables of both.
 
-use detcd_source_edits::{Entry, copy, read_bugs, read_probes};
+use detcd_source_edits::{Entry, copy, read_all};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -9,12 +9,12 @@ const ROOT: &str = "../..";
 const EDITED: [&str; 2] = ["engine/src/", "server/src/"];
 
 fn main() -> Result<(), String> {
-    for path in ["../../engine/src", "bugs", "probes", "build.rs"] {
+    for path in ["../../engine/src", "bugs", "probes", "sizes", "build.rs"] {
         println!("cargo:rerun-if-changed={path}");
     }
     let out = PathBuf::from(std::env::var("OUT_DIR").map_err(|error| error.to_string())?);
-    let (bugs, probes) = (read_bugs(Path::new("bugs"))?, read_probes(Path::new("probes"))?);
-    let all: Vec<Entry> = bugs.iter().chain(&probes).cloned().collect();
+    let (bugs, probes, sizes) = read_all(Path::new("."))?;
+    let all: Vec<Entry> = bugs.iter().chain(&probes).chain(&sizes).cloned().collect();
     for edit in all.iter().flat_map(|entry| &entry.edits) {
         if !EDITED.iter().any(|prefix| edit.file.starts_with(prefix)) {
             return Err(format!("an edit of {}: only {EDITED:?} have twins", edit.file));

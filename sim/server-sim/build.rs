@@ -1,21 +1,25 @@
 //! The same .proto files as server/build.rs, with the simulated tonic's services around the same messages; and a copy
-//! of server/src with the seeded bugs and the probes of `engine-sim`.
+//! of server/src with the seeded bugs, the probes and the sizes of `engine-sim`.
 
-use detcd_source_edits::{copy, read_bugs, read_probes};
+use detcd_source_edits::{copy, read_all};
 use prost::Message;
 use std::path::{Path, PathBuf};
 
 const PROTO: &str = "../../server/proto";
 const FILES: [&str; 2] = ["detcd/peer.proto", "etcd/api/etcdserverpb/rpc.proto"];
-const BUGS: &str = "../engine-sim/bugs";
-const PROBES: &str = "../engine-sim/probes";
+/// Where the edits are.
+const TWIN: &str = "../engine-sim";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    for path in [PROTO, BUGS, PROBES, "../../server/src", "build.rs"] {
+    for path in [PROTO, "../../server/src", "build.rs"] {
         println!("cargo:rerun-if-changed={path}");
     }
+    for dir in ["bugs", "probes", "sizes"] {
+        println!("cargo:rerun-if-changed={TWIN}/{dir}");
+    }
     let out_dir = PathBuf::from(std::env::var("OUT_DIR")?);
-    let entries = [read_bugs(Path::new(BUGS))?, read_probes(Path::new(PROBES))?].concat();
+    let (bugs, probes, sizes) = read_all(Path::new(TWIN))?;
+    let entries = [bugs, probes, sizes].concat();
     copy(Path::new("../.."), "server/src", &out_dir.join("src"), &entries)?;
     let mut files = protox::compile(FILES, [PROTO])?;
     let described = out_dir.join("etcdserverpb.descriptors");

@@ -19,7 +19,7 @@ use server_sim::handle::MemberHandle;
 use server_sim::member::{self, Deps, Member, MemberConfig};
 use server_sim::wire;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use supervise::{End, Ended};
 use tokio::sync::{mpsc, oneshot};
@@ -30,7 +30,8 @@ pub struct Cluster(Arc<Inner>);
 
 struct Inner {
     seed: Seed,
-    knobs: Knobs,
+    /// Of each member.
+    knobs: Vec<Knobs>,
     trace: Trace,
     initial: InitialCluster,
     network: Network,
@@ -80,7 +81,7 @@ impl Cluster {
                 name,
                 machine,
                 boots: 0,
-                micros_per_second: 1_000_000,
+                micros_per_second: swarm.clocks.get(place).copied().unwrap_or(1_000_000),
                 is_lost: false,
                 is_held: false,
                 up: None,
@@ -93,7 +94,7 @@ impl Cluster {
         let (ends, ended) = mpsc::unbounded_channel();
         let cluster = Cluster(Arc::new(Inner {
             seed,
-            knobs: swarm.knobs,
+            knobs: (0..swarm.members).map(|place| swarm.knobs_of(place)).collect(),
             trace: trace.clone(),
             initial,
             network,
@@ -155,6 +156,17 @@ impl Cluster {
         &self.0.trace
     }
 
+    /// Ends every member; the run is over.
+    pub(crate) fn clear(&self) {
+        for member in &self.0.members {
+            // A run that failed may have left it poisoned.
+            let mut slot = member.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(up) = slot.up.take() {
+                Handle::current().kill(up.node.id());
+            }
+        }
+    }
+
     /// What the members reported of their states.
     pub fn agreement(&self) -> &ReplicasAgree {
         &self.0.agreement
@@ -183,10 +195,10 @@ impl Cluster {
             ))),
         };
         let config = MemberConfig {
-            engine: self.0.knobs.apply(Config { name, ..Config::new(id, self.0.initial.id) }),
+            engine: self.0.knobs[place].apply(Config { name, ..Config::new(id, self.0.initial.id) }),
             data_dir: PathBuf::from("/data"),
             initial_cluster: self.0.initial.clone(),
-            wal_segment_bytes: self.0.knobs.wal_segment_bytes,
+            wal_segment_bytes: self.0.knobs[place].wal_segment_bytes,
         };
         let seed = self.0.seed.stream(&format!("member/{place}/{boot}")).any();
         let (stop, stopped) = oneshot::channel();
@@ -294,3 +306,6 @@ impl Cluster {
         self.0.members[place].lock().expect("no panic while it is held")
     }
 }
+
+#[cfg(test)]
+mod tests;

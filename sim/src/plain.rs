@@ -26,6 +26,8 @@ impl Case {
             seed: Seed(seed),
             members: MEMBERS,
             knobs: plain_knobs(),
+            uneven: Vec::new(),
+            clocks: Vec::new(),
             network: plain_network(),
             disk: plain_disk(),
             load: plain_load(),
@@ -42,7 +44,7 @@ impl Swarm {
         let clients = std::mem::take(&mut self.load.clients);
         (self.knobs, self.network, self.disk) = (plain_knobs(), plain_network(), plain_disk());
         self.load = Load { clients, ..plain_load() };
-        self.rates = Rates::default();
+        (self.uneven, self.clocks, self.rates) = (Vec::new(), Vec::new(), Rates::default());
     }
 }
 
@@ -59,6 +61,10 @@ fn plain_knobs() -> Knobs {
         entry_commands_max: config.entry_commands_max,
         persists_in_flight_max: config.persists_in_flight_max,
         compaction_slice_keys: config.compaction_slice_keys,
+        request_bytes_max: config.request_bytes_max,
+        pending_requests_max: config.pending_requests_max,
+        watch_progress_interval_ms: config.watch_progress_interval_ms,
+        quota_bytes: config.quota_bytes,
         wal_segment_bytes: WAL_SEGMENT_BYTES,
     }
 }

@@ -22,8 +22,8 @@ use draw::Scene;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// Faults begin before this; then everything is made whole and all must go well.
-pub const TROUBLE_MS: u64 = 20_000;
+/// How long faults begin; then everything is made whole and all must go well.
+const TROUBLES_MS: [u64; 4] = [5000, 20_000, 20_000, 30_000];
 
 /// The faults of a run, in order of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,16 +53,17 @@ impl Plan {
         let mut places: Vec<usize> = (0..members).collect();
         seed.stream("plan/fragile").shuffle(&mut places);
         places.truncate((members - 1) / 2);
+        let ends_ms = seed.stream("plan/ends").pick(&TROUBLES_MS);
         let scene = Scene { members, fragile: places };
         let mut faults = Vec::new();
         for (class, count) in &rates.0 {
-            let drawn = (0..*count).filter_map(|ordinal| class.draw(seed, ordinal, &scene));
+            let drawn = (0..*count).filter_map(|ordinal| class.draw(seed, ordinal, ends_ms, &scene));
             faults.extend(drawn.map(|(at_ms, fault)| PlannedFault { at_ms, fault }));
         }
         // Stable: of two at one time, the class that is named first.
         faults.sort_by_key(|planned| planned.at_ms);
         let aftermath = Aftermath::draw(seed, &scene);
-        Plan { faults, ends_ms: TROUBLE_MS, aftermath }
+        Plan { faults, ends_ms, aftermath }
     }
 
     /// Whether it can be run with so many members.

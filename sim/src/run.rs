@@ -16,7 +16,7 @@ use crate::workload::door::{Door, InProcess};
 use detcd_engine::probes;
 use madsim::task::JoinHandle;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A run in which every promise was kept.
@@ -53,13 +53,28 @@ struct Play {
     trace: Trace,
 }
 
+/// The cluster of a run, for who clears up after it.
+#[derive(Clone, Default)]
+pub(crate) struct Remains(Arc<Mutex<Option<Cluster>>>);
+
+impl Remains {
+    /// Ends its members.
+    pub(crate) fn clear(&self) {
+        let cluster = self.0.lock().expect("no panic while it is held").take();
+        if let Some(cluster) = cluster {
+            cluster.clear();
+        }
+    }
+}
+
 /// One run, inside the simulator.
 ///
 /// # Errors
 /// The promise that was broken.
-pub(crate) async fn play(case: Case, trace: Trace) -> Result<Report, String> {
+pub(crate) async fn play(case: Case, trace: Trace, remains: Remains) -> Result<Report, String> {
     let Case { swarm, calls_max, .. } = case;
     let cluster = Cluster::new(&swarm, &trace);
+    *remains.0.lock().expect("no panic while it is held") = Some(cluster.clone());
     madsim::task::spawn(cluster.network().clone().carry());
     for place in 0..cluster.size() {
         cluster.start(place);

@@ -1,14 +1,17 @@
 //! Everything that a run varies, drawn from its seed: the cluster, its knobs, the load, and which faults come how
 //! often. Each concern draws from a stream of its own.
 
+mod knobs;
+
+pub use knobs::Knobs;
+
 use crate::disk::DiskProfile;
 use crate::network::NetworkProfile;
 use crate::plan::{Plan, Rates};
 use crate::random::Seed;
 use crate::workload::Load;
-use detcd_engine::config::Config;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use serde_json::Value;
 
 /// One run, but for the dice thrown while it goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +23,12 @@ pub struct Swarm {
     pub members: usize,
     /// The engine's limits and intervals, the same for all members; identities are filled in for each.
     pub knobs: Knobs,
+    /// Of each member where they differ; as many as there are members, or none. What belongs to elections is the same
+    /// for all.
+    pub uneven: Vec<Knobs>,
+    /// How many microseconds each member's clock shows in a true second, before any fault; a million for those that
+    /// are not listed.
+    pub clocks: Vec<u32>,
     /// The network.
     pub network: NetworkProfile,
     /// The disks.
@@ -32,42 +41,19 @@ pub struct Swarm {
     pub plan: Plan,
 }
 
-/// What of a member's configuration a run varies. Units as in `detcd_engine::config::Config`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Knobs {
-    /// One raft tick.
-    pub heartbeat_interval_ms: u64,
-    /// Heartbeats in an election timeout.
-    pub election_ticks: u64,
-    /// As in the configuration.
-    pub request_timeout_ms: u64,
-    /// As in the configuration.
-    pub snapshot_commands_min: u64,
-    /// As in the configuration.
-    pub log_bytes_max: usize,
-    /// As in the configuration.
-    pub entry_bytes_max: usize,
-    /// As in the configuration.
-    pub entry_commands_max: usize,
-    /// As in the configuration.
-    pub persists_in_flight_max: usize,
-    /// As in the configuration.
-    pub compaction_slice_keys: usize,
-    /// Of the write-ahead log.
-    pub wal_segment_bytes: u64,
-}
-
 impl Swarm {
     /// The run of a seed.
     pub fn draw(seed: Seed) -> Swarm {
         let mut stream = seed.stream("swarm/members");
         let members = stream.pick(&[1, 3, 3, 3, 3, 5]);
         let rates = Rates::draw(seed);
+        let knobs = Knobs::draw(&mut seed.stream("swarm/knobs"));
         Swarm {
             seed,
             members,
-            knobs: Knobs::draw(seed),
+            knobs,
+            uneven: uneven(seed, members, &knobs),
+            clocks: clocks(seed, members),
             network: NetworkProfile::draw(seed, members),
             disk: DiskProfile::draw(seed),
             load: Load::draw(seed),
@@ -75,48 +61,83 @@ impl Swarm {
             rates,
         }
     }
+
+    /// A member's knobs.
+    pub fn knobs_of(&self, place: usize) -> Knobs {
+        self.uneven.get(place).copied().unwrap_or(self.knobs)
+    }
+
+    /// Every knob of the run, by its name, as it was turned; the plan is not in it.
+    pub fn table(&self) -> Vec<(String, String)> {
+        let mut whole = serde_json::to_value(self).expect("plain data");
+        let fields = whole.as_object_mut().expect("a struct");
+        for not_a_knob in ["seed", "plan"] {
+            fields.remove(not_a_knob);
+        }
+        let mut rows = Vec::new();
+        flatten("", &whole, &mut rows);
+        rows
+    }
 }
 
-impl Knobs {
-    fn draw(seed: Seed) -> Knobs {
-        let mut stream = seed.stream("swarm/knobs");
-        let heartbeat_interval_ms = stream.within(20..150);
-        let election_ticks = stream.within(8..14);
-        let request_timeout_ms = 1000 + 2 * heartbeat_interval_ms * election_ticks;
-        Knobs {
-            heartbeat_interval_ms,
-            election_ticks,
-            request_timeout_ms,
-            snapshot_commands_min: stream.pick(&[1, 5, 20, 100, 10_000]),
-            log_bytes_max: stream.pick(&[256, 1024, 16 * 1024, 16 * 1024 * 1024]),
-            entry_bytes_max: stream.pick(&[1, 256, 1024 * 1024]),
-            entry_commands_max: stream.pick(&[1, 3, 4096]),
-            persists_in_flight_max: stream.pick(&[1, 2, 8]),
-            compaction_slice_keys: stream.pick(&[1, 3, 1000]),
-            wal_segment_bytes: stream.pick(&[1024, 4096, 64 * 1024, 1024 * 1024]),
+/// Values of objects are rows of their own, under their path; lists are one.
+fn flatten(path: &str, value: &Value, rows: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (name, value) in fields {
+                let dot = if path.is_empty() { "" } else { "." };
+                flatten(&format!("{path}{dot}{name}"), value, rows);
+            }
         }
+        other => rows.push((path.to_owned(), other.to_string())),
+    }
+}
+
+/// In a quarter of the runs every member has limits of its own, as with different flags.
+fn uneven(seed: Seed, members: usize, common: &Knobs) -> Vec<Knobs> {
+    let mut stream = seed.stream("swarm/uneven");
+    if !stream.happens(250_000) {
+        return Vec::new();
+    }
+    (0..members).map(|_| Knobs::draw(&mut stream).with_elections_of(common)).collect()
+}
+
+/// In a quarter of the runs no clock is true, by up to 2 %: what a bad crystal does. Faults do worse.
+fn clocks(seed: Seed, members: usize) -> Vec<u32> {
+    let mut stream = seed.stream("swarm/clocks");
+    if !stream.happens(250_000) {
+        return Vec::new();
+    }
+    let rate = |_| u32::try_from(stream.within(980_000..1_020_001)).expect("about a million");
+    (0..members).map(rate).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    #[test]
+    fn at_least_forty_knobs_are_turned() {
+        let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for seed in 0..300 {
+            for (name, value) in Swarm::draw(Seed(seed)).table() {
+                // What a kind of frames or a class of faults has of its own counts once.
+                let name = name.split('.').take_while(|part| *part != "kinds" && *part != "rates");
+                seen.entry(name.collect::<Vec<_>>().join(".")).or_default().insert(value);
+            }
+        }
+        let turned: Vec<&String> =
+            seen.iter().filter(|(_, values)| values.len() > 1).map(|(name, _)| name).collect();
+        assert!(turned.len() >= 50, "{}: {turned:?}", turned.len());
     }
 
-    /// Onto a member's configuration.
-    pub fn apply(&self, config: Config) -> Config {
-        let Knobs { heartbeat_interval_ms, election_ticks, .. } = *self;
-        Config {
-            heartbeat_interval_ms,
-            election_timeout_ms: heartbeat_interval_ms * election_ticks,
-            request_timeout_ms: self.request_timeout_ms,
-            snapshot_commands_min: self.snapshot_commands_min,
-            log_bytes_max: self.log_bytes_max,
-            entry_bytes_max: self.entry_bytes_max,
-            entry_commands_max: self.entry_commands_max,
-            persists_in_flight_max: self.persists_in_flight_max,
-            compaction_slice_keys: self.compaction_slice_keys,
-            reports_hashes: true,
-            ..config
+    #[test]
+    fn members_with_limits_of_their_own_agree_on_elections() {
+        let differ = (0..100).map(|seed| Swarm::draw(Seed(seed))).find(|swarm| !swarm.uneven.is_empty());
+        let swarm = differ.expect("one in four");
+        for place in 0..swarm.members {
+            assert_eq!(swarm.knobs_of(place).election_timeout(), swarm.knobs.election_timeout());
         }
-    }
-
-    /// Longer than any election takes that is not disturbed.
-    pub fn election_timeout(&self) -> Duration {
-        Duration::from_millis(self.heartbeat_interval_ms * self.election_ticks)
     }
 }

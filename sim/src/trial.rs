@@ -7,10 +7,10 @@
 use crate::bugs;
 use crate::case::Case;
 use crate::check::Promise;
-use crate::run::{Report, play};
+use crate::run::{Remains, Report, play};
 use crate::trace::{Event, Trace};
 use detcd_engine::seeded;
-use madsim::runtime::Runtime;
+use madsim::runtime::{Handle, NodeHandle, Runtime};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -67,15 +67,34 @@ pub fn run_case(case: &Case, trace: &Trace) -> Result<Report, Broken> {
         IN_RUN.set(true);
         seeded::set(bugs::name(case.bug.as_deref()));
         let seed = case.swarm.seed.0;
-        let outcome = catch_unwind(AssertUnwindSafe(move || {
-            let mut runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
-            runtime.set_time_limit(LONGEST);
-            runtime.block_on(play(case, trace))
-        }));
-        outcome.unwrap_or_else(|panic| Err(words(panic.as_ref())))
+        let mut runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
+        runtime.set_time_limit(LONGEST);
+        let (world, remains) = (runtime.create_node().name("world").build(), Remains::default());
+        let plays = world.spawn(play(case, trace, remains.clone()));
+        let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(plays)));
+        let text = match outcome {
+            Ok(verdict) => {
+                verdict.unwrap_or_else(|_| Err(format!("{BROKEN}a run comes to its end, but it was ended")))
+            }
+            Err(panic) => Err(words(panic.as_ref())),
+        };
+        clear(&runtime, &world, &remains);
+        text
     });
     let outcome = run.expect("a thread can be started").join().expect("panics were caught");
     outcome.map_err(|text| Broken { text })
+}
+
+/// Ends whatever goes on once a run is over. A task that sleeps keeps the timer that keeps the task: none of a run's
+/// memory would ever be given back.
+fn clear(runtime: &Runtime, world: &NodeHandle, remains: &Remains) {
+    // What ends here may panic where the run did, and says nothing new.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            Handle::current().kill(world.id());
+            remains.clear();
+        });
+    }));
 }
 
 thread_local! {

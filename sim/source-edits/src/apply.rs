@@ -19,9 +19,15 @@ struct Change {
 /// A quotation that is not there exactly once, or edits that change the same lines.
 pub fn apply(file: &str, text: &str, edits: &[(&str, &Edit)]) -> Result<String, String> {
     let lines: Vec<&str> = text.lines().collect();
-    let mut changes = Vec::new();
+    let (mut changes, mut wrong) = (Vec::new(), Vec::new());
     for (name, edit) in edits.iter().filter(|(_, edit)| edit.file == file) {
-        changes.push(locate(name, edit, &lines)?);
+        match locate(name, edit, &lines) {
+            Ok(change) => changes.push(change),
+            Err(problem) => wrong.push(problem),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong.join("\n"));
     }
     changes.sort_by(|a, b| (a.lines.start, a.lines.end, &a.name).cmp(&(b.lines.start, b.lines.end, &b.name)));
     for pair in changes.windows(2) {

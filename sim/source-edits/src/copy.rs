@@ -25,7 +25,11 @@ pub fn copy(root: &Path, from: &str, to: &Path, entries: &[Entry]) -> Result<(),
             ));
         }
     }
-    copy_dir(root, from, to, &edits)?;
+    let mut wrong = Vec::new();
+    copy_dir(root, from, to, &edits, &mut wrong)?;
+    if !wrong.is_empty() {
+        return Err(wrong.join("\n"));
+    }
     let lib = to.join("lib.rs");
     let text = fs::read_to_string(&lib).map_err(|error| format!("{}: {error}", lib.display()))?;
     let items: Vec<&str> =
@@ -33,7 +37,14 @@ pub fn copy(root: &Path, from: &str, to: &Path, entries: &[Entry]) -> Result<(),
     write(&to.join("included.rs"), &items.join("\n"))
 }
 
-fn copy_dir(root: &Path, dir: &str, to: &Path, edits: &[(&str, &Edit)]) -> Result<(), String> {
+/// What does not fit is added to `wrong`, so that all of it is told at once.
+fn copy_dir(
+    root: &Path,
+    dir: &str,
+    to: &Path,
+    edits: &[(&str, &Edit)],
+    wrong: &mut Vec<String>,
+) -> Result<(), String> {
     let told = |error: std::io::Error| format!("{dir}: {error}");
     fs::create_dir_all(to).map_err(|error| format!("{}: {error}", to.display()))?;
     for entry in fs::read_dir(root.join(dir)).map_err(told)? {
@@ -42,10 +53,13 @@ fn copy_dir(root: &Path, dir: &str, to: &Path, edits: &[(&str, &Edit)]) -> Resul
             path.file_name().expect("an entry of a directory has a name").to_string_lossy().into_owned();
         let file = format!("{dir}/{name}");
         if path.is_dir() {
-            copy_dir(root, &file, &to.join(&name), edits)?;
+            copy_dir(root, &file, &to.join(&name), edits, wrong)?;
         } else if name.ends_with(".rs") {
             let text = fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
-            write(&to.join(&name), &apply(&file, &text, edits)?.replace("#[cfg(test)]", "#[cfg(any())]"))?;
+            match apply(&file, &text, edits) {
+                Ok(text) => write(&to.join(&name), &text.replace("#[cfg(test)]", "#[cfg(any())]"))?,
+                Err(problem) => wrong.push(problem),
+            }
         }
     }
     Ok(())

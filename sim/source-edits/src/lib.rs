@@ -28,12 +28,12 @@ mod parse;
 
 pub use apply::apply;
 pub use copy::copy;
-pub use parse::{parse_bug, parse_probes};
+pub use parse::{parse_bug, parse_probes, parse_sizes};
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// A seeded bug or a probe: what is said of it, and its edits.
+/// A seeded bug, a probe or a size: what is said of it, and its edits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// By which it is switched on, or counted.
@@ -70,7 +70,7 @@ pub enum Line {
 ///
 /// # Errors
 /// A file that cannot be read or is none of ours.
-pub fn read_bugs(dir: &Path) -> Result<Vec<Entry>, String> {
+fn read_bugs(dir: &Path) -> Result<Vec<Entry>, String> {
     files(dir, "bug")?.iter().map(|(name, text)| parse_bug(name, text)).collect()
 }
 
@@ -78,13 +78,25 @@ pub fn read_bugs(dir: &Path) -> Result<Vec<Entry>, String> {
 ///
 /// # Errors
 /// A file that cannot be read or is none of ours.
-pub fn read_probes(dir: &Path) -> Result<Vec<Entry>, String> {
+fn read_probes(dir: &Path) -> Result<Vec<Entry>, String> {
     let mut probes = Vec::new();
     for (name, text) in files(dir, "probes")? {
         probes.extend(parse_probes(&name, &text)?);
     }
     check_probes(&probes)?;
     Ok(probes)
+}
+
+/// Everything that is edited: the bugs, the probes and the sizes under `dir`, in this order.
+///
+/// # Errors
+/// A file that cannot be read or is none of ours.
+pub fn read_all(dir: &Path) -> Result<(Vec<Entry>, Vec<Entry>, Vec<Entry>), String> {
+    let mut sizes = Vec::new();
+    for (name, text) in files(&dir.join("sizes"), "sizes")? {
+        sizes.extend(parse_sizes(&name, &text)?);
+    }
+    Ok((read_bugs(&dir.join("bugs"))?, read_probes(&dir.join("probes"))?, sizes))
 }
 
 /// Every probe is there once and counted somewhere: by an edit, or by the simulator itself where it says so with a

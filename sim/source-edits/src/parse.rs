@@ -25,23 +25,25 @@ pub fn parse_bug(name: &str, text: &str) -> Result<Entry, String> {
     }
 }
 
+/// A file of sizes, each of which begins with a line `size NAME`: edits that are always there. `file` is for what is
+/// said of problems.
+///
+/// # Errors
+/// What is wrong with it, with the size's name.
+pub fn parse_sizes(file: &str, text: &str) -> Result<Vec<Entry>, String> {
+    let sizes = split("size", file, text)?;
+    match sizes.iter().find(|size| size.story.is_empty() || size.edits.is_empty()) {
+        Some(size) => Err(format!("size {}: nothing says what it is, or it is no edit", size.name)),
+        None => Ok(sizes),
+    }
+}
+
 /// A file of probes, each of which begins with a line `probe NAME`. `file` is for what is said of problems.
 ///
 /// # Errors
 /// What is wrong with it, with the probe's name.
 pub fn parse_probes(file: &str, text: &str) -> Result<Vec<Entry>, String> {
-    let mut probes: Vec<Entry> = Vec::new();
-    for line in text.lines() {
-        if let Some(name) = line.strip_prefix("probe ") {
-            probes.push(Entry { name: name.trim().to_owned(), ..Entry::default() });
-            continue;
-        }
-        match probes.last_mut() {
-            Some(probe) => take(probe, line).map_err(|problem| format!("probe {}: {problem}", probe.name))?,
-            None if line.trim().is_empty() => {}
-            None => return Err(format!("{file}.probes begins with {line:?} and not with a probe")),
-        }
-    }
+    let probes = split("probe", file, text)?;
     for probe in &probes {
         if probe.story.is_empty() {
             return Err(format!("probe {}: nothing says what it means", probe.name));
@@ -58,6 +60,25 @@ pub fn parse_probes(file: &str, text: &str) -> Result<Vec<Entry>, String> {
         }
     }
     Ok(probes)
+}
+
+/// Entries that each begin with a line of its kind and its name.
+fn split(kind: &str, file: &str, text: &str) -> Result<Vec<Entry>, String> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix(kind).and_then(|rest| rest.strip_prefix(' ')) {
+            entries.push(Entry { name: name.trim().to_owned(), ..Entry::default() });
+            continue;
+        }
+        match entries.last_mut() {
+            Some(entry) => {
+                take(entry, line).map_err(|problem| format!("{kind} {}: {problem}", entry.name))?;
+            }
+            None if line.trim().is_empty() => {}
+            None => return Err(format!("{file} begins with {line:?} and not with a {kind}")),
+        }
+    }
+    Ok(entries)
 }
 
 fn take(entry: &mut Entry, line: &str) -> Result<(), String> {

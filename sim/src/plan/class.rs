@@ -87,9 +87,15 @@ impl FaultClass {
 
     /// One fault of this class; of this ordinal, so that it stays what it is when others go. `None` where there is
     /// nobody whom it could befall.
-    pub(super) fn draw(self, seed: Seed, ordinal: u64, scene: &super::draw::Scene) -> Option<(u64, Fault)> {
+    pub(super) fn draw(
+        self,
+        seed: Seed,
+        ordinal: u64,
+        ends_ms: u64,
+        scene: &super::draw::Scene,
+    ) -> Option<(u64, Fault)> {
         let mut stream = seed.stream(&format!("plan/{}/{ordinal}", self.name()));
-        let at_ms = stream.within(0..super::TROUBLE_MS);
+        let at_ms = stream.within(0..ends_ms);
         Some((at_ms, scene.draw(self, &mut stream)?))
     }
 }

@@ -83,7 +83,8 @@ async fn keep(client: &mut Client, held: &Held) {
 /// Looks at the lease until it has ended.
 async fn outlive(client: &mut Client, held: &Held) {
     while !client.stage.is_at_rest() {
-        let pause = client.stream.delay(held.ttl / 4);
+        // A delay has a tail: a client that sleeps for a minute is not served within the bound.
+        let pause = client.stream.delay(held.ttl / 4).min(held.ttl);
         sleep(pause).await;
         let keys = client.stream.happens(500_000);
         let ask = LeaseTimeToLiveRequest { id: held.id, keys };

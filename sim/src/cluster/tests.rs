@@ -1,0 +1,147 @@
+//! Faults that must bite: each does to a quiet cluster what its name says.
+
+use super::Cluster;
+use crate::case::Case;
+use crate::disk::{Damage, DamagedFile, OperationKind};
+use crate::nemesis;
+use crate::plan::{Aftermath, Fault, Link, Plan, PlannedFault};
+use crate::swarm::Swarm;
+use crate::trace::Trace;
+use madsim::time::sleep;
+use std::time::Duration;
+
+/// Three members that have been up for five seconds.
+fn in_cluster<F: Future<Output = ()> + 'static>(swarm: Swarm, test: impl FnOnce(Cluster) -> F + 'static) {
+    let mut runtime = madsim::runtime::Runtime::with_seed_and_config(1, madsim::Config::default());
+    runtime.set_time_limit(Duration::from_secs(120));
+    runtime.block_on(async move {
+        let cluster = Cluster::new(&swarm, &Trace::default());
+        madsim::task::spawn(cluster.network().clone().carry());
+        for place in 0..cluster.size() {
+            cluster.start(place);
+        }
+        sleep(Duration::from_secs(5)).await;
+        test(cluster).await;
+    });
+}
+
+fn quiet() -> Swarm {
+    Case::standard(1, 1000).swarm
+}
+
+/// Whether the member is up and knows a leader.
+fn serves(cluster: &Cluster, place: usize) -> bool {
+    cluster.handle(place).is_some_and(|handle| handle.status().leader.is_some())
+}
+
+async fn suffer(cluster: &Cluster, fault: Fault) {
+    let faults = vec![PlannedFault { at_ms: 0, fault }];
+    let plan = Plan { faults, ends_ms: 3000, aftermath: Aftermath::default() };
+    nemesis::run(cluster.clone(), plan, Trace::default()).await;
+    sleep(Duration::from_secs(5)).await;
+}
+
+#[test]
+fn a_member_that_a_fault_ends_is_started_again() {
+    let faults = [
+        Fault::Kill { member: 0, down_ms: 10 },
+        Fault::KillAtOperation { member: 0, operations: 0, down_ms: 10 },
+        Fault::Abort { member: 0, down_ms: 10 },
+        Fault::StopInOrder { member: 0 },
+        Fault::Storm { member: 0, operations: vec![3, 20] },
+    ];
+    for fault in faults {
+        in_cluster(quiet(), move |cluster| async move {
+            // An operation to fail at: what the others do once they have lost their leader.
+            for member in 1..3 {
+                cluster.abort(member);
+                cluster.start(member);
+            }
+            suffer(&cluster, fault.clone()).await;
+            assert!(cluster.boots(0) > 1, "{fault:?}");
+            assert!(serves(&cluster, 0), "{fault:?}");
+        });
+    }
+}
+
+#[test]
+fn a_failed_sync_ends_a_member_which_comes_back() {
+    in_cluster(quiet(), |cluster| async move {
+        cluster.kill(0);
+        cluster.machine(0).fail(OperationKind::Sync, 0);
+        cluster.start(0);
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(cluster.boots(0), 2 + 1);
+        assert!(serves(&cluster, 0));
+    });
+}
+
+#[test]
+fn a_damaged_member_stays_down_and_the_others_go_on() {
+    for file in [DamagedFile::Log, DamagedFile::Snapshot, DamagedFile::Meta] {
+        in_cluster(quiet(), move |cluster| async move {
+            let damage = Damage::FlippedBit;
+            suffer(&cluster, Fault::Rot { member: 0, file, damage, at_per_million: 0, kills: true }).await;
+            assert!(cluster.is_lost(0), "{file:?}");
+            assert_eq!(cluster.living(), [1, 2]);
+            assert!(serves(&cluster, 1) && serves(&cluster, 2), "{file:?}");
+        });
+    }
+}
+
+#[test]
+fn a_member_without_room_starts_when_there_is_some() {
+    in_cluster(quiet(), |cluster| async move {
+        let until = crate::clock::simulated_now() + Duration::from_secs(3);
+        cluster.machine(0).fill(until);
+        cluster.kill(0);
+        cluster.start(0);
+        sleep(Duration::from_secs(2)).await;
+        assert!(cluster.handle(0).is_none(), "it cannot count its start");
+        sleep(Duration::from_secs(6)).await;
+        assert!(serves(&cluster, 0));
+    });
+}
+
+#[test]
+fn frames_with_a_fault_are_refused() {
+    let mut swarm = quiet();
+    swarm.network.corrupts_per_million = 100_000;
+    swarm.network.cross_wires_per_million = 100_000;
+    swarm.network.foreign_per_million = 100_000;
+    in_cluster(swarm, |cluster| async move {
+        let counts = cluster.network().counts();
+        assert!(counts.refused > 10 && counts.delivered > 10, "{counts:?}");
+    });
+}
+
+#[test]
+fn a_cut_holds_and_ends() {
+    in_cluster(quiet(), |cluster| async move {
+        let links: Vec<Link> = Link::all(3).filter(|link| link.from == 0 || link.to == 0).collect();
+        let faults = vec![PlannedFault { at_ms: 0, fault: Fault::Cut { links, for_ms: 5000 } }];
+        let plan = Plan { faults, ends_ms: 10_000, aftermath: Aftermath::default() };
+        madsim::task::spawn(nemesis::run(cluster.clone(), plan, Trace::default()));
+        sleep(Duration::from_millis(4900)).await;
+        assert!(!serves(&cluster, 0), "cut off, it has no leader");
+        assert!(serves(&cluster, 1) && serves(&cluster, 2));
+        sleep(Duration::from_secs(5)).await;
+        assert!(serves(&cluster, 0));
+    });
+}
+
+#[test]
+fn an_aftermath_leaves_its_rest_failed_until_it_ends() {
+    in_cluster(quiet(), |cluster| async move {
+        let aftermath = Aftermath { rest: vec![2], down: vec![2], cut: Vec::new() };
+        let plan = Plan { faults: Vec::new(), ends_ms: 0, aftermath };
+        nemesis::run(cluster.clone(), plan, Trace::default()).await;
+        cluster.start(2);
+        sleep(Duration::from_secs(5)).await;
+        assert!(cluster.handle(2).is_none());
+        assert!(serves(&cluster, 0) && serves(&cluster, 1));
+        nemesis::end_aftermath(&cluster, &Trace::default());
+        sleep(Duration::from_secs(5)).await;
+        assert!(serves(&cluster, 2));
+    });
+}
