@@ -70,10 +70,10 @@ fn decode_command(from: &mut Decoder) -> Result<Command, DecodeError> {
                 let grant = decode_granted(from)?;
                 let noted = from.bool("remaining time noted")?;
                 let remaining_secs = from.i64("remaining time")?;
-                if noted && remaining_secs < 1 {
-                    return Err(
-                        from.error("remaining time", format!("at least 1 s wanted, {remaining_secs} found"))
-                    );
+                let wanted = if noted { "at least 1 s" } else { "0 for none" };
+                if noted && remaining_secs < 1 || !noted && remaining_secs != 0 {
+                    let problem = format!("{wanted} wanted, {remaining_secs} found");
+                    return Err(from.error("remaining time", problem));
                 }
                 if !noted && remaining_secs != 0 {
                     return Err(from.error("remaining time", "not noted, yet not 0"));

@@ -147,7 +147,8 @@ impl Deadlines {
             self.ends.remove(&(at, id));
             let deadline = self.leases.get_mut(&id).expect("a filed lease has a deadline");
             assert_eq!(deadline.end_filed_at, Some(at), "lease {} filed twice", id.0);
-            if deadline.end_at > now {
+            if deadline.end_at > at {
+                // Renewed since it was filed. It may be due all the same, after others that ended before it.
                 deadline.end_filed_at = Some(deadline.end_at);
                 self.ends.insert((deadline.end_at, id));
             } else {

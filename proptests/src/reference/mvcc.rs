@@ -163,10 +163,14 @@ impl Store {
     /// What must not be forgotten: what a read at the compacted revision sees, and every change from there on, since
     /// a watch may start there. Oldest first.
     pub fn kept(&self) -> Vec<Version> {
-        let readable = self.at(&KeyRange::all(), self.compacted);
+        let is_readable = |at: usize| {
+            let is = &self.versions[at].is;
+            let is_last = |later: &Version| later.is.key != is.key || later.is.mod_revision > self.compacted;
+            is.version > 0 && self.versions[at + 1..].iter().all(is_last)
+        };
         let is_kept =
-            |version: &&Version| version.is.mod_revision >= self.compacted || readable.contains(&version.is);
-        self.versions.iter().filter(is_kept).cloned().collect()
+            |(at, version): &(usize, &Version)| version.is.mod_revision >= self.compacted || is_readable(*at);
+        self.versions.iter().enumerate().filter(is_kept).map(|(_, version)| version.clone()).collect()
     }
 }
 

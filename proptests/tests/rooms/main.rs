@@ -4,10 +4,15 @@
 //! with a line that tells its story, and is tried first ever after.
 
 mod alone;
+mod codec;
 mod key_range;
+mod lease;
 mod ledger;
 mod member;
 mod mvcc;
+mod snapshot;
+mod txn;
+mod wal;
 mod watch;
 
 use proptest::test_runner::Config;
