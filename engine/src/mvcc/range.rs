@@ -16,21 +16,15 @@ impl View {
     /// Answers `request` at main revision `at`, which the caller has found readable; `None` is the newest state,
     /// inside a transaction with its own writes.
     pub(super) fn evaluate(&self, request: &RangeRequest, at: Option<i64>) -> RangeResponse {
-        let keys_only = request.keys_only;
         if let KeyRange::One(key) = &request.range {
             let found = self.index.get(key).and_then(|versions| visible(versions, at));
             let count = u64::from(found.is_some());
             let found = found.filter(|record| !request.count_only && passes(request, record));
-            return RangeResponse {
-                kvs: found.cloned().into_iter().collect(),
-                keys_only,
-                more: false,
-                count,
-            };
+            return answer(request, found.cloned().into_iter().collect(), false, count);
         }
         let count = self.count(&request.range, at);
         if request.count_only || count == 0 {
-            return RangeResponse { kvs: Vec::new(), keys_only, more: false, count };
+            return answer(request, Vec::new(), false, count);
         }
         let mut kvs = self.fetch(request, at);
         if request.target != SortTarget::Key {
@@ -42,7 +36,7 @@ impl View {
         };
         let more = kvs.len() > limit;
         kvs.truncate(limit);
-        RangeResponse { kvs, keys_only, more, count }
+        answer(request, kvs, more, count)
     }
 
     /// The keys that pass the filters, in key order (or against it, where that is the order asked for); no more
@@ -81,6 +75,16 @@ impl View {
         let gained: i64 = since.map(|change| change.live_delta()).sum();
         head.checked_add_signed(-gained).expect("the changes since cannot have made more keys than there are")
     }
+}
+
+/// etcd answers `keys_only` from its key index, which knows no leases; but not under a sort by value, which reads the
+/// records: there the lease stays. So there the values are left out here.
+fn answer(request: &RangeRequest, mut kvs: Vec<RecordRef>, more: bool, count: u64) -> RangeResponse {
+    let keeps_leases = request.keys_only && request.target == SortTarget::Value;
+    if keeps_leases {
+        kvs.iter_mut().for_each(|record| *record = record.without_value());
+    }
+    RangeResponse { kvs, keys_only: request.keys_only && !keeps_leases, more, count }
 }
 
 fn visible(versions: &Versions, at: Option<i64>) -> Option<&RecordRef> {

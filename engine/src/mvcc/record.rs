@@ -55,6 +55,11 @@ impl RecordRef {
         RecordRef::new(RecordHeader { create_revision: 0, mod_revision, sub, version: 0, lease }, key, &[])
     }
 
+    /// The same version, its value empty.
+    pub fn without_value(&self) -> RecordRef {
+        RecordRef::new(self.header(), self.key(), &[])
+    }
+
     fn stored(&self) -> &Stored {
         &self.0.header.header
     }

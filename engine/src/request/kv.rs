@@ -86,7 +86,7 @@ pub enum SortTarget {
 pub struct RangeResponse {
     /// In the order asked for. Empty where only the count was asked.
     pub kvs: Vec<RecordRef>,
-    /// The values are to be left out of the answer.
+    /// Values and leases are to be left out of the answer.
     pub keys_only: bool,
     /// More keys passed the filters than the limit let through.
     pub more: bool,

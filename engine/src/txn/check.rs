@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Each of its three lists may have `ops_max` members; a nested one what the longest list of its parent left.
 ///
 /// # Errors
-/// `TooManyOps`; `DuplicateKey` where one path puts a key twice, or puts a key inside a range it deletes. Deleting
-/// twice is fine, and so are two branches of a nested transaction that put the same key: only one of them runs.
+/// `TooManyOps`; `DuplicateKey` where one path puts a key twice, or puts a key inside a range with an end that it
+/// deletes. Deleting twice is fine, and so are two branches of a nested transaction that put the same key: only one of them runs.
 pub fn check(txn: Txn, ops_max: usize) -> Result<Txn, RequestError> {
     check_sizes(&txn, ops_max, 0)?;
     writes_of(&txn.success)?;
@@ -86,10 +86,10 @@ impl Writes {
     }
 }
 
-/// Disjoint spans by their start; `None` ends nowhere.
+/// Disjoint spans, from a key to the first past it.
 #[derive(Default)]
 struct Spans {
-    by_start: BTreeMap<Bytes, Option<Bytes>>,
+    by_start: BTreeMap<Bytes, Bytes>,
 }
 
 impl Spans {
@@ -98,11 +98,13 @@ impl Spans {
             KeyRange::One(key) => {
                 let mut end = key.to_vec();
                 end.push(0);
-                self.add_span(key.clone(), Some(Bytes::from(end)));
+                self.add_span(key.clone(), Bytes::from(end));
             }
-            KeyRange::Span { start, end } if start < end => self.add_span(start.clone(), Some(end.clone())),
+            KeyRange::Span { start, end } if start < end => self.add_span(start.clone(), end.clone()),
             KeyRange::Span { .. } => {}
-            KeyRange::From(start) => self.add_span(start.clone(), None),
+            // Here etcd reads the zero byte that stands for "no end" as a key, which is below every other: so a
+            // delete of all keys from one on forbids no put.
+            KeyRange::From(_) => {}
         }
     }
 
@@ -113,30 +115,21 @@ impl Spans {
     }
 
     /// Adds a span, swallowing those it touches so that `contains` has one candidate.
-    fn add_span(&mut self, mut start: Bytes, mut end: Option<Bytes>) {
-        while let Some((first, last)) = self.touching(&start, end.as_ref()) {
+    fn add_span(&mut self, mut start: Bytes, mut end: Bytes) {
+        while let Some((first, last)) = self.touching(&start, &end) {
             self.by_start.remove(&first);
             start = start.min(first);
-            end = match (end, last) {
-                (Some(a), Some(b)) => Some(a.max(b)),
-                (None, _) | (_, None) => None,
-            };
+            end = end.max(last);
         }
         self.by_start.insert(start, end);
     }
 
-    fn touching(&self, start: &Bytes, end: Option<&Bytes>) -> Option<(Bytes, Option<Bytes>)> {
-        let before_end = match end {
-            Some(end) => self.by_start.range(..=end.clone()).next_back(),
-            None => self.by_start.iter().next_back(),
-        };
-        let (first, last) = before_end?;
-        let reaches = last.as_ref().is_none_or(|last| start <= last);
-        reaches.then(|| (first.clone(), last.clone()))
+    fn touching(&self, start: &Bytes, end: &Bytes) -> Option<(Bytes, Bytes)> {
+        let (first, last) = self.by_start.range(..=end.clone()).next_back()?;
+        (start <= last).then(|| (first.clone(), last.clone()))
     }
 
     fn contains(&self, key: &Bytes) -> bool {
-        let candidate = self.by_start.range(..=key.clone()).next_back();
-        candidate.is_some_and(|(_, end)| end.as_ref().is_none_or(|end| key < end))
+        self.by_start.range(..=key.clone()).next_back().is_some_and(|(_, end)| key < end)
     }
 }

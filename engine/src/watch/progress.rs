@@ -16,11 +16,13 @@ const ALL_WATCHERS: WatchId = WatchId(-1);
 
 impl Hub {
     /// A client asks how far its stream is. No answer unless all watchers are synced and past their start (etcd
-    /// drops the request likewise; the client asks again), nor to a client that does not read what it was sent.
+    /// drops the request likewise; the client asks again), nor to a client that does not read what it was sent, nor
+    /// while a watcher that compaction overtook has not been cancelled.
     pub(super) fn answer_progress(&mut self, id: StreamId) {
-        let slots: Vec<Slot> = self.streams[&id].watchers.values().copied().collect();
-        let has_room = self.streams[&id].has_room(self.fragment_bytes);
-        if has_room && !slots.is_empty() && slots.into_iter().all(|slot| self.is_abreast(slot)) {
+        let stream = &self.streams[&id];
+        let slots: Vec<Slot> = stream.watchers.values().copied().collect();
+        let may_tell = stream.has_room(self.fragment_bytes) && stream.overtaken.is_empty();
+        if may_tell && !slots.is_empty() && slots.into_iter().all(|slot| self.is_abreast(slot)) {
             self.output(id, WatchOutput::Progress { id: ALL_WATCHERS, revision: self.revision });
         }
     }

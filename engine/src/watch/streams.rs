@@ -18,6 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Stream {
     pub(super) require_leader: bool,
     pub(super) watchers: BTreeMap<WatchId, Slot>,
+    /// Overtaken by compaction, which the client was told, and not cancelled by it since. As in etcd such a watcher
+    /// keeps its id until then, and the stream is told no progress.
+    pub(super) overtaken: BTreeSet<WatchId>,
     /// The next id to try where the client leaves the choice to us.
     next_id: i64,
     /// Sent and not yet drained.
@@ -33,8 +36,14 @@ impl Hub {
             self.ready.outputs.push((id, WatchOutput::NoLeader));
             return;
         }
-        let (watchers, parked) = (BTreeMap::new(), BTreeSet::new());
-        let stream = Stream { require_leader, watchers, next_id: 0, outstanding_bytes: 0, parked };
+        let stream = Stream {
+            require_leader,
+            watchers: BTreeMap::new(),
+            overtaken: BTreeSet::new(),
+            next_id: 0,
+            outstanding_bytes: 0,
+            parked: BTreeSet::new(),
+        };
         let before = self.streams.insert(id, stream);
         assert!(before.is_none(), "watch stream {} was opened twice", id.0);
     }
@@ -52,12 +61,7 @@ impl Hub {
         match input {
             WatchInput::Open { .. } => {}
             WatchInput::Create(create) => self.create(now, stream, create, store),
-            WatchInput::Cancel(id) => {
-                if let Some(slot) = self.streams[&stream].watchers.get(&id).copied() {
-                    self.remove(slot);
-                    self.output(stream, WatchOutput::Canceled { id, revision: self.revision });
-                }
-            }
+            WatchInput::Cancel(id) => self.cancel(stream, id),
             WatchInput::Progress => self.answer_progress(stream),
             WatchInput::Drained { bytes } => self.drained(stream, bytes),
             WatchInput::Close => self.close(stream),
@@ -71,7 +75,7 @@ impl Hub {
             Some(refusal::COMPACTED)
         } else if create.range.is_empty() {
             Some(refusal::EMPTY_RANGE)
-        } else if create.id.is_some_and(|id| table.watchers.contains_key(&id)) {
+        } else if create.id.is_some_and(|id| table.is_taken(id)) {
             Some(refusal::DUPLICATE_ID)
         } else {
             None
@@ -98,6 +102,18 @@ impl Hub {
         if progress_notify {
             self.schedule_progress(now, slot);
         }
+    }
+
+    /// Nothing is said about an id that nobody has.
+    fn cancel(&mut self, stream: StreamId, id: WatchId) {
+        let table = self.streams.get_mut(&stream).expect("looked up by handle");
+        let was_overtaken = table.overtaken.remove(&id);
+        match table.watchers.get(&id).copied() {
+            Some(slot) => self.remove(slot),
+            None if was_overtaken => {}
+            None => return,
+        }
+        self.output(stream, WatchOutput::Canceled { id, revision: self.revision });
     }
 
     fn drained(&mut self, id: StreamId, bytes: usize) {
@@ -127,6 +143,7 @@ impl Hub {
         let watcher = self.watcher_mut(slot);
         let (stream, id) = (watcher.stream, watcher.id);
         self.remove(slot);
+        self.streams.get_mut(&stream).expect("a watcher's stream is open").overtaken.insert(id);
         self.output(stream, WatchOutput::Compacted { id, compact_revision: store.compacted_revision() });
     }
 
@@ -150,9 +167,13 @@ impl Stream {
         self.outstanding_bytes < 2 * fragment_bytes
     }
 
+    fn is_taken(&self, id: WatchId) -> bool {
+        self.watchers.contains_key(&id) || self.overtaken.contains(&id)
+    }
+
     /// Ids count up and are not used again when their watchers are gone, as in etcd.
     fn pick_id(&mut self) -> WatchId {
-        while self.watchers.contains_key(&WatchId(self.next_id)) {
+        while self.is_taken(WatchId(self.next_id)) {
             self.next_id += 1;
         }
         self.next_id += 1;

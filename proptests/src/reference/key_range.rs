@@ -43,11 +43,16 @@ impl KeyRange {
         KeyRange::new(prefix, end)
     }
 
+    /// Whether it has no last key.
+    pub fn is_endless(&self) -> bool {
+        self.range_end.as_ref() == [0]
+    }
+
     /// Whether `key` is in it.
     pub fn contains(&self, key: &[u8]) -> bool {
         if self.range_end.is_empty() {
             key == self.key
-        } else if self.range_end.as_ref() == [0] {
+        } else if self.is_endless() {
             key >= self.key.as_ref()
         } else {
             key >= self.key.as_ref() && key < self.range_end.as_ref()

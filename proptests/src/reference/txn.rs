@@ -70,8 +70,9 @@ fn writes(ops: &[Op]) -> Result<Writes, Refusal> {
     Ok((puts, deletes))
 }
 
+/// etcd does not count a range that ends nowhere here.
 fn is_deleted(deletes: &[KeyRange], key: &Bytes) -> bool {
-    deletes.iter().any(|keys| keys.contains(key))
+    deletes.iter().any(|keys| keys.contains(key) && !keys.is_endless())
 }
 
 fn refuse_if(condition: bool, refusal: Refusal) -> Result<(), Refusal> {

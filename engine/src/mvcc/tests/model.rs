@@ -33,6 +33,7 @@ impl Model {
         let count = keys.len() as u64;
         let keys_only = request.keys_only;
         if request.count_only {
+            let keys_only = keys_only && request.target != SortTarget::Value;
             return RangeResponse { kvs: Vec::new(), keys_only, more: false, count };
         }
         let bounds = [
@@ -71,6 +72,11 @@ impl Model {
         }
         let more = kvs.len() > limit;
         kvs.truncate(limit);
+        let by_value = request.target == SortTarget::Value;
+        if keys_only && by_value {
+            kvs = kvs.iter().map(RecordRef::without_value).collect();
+        }
+        let keys_only = keys_only && !by_value;
         RangeResponse { kvs, keys_only, more, count }
     }
 

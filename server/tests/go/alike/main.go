@@ -29,8 +29,7 @@ import (
 
 // known differences, by the name of the question.
 var known = map[string]string{
-	"lease: keys_only by value shows it": "keys_only never carries a lease; etcd 3.7 leaves it in where it sorts by value",
-	"an unknown action on an alarm":      "detcd refuses it; etcd's process panics (so this is the last question)",
+	"an unknown action on an alarm": "detcd refuses it; etcd's process panics (so this is the last question)",
 }
 
 // server is one of the two.
