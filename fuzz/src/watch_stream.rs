@@ -116,8 +116,10 @@ impl World {
             }
             11 => {
                 let ms = 1 << draw.below(22);
+                // Leases end, and their keys with them.
+                let before = self.revision();
                 self.member.run_for(ms);
-                self.hear();
+                self.note_since(before);
             }
             12 => {
                 let request = txn::txn_request(draw.txn_request(self.revision()), 128);
@@ -133,6 +135,12 @@ impl World {
         }
     }
 
+    fn note_since(&mut self, revision: i64) {
+        let store = self.member.engine(0).expect("it runs").state().store();
+        self.history.extend(store.history_from(revision + 1).cloned());
+        self.hear();
+    }
+
     fn put(&mut self, key: &[u8], value: &[u8]) {
         let put = pb::PutRequest {
             key: Bytes::copy_from_slice(key),
@@ -146,9 +154,7 @@ impl World {
     fn write(&mut self, request: Request) {
         let before = self.revision();
         drop(self.member.ask_and_wait(0, request));
-        let store = self.member.engine(0).expect("it runs").state().store();
-        self.history.extend(store.history_from(before + 1).cloned());
-        self.hear();
+        self.note_since(before);
     }
 
     fn say_on_wire(&mut self, stream: StreamId, union: RequestUnion) {
@@ -216,8 +222,9 @@ impl World {
             }
             owing.into_iter().for_each(|id| self.drain(StreamId(id.0 - self.next_stream * 3), usize::MAX));
         }
+        let before = self.revision();
         self.member.run_for(1000);
-        self.hear();
+        self.note_since(before);
         for (id, stream) in &self.streams {
             for (watch, watcher) in &stream.watchers {
                 let missing = watcher.outstanding(&self.history).count();
