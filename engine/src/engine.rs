@@ -39,7 +39,7 @@ use crate::random::Random;
 use crate::request::{Alarm, Reply, RequestError, Response};
 use crate::state::State;
 use crate::time::Time;
-use crate::watch::Hub;
+use crate::watch::{DRAINED_BYTES_DUE, Hub};
 use auto_compaction::AutoCompactor;
 use checkpoints::Checkpoints;
 use leases::WaitingForClear;
@@ -50,6 +50,8 @@ use reads::Reads;
 /// Events of one revision beyond this are split over several responses for clients that can take it: the largest
 /// request and what etcd allows on top for its frame.
 const FRAGMENT_OVERHEAD_BYTES: usize = 512 * 1024;
+const _: () =
+    assert!(DRAINED_BYTES_DUE < FRAGMENT_OVERHEAD_BYTES, "a stream that ran full would wait for ever");
 
 /// What a data directory held when the member started.
 #[derive(Debug)]

@@ -4,7 +4,6 @@ use crate::clock::Clock;
 use crate::disk::snapshot_file::{self, SnapshotName, SnapshotWriter};
 use crate::disk::{Disk, DiskError};
 use crate::log_task::LogJob;
-use crate::member::MemberError;
 use crate::peer::{Transport, snapshot};
 use detcd_engine::ids::ClusterId;
 use detcd_engine::input::Input;
@@ -25,7 +24,7 @@ pub(crate) struct Background {
     pub(crate) snap_dir: PathBuf,
     pub(crate) log: mpsc::UnboundedSender<LogJob>,
     pub(crate) inputs: mpsc::UnboundedSender<Input>,
-    pub(crate) failed: mpsc::UnboundedSender<MemberError>,
+    pub(crate) failed: mpsc::UnboundedSender<DiskError>,
     pub(crate) tasks: Vec<JoinHandle<()>>,
 }
 
@@ -41,7 +40,7 @@ impl Background {
                     drop(inputs.send(Input::CheckpointWritten { index }));
                     drop(log.send(LogJob::RemoveUpTo(oldest_kept)));
                 }
-                Err(error) => drop(failed.send(MemberError::Disk(error))),
+                Err(error) => drop(failed.send(error)),
             }
         });
     }

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod disk;
 pub mod grpc;
+pub mod handle;
 mod log_task;
 mod main_loop;
 pub mod member;

@@ -2,7 +2,6 @@
 
 use crate::disk::DiskError;
 use crate::disk::wal::Wal;
-use crate::member::MemberError;
 use crate::peer::Transport;
 use detcd_engine::effects::Persist;
 use detcd_engine::input::Input;
@@ -27,13 +26,13 @@ pub(crate) async fn run(
     mut jobs: mpsc::UnboundedReceiver<LogJob>,
     transport: Arc<dyn Transport>,
     inputs: mpsc::UnboundedSender<Input>,
-    failed: mpsc::UnboundedSender<MemberError>,
+    failed: mpsc::UnboundedSender<DiskError>,
 ) {
     let mut waiting = Vec::new();
     while jobs.recv_many(&mut waiting, SHARED_MAX).await > 0 {
         if let Err(error) = work(&mut wal, &mut waiting, &*transport, &inputs).await {
             // Nothing is retried, and no `Persisted` follows: nobody is told of what may not be there.
-            drop(failed.send(MemberError::Disk(error)));
+            drop(failed.send(error));
             return;
         }
     }

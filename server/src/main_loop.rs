@@ -16,8 +16,8 @@
 
 use crate::background::Background;
 use crate::clock::Clock;
+use crate::handle::{RequestCall, WatchCall, WatchMessage};
 use crate::log_task::LogJob;
-use crate::member::{WatchCall, WatchMessage};
 use crate::peer::{Inspection, Refusals, Transport};
 use crate::replies::{Answer, Replies};
 use bytes::Bytes;
@@ -26,7 +26,6 @@ use detcd_engine::engine::{Engine, Status};
 use detcd_engine::ids::StreamId;
 use detcd_engine::input::{Input, WatchInput};
 use detcd_engine::raft::PeerMessage;
-use detcd_engine::request::Request;
 use detcd_engine::time::Time;
 use detcd_engine::watch::{EventBatch, WatchOutput};
 use std::collections::BTreeMap;
@@ -45,14 +44,6 @@ const IDLE_MS: u64 = 1000;
 pub trait Observer: Send + Sync + fmt::Debug {
     /// `status` is where the member stands once it has decided on `effects`.
     fn turn(&self, now: Time, effects: &Effects, status: &Status);
-}
-
-/// A request with the client that waits.
-#[derive(Debug)]
-pub(crate) struct RequestCall {
-    pub(crate) request: Request,
-    pub(crate) require_leader: bool,
-    pub(crate) client: oneshot::Sender<Answer>,
 }
 
 /// Where inputs come from.
@@ -128,8 +119,9 @@ impl MainLoop {
             if let Some(observer) = &self.outlets.observer {
                 observer.turn(self.clock.now(), &effects, &status);
             }
-            self.hand_on(effects);
+            // First: whoever has an answer and asks again must not find the status of before it.
             self.outlets.status.send_replace(status);
+            self.hand_on(effects);
             if !self.wait(&mut turn).await {
                 break;
             }

@@ -1,5 +1,5 @@
-//! A clock for each member: it stands at zero when the member starts, runs a little too fast or too slow, and jumps
-//! forward now and then, as when the machine slept.
+//! A clock for each member: it stands at zero when the member starts, runs a little too fast or too slow, stands still
+//! for a while, and jumps forward now and then, as when the machine slept. There is no wall clock: a member reads none.
 
 use detcd_engine::time::Time;
 use madsim::time::sleep;
@@ -21,6 +21,7 @@ pub struct SimClock(Arc<Mutex<Reading>>);
 /// What the clock showed when its rate last changed.
 #[derive(Debug)]
 struct Reading {
+    /// In the future where the clock stands still until then.
     at: Duration,
     shown_micros: u128,
     /// A million is true.
@@ -37,7 +38,7 @@ impl Reading {
 impl SimClock {
     /// At zero. It shows this many microseconds for every true second.
     pub fn start(micros_per_second: u32) -> SimClock {
-        assert!(micros_per_second > 0, "a clock that stands still is a paused member");
+        assert!(micros_per_second > 0, "a clock that stands still does so for a while");
         SimClock(Arc::new(Mutex::new(Reading { at: simulated_now(), shown_micros: 0, micros_per_second })))
     }
 
@@ -47,6 +48,15 @@ impl SimClock {
         self.change(|reading| {
             let shown_micros = reading.shown_micros(now);
             *reading = Reading { at: now, shown_micros, micros_per_second };
+        });
+    }
+
+    /// Stands still until then, and goes on from where it stood.
+    pub fn stall(&self, until: Duration) {
+        let now = simulated_now();
+        self.change(|reading| {
+            let shown_micros = reading.shown_micros(now);
+            *reading = Reading { at: until.max(reading.at), shown_micros, ..*reading };
         });
     }
 
@@ -64,8 +74,12 @@ impl SimClock {
         let now = simulated_now();
         self.change(|reading| {
             let left = (u128::from(when.as_ms()) * 1000).saturating_sub(reading.shown_micros(now));
+            if left == 0 {
+                return Duration::ZERO;
+            }
             let micros = (left * MILLION).div_ceil(u128::from(reading.micros_per_second));
-            Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+            let stands = reading.at.saturating_sub(now);
+            stands + Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX / 2))
         })
     }
 }
@@ -88,5 +102,42 @@ impl Clock for SimClock {
                 sleep(left).await;
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(test: impl Future<Output = ()> + 'static) {
+        madsim::runtime::Runtime::with_seed_and_config(1, madsim::Config::default()).block_on(test);
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_goes_on_from_there() {
+        run(async {
+            let start = simulated_now();
+            let clock = SimClock::start(1_000_000);
+            let sleeper = clock.sleep_until(Time::from_ms(100));
+            clock.stall(start + Duration::from_millis(500));
+            sleep(Duration::from_millis(300)).await;
+            assert_eq!(clock.now(), Time::from_ms(0));
+            sleeper.await;
+            assert_eq!(clock.now(), Time::from_ms(100));
+            assert!(simulated_now() - start >= Duration::from_millis(600));
+        });
+    }
+
+    #[test]
+    fn a_clock_keeps_its_rate_and_jumps_only_forward() {
+        run(async {
+            let clock = SimClock::start(1_200_000);
+            sleep(Duration::from_secs(10)).await;
+            assert_eq!(clock.now().as_ms(), 12_000);
+            clock.jump(Duration::from_secs(3600));
+            clock.set_rate(800_000);
+            sleep(Duration::from_secs(10)).await;
+            assert_eq!(clock.now().as_ms(), 3_620_000);
+        });
     }
 }

@@ -1,5 +1,8 @@
 //! Members as `server_sim` runs them, each on a machine with a disk, a clock and a place in the network of its own.
-//! They are started, killed and stopped here; which and when is the nemesis's business.
+//! They are started, killed and stopped here; which and when is the nemesis's business. One that ends by itself is
+//! judged and started again by `supervise`.
+
+mod supervise;
 
 use crate::check::replicas_agree::{Onlooker, ReplicasAgree};
 use crate::clock::SimClock;
@@ -12,11 +15,14 @@ use detcd_engine::config::Config;
 use detcd_engine::ids::MemberId;
 use detcd_engine::membership::InitialCluster;
 use madsim::runtime::{Handle, NodeHandle};
-use server_sim::member::{self, Deps, Member, MemberConfig, MemberHandle};
+use server_sim::handle::MemberHandle;
+use server_sim::member::{self, Deps, Member, MemberConfig};
 use server_sim::wire;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::sync::oneshot;
+use std::time::Duration;
+use supervise::{End, Ended};
+use tokio::sync::{mpsc, oneshot};
 
 /// All members. Cheap to clone; all clones are the same cluster.
 #[derive(Clone)]
@@ -29,6 +35,8 @@ struct Inner {
     initial: InitialCluster,
     network: Network,
     agreement: ReplicasAgree,
+    restart: Duration,
+    ends: mpsc::UnboundedSender<Ended>,
     members: Vec<Mutex<Slot>>,
 }
 
@@ -38,6 +46,12 @@ struct Slot {
     name: String,
     machine: Machine,
     boots: u32,
+    /// Of the machine's clock; a million is true.
+    micros_per_second: u32,
+    /// Its disk is damaged or gone: it never comes back.
+    is_lost: bool,
+    /// Kept down for now.
+    is_held: bool,
     /// Of the boot that is up.
     up: Option<Up>,
 }
@@ -61,20 +75,35 @@ impl Cluster {
             let name = format!("m{place}");
             let stream = seed.stream(&format!("disk/{place}"));
             let machine = Machine::new(name.clone(), swarm.disk, stream, trace.clone());
-            Slot { id: *id, name, machine, boots: 0, up: None }
+            Slot {
+                id: *id,
+                name,
+                machine,
+                boots: 0,
+                micros_per_second: 1_000_000,
+                is_lost: false,
+                is_held: false,
+                up: None,
+            }
         };
         let slots: Vec<Slot> = initial.members.keys().enumerate().map(slot).collect();
         let names = slots.iter().map(|slot| (slot.id, slot.name.clone()));
-        let network = Network::new(initial.id, names, swarm.network, seed.stream("network"), trace.clone());
-        Cluster(Arc::new(Inner {
+        let network =
+            Network::new(initial.id, names, swarm.network.clone(), seed.stream("network"), trace.clone());
+        let (ends, ended) = mpsc::unbounded_channel();
+        let cluster = Cluster(Arc::new(Inner {
             seed,
             knobs: swarm.knobs,
             trace: trace.clone(),
             initial,
             network,
             agreement: ReplicasAgree::default(),
+            restart: Duration::from_millis(swarm.disk.restart_ms),
+            ends,
             members: slots.into_iter().map(Mutex::new).collect(),
-        }))
+        }));
+        madsim::task::spawn(cluster.clone().supervise(ended));
+        cluster
     }
 
     /// How many members there are, up or down.
@@ -107,9 +136,23 @@ impl Cluster {
         Some(self.slot(place).up.as_ref()?.clock.clone())
     }
 
+    /// The machine's clock runs at this rate from now on, whether or not the member is up.
+    pub fn set_clock_rate(&self, place: usize, micros_per_second: u32) {
+        let mut slot = self.slot(place);
+        slot.micros_per_second = micros_per_second;
+        if let Some(up) = &slot.up {
+            up.clock.set_rate(micros_per_second);
+        }
+    }
+
     /// The node that the member's tasks run on.
     pub fn node(&self, place: usize) -> Option<Arc<NodeHandle>> {
         Some(Arc::clone(&self.slot(place).up.as_ref()?.node))
+    }
+
+    /// What happens to it.
+    pub fn trace(&self) -> &Trace {
+        &self.0.trace
     }
 
     /// What the members reported of their states.
@@ -120,14 +163,14 @@ impl Cluster {
     /// Starts a member that is down.
     pub fn start(&self, place: usize) {
         let mut slot = self.slot(place);
-        if slot.up.is_some() {
+        if slot.up.is_some() || slot.is_lost || slot.is_held {
             return;
         }
         slot.boots += 1;
         let (id, name, boot) = (slot.id, slot.name.clone(), slot.boots);
-        self.0.trace.event(&name, format_args!("starts, boot {boot}"), &[]);
+        self.0.trace.ends(&name, "down", format_args!("starts, boot {boot}"));
         let node = Arc::new(Handle::current().create_node().name(format!("{name}.{boot}")).build());
-        let clock = SimClock::start(1_000_000);
+        let clock = SimClock::start(slot.micros_per_second);
         let deps = Deps {
             disk: Arc::new(slot.machine.boot()),
             clock: Arc::new(clock.clone()),
@@ -160,21 +203,23 @@ impl Cluster {
         seed: u64,
         stopped: oneshot::Receiver<()>,
     ) {
+        let boot = self.slot(place).boots;
+        let ended = |end| drop(self.0.ends.send(Ended { place, boot, end }));
         let mut member: Member = match member::start(config, deps, seed).await {
             Ok(member) => member,
-            Err(error) => panic!("promise broken: a member starts from whatever a crash left, but: {error}"),
+            Err(error) => return ended(End::NotStarted(error)),
         };
         if let Some(up) = &mut self.slot(place).up {
             up.handle = Some(member.handle());
         }
         tokio::select! {
             biased;
-            error = member.failed() => panic!("promise broken: a member does not end by itself, but: {error}"),
+            error = member.failed() => return ended(End::Failed(error)),
             Ok(()) = stopped => {}
         }
         member.stop().await;
         let mut slot = self.slot(place);
-        self.0.trace.event(&slot.name, format_args!("stopped in order"), &[]);
+        self.0.trace.begins(&slot.name, "down", format_args!("stopped in order"));
         slot.machine.process_ends();
         slot.up = None;
         self.0.network.down(slot.id);
@@ -184,11 +229,57 @@ impl Cluster {
     pub fn kill(&self, place: usize) -> bool {
         let mut slot = self.slot(place);
         let Some(up) = slot.up.take() else { return false };
-        self.0.trace.event(&slot.name, format_args!("loses power"), &[]);
+        self.0.trace.begins(&slot.name, "down", format_args!("loses power"));
         slot.machine.lose_power();
         self.0.network.down(slot.id);
         Handle::current().kill(up.node.id());
         true
+    }
+
+    /// The process ends at once; the machine stays up. Whether the member was up.
+    pub fn abort(&self, place: usize) -> bool {
+        let mut slot = self.slot(place);
+        let Some(up) = slot.up.take() else { return false };
+        self.0.trace.begins(&slot.name, "down", format_args!("ends at once"));
+        slot.machine.process_ends();
+        self.0.network.down(slot.id);
+        Handle::current().kill(up.node.id());
+        true
+    }
+
+    /// A member stays down until it is let go.
+    pub fn hold(&self, place: usize) {
+        self.slot(place).is_held = true;
+        self.kill(place);
+    }
+
+    /// A member that was held may start again.
+    pub fn let_go(&self, place: usize) {
+        self.slot(place).is_held = false;
+    }
+
+    /// The machine loses power, and its disk is gone: the member never comes back.
+    pub fn wipe(&self, place: usize) {
+        self.kill(place);
+        let mut slot = self.slot(place);
+        self.0.trace.event(&slot.name, format_args!("has lost its disk"), &[]);
+        slot.machine.wipe();
+        slot.is_lost = true;
+    }
+
+    /// Whether the member never comes back.
+    pub fn is_lost(&self, place: usize) -> bool {
+        self.slot(place).is_lost
+    }
+
+    /// The members that are not lost.
+    pub fn living(&self) -> Vec<usize> {
+        (0..self.size()).filter(|place| !self.is_lost(*place)).collect()
+    }
+
+    /// How often the member was started.
+    pub fn boots(&self, place: usize) -> u32 {
+        self.slot(place).boots
     }
 
     /// Asks a member to stop in order. Whether it was up and had not been asked before.

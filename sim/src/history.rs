@@ -1,129 +1,239 @@
-//! What clients asked and what they were told, with an order in time that all agree on.
+//! What clients asked and what they were told: one format for all workloads, with an order in time that all agree on.
+//!
+//! Every request of every client is an `Operation`, every watch stream a `StreamLog`. What a client makes of the
+//! answers (that it holds a lock, say) is a `Claim`: no member ever said it, but the answers together promise it.
 
+use crate::workload::door::News;
 use bytes::Bytes;
-use detcd_engine::request::RecordRef;
+use detcd_engine::input::WatchInput;
+use detcd_engine::request::{RecordRef, Reply, Request, RequestError};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-/// What a client asks. Values are never the same twice in a run.
+/// One key with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Call {
-    /// A linearizable read of one key.
-    Read,
-    /// A put.
-    Put(Bytes),
-    /// A delete.
-    Delete,
-    /// A put on condition that the key was last changed at `expected`; 0 where it does not exist.
-    Swap {
-        /// The revision.
-        expected: i64,
-        /// The new value.
-        value: Bytes,
-    },
-}
-
-/// One version of a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
+pub struct KeyValue {
+    /// The key.
+    pub key: Bytes,
     /// Its value.
     pub value: Bytes,
     /// When the key came into being.
     pub create_revision: i64,
-    /// When it was put.
+    /// When it was last put.
     pub mod_revision: i64,
     /// How often it was put since it came into being.
     pub version: i64,
+    /// The lease it hangs on, or 0.
+    pub lease: i64,
 }
 
-/// What became of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl KeyValue {
+    /// As a member's store has it.
+    pub fn of(record: &RecordRef) -> KeyValue {
+        KeyValue {
+            key: Bytes::copy_from_slice(record.key()),
+            value: Bytes::copy_from_slice(record.value()),
+            create_revision: record.create_revision(),
+            mod_revision: record.mod_revision(),
+            version: record.version(),
+            lease: record.lease().0,
+        }
+    }
+}
+
+/// A point in time. No two events of a history have the same `order`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    /// The how manieth event of the history it is.
+    pub order: u64,
+    /// Simulated time since the run began.
+    pub at: Duration,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Nobody knows: no answer came, or one that says as much. A write may have been done, or be done yet.
     Unknown,
-    /// It never reached a member.
-    Refused,
+    /// It was not done and will not be.
+    NotDone,
+    /// It was refused: nothing was changed.
+    Refused(RequestError),
     /// It was done.
-    Done {
-        /// The header's.
-        revision: i64,
-        /// What it found.
-        answer: Answer,
-    },
+    Done(Reply),
 }
 
-/// What a client was told of what it asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Of a read.
-    Found(Option<Version>),
-    /// Of a put.
-    Put,
-    /// Of a delete: whether there was something.
-    Deleted(bool),
-    /// Of a swap: whether the condition held.
-    Swapped(bool),
-}
-
-/// One call of one client.
+/// One request of one client.
 #[derive(Clone, Debug)]
 pub struct Operation {
     /// Whose.
     pub client: usize,
-    /// Of which key.
-    pub key: Bytes,
+    /// Asked of which member.
+    pub member: usize,
     /// What was asked.
-    pub call: Call,
-    /// When, on the history's own clock, which every event moves.
-    pub invoked: u64,
-    /// When the outcome was known; the end of time where it never was.
-    pub answered: u64,
+    pub request: Request,
+    /// The client had asked the same before and does not know what became of it.
+    pub is_retry: bool,
+    /// When it was asked.
+    pub invoked: Moment,
+    /// When the outcome was known; `None` where it never was: a write may come yet.
+    pub answered: Option<Moment>,
     /// What became of it.
     pub outcome: Outcome,
 }
 
-/// All calls of a run. Cheap to clone; all clones are the same history.
+impl Operation {
+    /// What was answered, if it was done.
+    pub fn reply(&self) -> Option<&Reply> {
+        match &self.outcome {
+            Outcome::Done(reply) => Some(reply),
+            Outcome::Unknown | Outcome::NotDone | Outcome::Refused(_) => None,
+        }
+    }
+}
+
+/// One watch stream of one client.
+#[derive(Clone, Debug)]
+pub struct StreamLog {
+    /// Whose.
+    pub client: usize,
+    /// At which member.
+    pub member: usize,
+    /// What was asked on it, in order.
+    pub asked: Vec<(Moment, WatchInput)>,
+    /// What came, in order.
+    pub news: Vec<(Moment, News)>,
+    /// The client still reads it.
+    pub is_open: bool,
+}
+
+/// What a client makes of several answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The client wrote under a seat that it had been first in line for, at this revision.
+    Seated {
+        /// The line's prefix.
+        line: Bytes,
+        /// The create revision of its key in the line.
+        fence: i64,
+        /// Of the write.
+        revision: i64,
+    },
+    /// It put an element in the queue.
+    Enqueued(Bytes),
+    /// It took an element out of the queue: it is nobody else's.
+    Dequeued {
+        /// The element's key.
+        element: Bytes,
+        /// Its value.
+        value: Bytes,
+    },
+}
+
+/// All that clients did and were told in a run. Cheap to clone; all clones are the same history.
 #[derive(Clone, Debug, Default)]
 pub struct History(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    clock: u64,
+    events: u64,
     operations: Vec<Operation>,
+    streams: Vec<StreamLog>,
+    claims: Vec<(usize, Moment, Claim)>,
 }
 
-/// A call that waits for its outcome.
+/// A request that waits for its outcome.
 #[derive(Debug)]
 pub struct Open(usize);
 
+/// A watch stream in the history.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamPlace(usize);
+
 impl History {
     /// A client asks.
-    pub fn invoke(&self, client: usize, key: Bytes, call: Call) -> Open {
+    pub fn invoke(&self, client: usize, member: usize, request: Request, is_retry: bool) -> Open {
         let mut inner = self.lock();
-        inner.clock += 1;
-        let invoked = inner.clock;
-        let outcome = Outcome::Unknown;
-        inner.operations.push(Operation { client, key, call, invoked, answered: u64::MAX, outcome });
+        let invoked = inner.moment();
+        let (answered, outcome) = (None, Outcome::Unknown);
+        inner.operations.push(Operation { client, member, request, is_retry, invoked, answered, outcome });
         Open(inner.operations.len() - 1)
     }
 
     /// It is told. An unknown outcome has no time at which it was answered: the write may come yet.
     pub fn answer(&self, open: Open, outcome: Outcome) {
         let mut inner = self.lock();
-        inner.clock += 1;
-        let now = inner.clock;
+        let now = inner.moment();
         let operation = &mut inner.operations[open.0];
-        operation.answered = if outcome == Outcome::Unknown { u64::MAX } else { now };
+        operation.answered = (outcome != Outcome::Unknown).then_some(now);
         operation.outcome = outcome;
     }
 
-    /// How much was done so far.
-    pub fn now(&self) -> u64 {
-        self.lock().clock
+    /// A client opened a watch stream.
+    pub fn open_stream(&self, client: usize, member: usize) -> StreamPlace {
+        let mut inner = self.lock();
+        let (asked, news) = (Vec::new(), Vec::new());
+        inner.streams.push(StreamLog { client, member, asked, news, is_open: true });
+        StreamPlace(inner.streams.len() - 1)
     }
 
-    /// All of it, in the order in which it was asked.
+    /// It asks for something on it.
+    pub fn watch_asked(&self, stream: StreamPlace, ask: WatchInput) {
+        let mut inner = self.lock();
+        let now = inner.moment();
+        inner.streams[stream.0].asked.push((now, ask));
+    }
+
+    /// Something came on it.
+    pub fn watch_told(&self, stream: StreamPlace, news: News) {
+        let mut inner = self.lock();
+        let now = inner.moment();
+        inner.streams[stream.0].news.push((now, news));
+    }
+
+    /// It has ended, or is read no more.
+    pub fn close_stream(&self, stream: StreamPlace) {
+        self.lock().streams[stream.0].is_open = false;
+    }
+
+    /// A client draws a conclusion.
+    pub fn claim(&self, client: usize, claim: Claim) {
+        let mut inner = self.lock();
+        let now = inner.moment();
+        inner.claims.push((client, now, claim));
+    }
+
+    /// Now, as an event of its own.
+    pub fn now(&self) -> Moment {
+        self.lock().moment()
+    }
+
+    /// Whether a client was answered anything that it asked after a moment.
+    pub fn is_served(&self, client: usize, after: Moment) -> bool {
+        let inner = self.lock();
+        let since = inner.operations.iter().rev().take_while(|operation| operation.invoked > after);
+        let is_answered = |operation: &Operation| {
+            operation.client == client && matches!(operation.outcome, Outcome::Done(_) | Outcome::Refused(_))
+        };
+        since.into_iter().any(is_answered)
+            || inner.streams.iter().any(|stream| {
+                stream.client == client && stream.news.last().is_some_and(|(at, _)| *at > after)
+            })
+    }
+
+    /// All operations, in the order in which they were asked.
     pub fn operations(&self) -> Vec<Operation> {
         self.lock().operations.clone()
+    }
+
+    /// All watch streams, in the order in which they were opened.
+    pub fn streams(&self) -> Vec<StreamLog> {
+        self.lock().streams.clone()
+    }
+
+    /// All claims, in the order in which they were made, each with its client.
+    pub fn claims(&self) -> Vec<(usize, Moment, Claim)> {
+        self.lock().claims.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -131,14 +241,9 @@ impl History {
     }
 }
 
-impl Version {
-    /// As a member's store has it.
-    pub fn of(record: &RecordRef) -> Version {
-        Version {
-            value: Bytes::copy_from_slice(record.value()),
-            create_revision: record.create_revision(),
-            mod_revision: record.mod_revision(),
-            version: record.version(),
-        }
+impl Inner {
+    fn moment(&mut self) -> Moment {
+        self.events += 1;
+        Moment { order: self.events, at: crate::clock::simulated_now() }
     }
 }

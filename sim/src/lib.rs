@@ -10,16 +10,23 @@
 //! forgets nothing.
 #![cfg(any(madsim, doc))]
 
+pub mod bugs;
+pub mod case;
 pub mod check;
 pub mod clock;
 pub mod cluster;
+pub mod corpus;
 pub mod disk;
 pub mod history;
 pub mod nemesis;
 pub mod network;
+mod plain;
 pub mod plan;
 pub mod random;
 pub mod run;
+pub mod shrink;
 pub mod swarm;
+pub mod timeline;
 pub mod trace;
+pub mod trial;
 pub mod workload;

@@ -1,7 +1,9 @@
-//! Does to the cluster what the plan says, then makes everything whole again.
+//! Does to the cluster what the plan says, then makes everything whole again: at first without what the aftermath
+//! keeps failed, and in the end with it.
 
+use crate::clock::simulated_now;
 use crate::cluster::Cluster;
-use crate::plan::{Fault, Plan};
+use crate::plan::{Aftermath, Clog, Fault, Link, Plan, PlannedFault};
 use crate::trace::Trace;
 use madsim::runtime::Handle;
 use madsim::time::sleep;
@@ -9,25 +11,43 @@ use std::time::Duration;
 
 /// How long a machine is given to come to the operation at which it is to fail.
 const OPERATION_COMES_WITHIN: Duration = Duration::from_secs(5);
+/// A member whose log could not be written ends within this, unless it was paused all the time.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Runs a plan to its end.
+/// Runs a plan to its end; what its aftermath keeps failed is failed then.
 pub async fn run(cluster: Cluster, plan: Plan, trace: Trace) {
-    let start = crate::clock::simulated_now();
-    let wait_until = |at: Duration| sleep((start + at).saturating_sub(crate::clock::simulated_now()));
-    for (at, fault) in plan.faults {
-        wait_until(at).await;
+    let start = simulated_now();
+    let wait_until = |at_ms| sleep((start + Duration::from_millis(at_ms)).saturating_sub(simulated_now()));
+    for PlannedFault { at_ms, fault } in plan.faults {
+        wait_until(at_ms).await;
         trace.event("nemesis", format_args!("{fault:?}"), &[]);
         commit(&cluster, fault);
     }
-    wait_until(plan.ends).await;
+    wait_until(plan.ends_ms).await;
+    let Aftermath { rest, down, cut } = &plan.aftermath;
+    trace.event("nemesis", format_args!("all but {rest:?} is made whole"), &[]);
+    for member in down {
+        cluster.hold(*member);
+    }
+    make_whole(&cluster);
+    cut_until(&cluster, cut, Duration::MAX);
+}
+
+/// What the aftermath kept failed is made whole as well.
+pub fn end_aftermath(cluster: &Cluster, trace: &Trace) {
     trace.event("nemesis", format_args!("all is made whole"), &[]);
+    for place in 0..cluster.size() {
+        cluster.let_go(place);
+    }
+    make_whole(cluster);
+}
+
+fn make_whole(cluster: &Cluster) {
     cluster.network().heal();
     cluster.network().calm();
     for place in 0..cluster.size() {
         cluster.machine(place).spare();
-        if let Some(clock) = cluster.clock(place) {
-            clock.set_rate(1_000_000);
-        }
+        cluster.set_clock_rate(place, 1_000_000);
         if let Some(node) = cluster.node(place) {
             Handle::current().resume(node.id());
         }
@@ -40,75 +60,169 @@ pub async fn run(cluster: Cluster, plan: Plan, trace: Trace) {
 }
 
 fn commit(cluster: &Cluster, fault: Fault) {
+    let until = |for_ms| simulated_now() + Duration::from_millis(for_ms);
     match fault {
-        Fault::Kill { member, down } => kill(cluster, member, down),
-        Fault::KillAll { down } => {
+        Fault::Kill { member, down_ms } => kill(cluster, member, down_ms),
+        Fault::KillAll { down_ms } => {
             for member in 0..cluster.size() {
-                kill(cluster, member, down);
+                kill(cluster, member, down_ms);
             }
         }
-        Fault::KillAtOperation { member, operations, down } => {
+        Fault::KillAtOperation { member, operations, down_ms } => {
             cluster.machine(member).fail_after(operations);
-            madsim::task::spawn(kill_when_down(cluster.clone(), member, down));
+            madsim::task::spawn(kill_when_down(cluster.clone(), member, down_ms));
+        }
+        Fault::Abort { member, down_ms } => {
+            if cluster.abort(member) {
+                start_after(cluster, member, down_ms);
+            }
+        }
+        Fault::Storm { member, operations } => {
+            drop(madsim::task::spawn(storm(cluster.clone(), member, operations)))
         }
         Fault::StopInOrder { member } => {
             if cluster.stop(member) {
                 madsim::task::spawn(start_when_stopped(cluster.clone(), member));
             }
         }
-        Fault::Pause { member, pause } => {
-            let Some(node) = cluster.node(member) else { return };
-            Handle::current().pause(node.id());
-            madsim::task::spawn(async move {
-                sleep(pause).await;
-                Handle::current().resume(node.id());
-            });
-        }
-        Fault::Cut { from, to, both_ways } => {
-            for (from, to) in from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to))) {
-                let (from, to) = (cluster.id(from), cluster.id(to));
-                cluster.network().cut(from, to);
-                if both_ways {
-                    cluster.network().cut(to, from);
-                }
+        Fault::Pause { member, for_ms } => pause(cluster, member, for_ms),
+        Fault::Cut { links, for_ms } => cut_until(cluster, &links, until(for_ms)),
+        Fault::Swizzle { clogs } => swizzle(cluster, &clogs),
+        Fault::Lose { links, kind, per_million, for_ms } => {
+            for Link { from, to } in links {
+                cluster.network().lose(cluster.id(from), cluster.id(to), kind, per_million, until(for_ms));
             }
         }
-        Fault::Heal => cluster.network().heal(),
-        Fault::ClockRate { member, micros_per_second } => {
-            if let Some(clock) = cluster.clock(member) {
-                clock.set_rate(micros_per_second);
+        Fault::SlowSyncs { member, sync_ms, for_ms } => {
+            cluster.machine(member).slow_syncs(Duration::from_millis(sync_ms), until(for_ms));
+        }
+        Fault::SlowSnapshots { member, each_ms, for_ms } => {
+            cluster.machine(member).slow_snapshots(Duration::from_millis(each_ms), until(for_ms));
+        }
+        Fault::FailDisk { member, operation, after } => {
+            cluster.machine(member).fail(operation, after);
+            madsim::task::spawn(ends_when_its_log_fails(cluster.clone(), member));
+        }
+        Fault::FullDisk { member, for_ms } => cluster.machine(member).fill(until(for_ms)),
+        Fault::Rot { member, file, damage, at_per_million, kills } => {
+            if cluster.machine(member).damage(file, damage, at_per_million).is_some() && kills {
+                kill(cluster, member, 1);
             }
         }
-        Fault::ClockJump { member, by } => {
+        Fault::Wipe { member } => cluster.wipe(member),
+        Fault::ClockRate { member, micros_per_second } => cluster.set_clock_rate(member, micros_per_second),
+        Fault::ClockJump { member, by_ms } => {
             if let Some(clock) = cluster.clock(member) {
-                clock.jump(by);
+                clock.jump(Duration::from_millis(by_ms));
+            }
+        }
+        Fault::ClockStall { member, for_ms } => {
+            if let Some(clock) = cluster.clock(member) {
+                clock.stall(until(for_ms));
             }
         }
     }
 }
 
-fn kill(cluster: &Cluster, member: usize, down: Duration) {
-    if !cluster.kill(member) {
-        return;
+fn cut_until(cluster: &Cluster, links: &[Link], until: Duration) {
+    for Link { from, to } in links {
+        cluster.network().cut(cluster.id(*from), cluster.id(*to), until);
     }
+}
+
+fn swizzle(cluster: &Cluster, clogs: &[Clog]) {
+    for Clog { link: Link { from, to }, after_ms, for_ms } in clogs.iter().copied() {
+        let cluster = cluster.clone();
+        madsim::task::spawn(async move {
+            sleep(Duration::from_millis(after_ms)).await;
+            let until = simulated_now() + Duration::from_millis(for_ms);
+            cluster.network().clog(cluster.id(from), cluster.id(to), until);
+        });
+    }
+}
+
+fn pause(cluster: &Cluster, member: usize, for_ms: u64) {
+    let Some(node) = cluster.node(member) else { return };
+    let (name, trace) = (format!("m{member}"), cluster.trace().clone());
+    trace.begins(&name, "paused", format_args!("stands still"));
+    Handle::current().pause(node.id());
+    madsim::task::spawn(async move {
+        sleep(Duration::from_millis(for_ms)).await;
+        trace.ends(&name, "paused", format_args!("goes on"));
+        Handle::current().resume(node.id());
+    });
+}
+
+fn kill(cluster: &Cluster, member: usize, down_ms: u64) {
+    if cluster.kill(member) {
+        start_after(cluster, member, down_ms);
+    }
+}
+
+fn start_after(cluster: &Cluster, member: usize, down_ms: u64) {
     let cluster = cluster.clone();
     madsim::task::spawn(async move {
-        sleep(down).await;
+        sleep(Duration::from_millis(down_ms)).await;
         cluster.start(member);
     });
 }
 
-async fn kill_when_down(cluster: Cluster, member: usize, down: Duration) {
-    let gives_up = crate::clock::simulated_now() + OPERATION_COMES_WITHIN;
-    let machine = cluster.machine(member);
-    while !machine.is_down() {
-        if crate::clock::simulated_now() > gives_up {
-            machine.spare();
+async fn kill_when_down(cluster: Cluster, member: usize, down_ms: u64) {
+    // One that is down is hit when it comes back.
+    let gives_up = simulated_now() + OPERATION_COMES_WITHIN;
+    while cluster.node(member).is_none() {
+        if simulated_now() > gives_up {
+            cluster.machine(member).spare_power();
             return;
         }
         sleep(Duration::from_millis(1)).await;
     }
-    kill(&cluster, member, down);
+    if fails_soon(&cluster, member, OPERATION_COMES_WITHIN).await {
+        kill(&cluster, member, down_ms);
+    }
+}
+
+/// Whether the machine came to the operation at which it was to fail.
+async fn fails_soon(cluster: &Cluster, member: usize, soon: Duration) -> bool {
+    let gives_up = simulated_now() + soon;
+    let machine = cluster.machine(member);
+    while !machine.is_down() {
+        if simulated_now() > gives_up {
+            machine.spare_power();
+            return false;
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+    true
+}
+
+async fn storm(cluster: Cluster, member: usize, operations: Vec<u64>) {
+    cluster.kill(member);
+    for operations in operations {
+        cluster.start(member);
+        cluster.machine(member).fail_after(operations);
+        if fails_soon(&cluster, member, Duration::from_secs(1)).await {
+            cluster.kill(member);
+        }
+    }
+    cluster.start(member);
+}
+
+/// Looks at a member whose disk is to fail, until it has had time enough to end.
+async fn ends_when_its_log_fails(cluster: Cluster, member: usize) {
+    let looks_until = simulated_now() + 2 * ENDS_WITHIN;
+    while simulated_now() < looks_until {
+        sleep(Duration::from_secs(1)).await;
+        let since = cluster.machine(member).must_end_since();
+        let is_up = cluster.handle(member).is_some() && !cluster.machine(member).is_down();
+        let Some(since) = since.filter(|_| is_up) else { continue };
+        assert!(
+            simulated_now() < since + ENDS_WITHIN,
+            "promise broken: a member ends when its log or its snapshot cannot be written, but member {member} was \
+             told so at {since:?} and is up at {:?}",
+            simulated_now()
+        );
+    }
 }
 
 async fn start_when_stopped(cluster: Cluster, member: usize) {

@@ -1,18 +1,27 @@
-//! The network between members: every frame is delayed, dropped, doubled or overtaken on its own, and links are cut
-//! in either direction. Nothing tells the two ends apart from silence: no connection is closed by a partition.
+//! The network between members: every frame is delayed, dropped, doubled, damaged or overtaken on its own, and links
+//! are cut or clogged in either direction. Nothing tells the two ends apart from silence: no connection is closed by
+//! a partition.
+//!
+//! A frame that was damaged, led to the wrong member or came from another cluster must be refused by whoever gets it,
+//! and any other frame must not be: both are checked here, at every frame.
+
+mod delay;
+mod profile;
+mod road;
+mod transport;
+
+pub use delay::{Delay, Shape};
+pub use profile::{FrameKind, NetworkProfile, Order, Passage, SlowLink};
+pub use transport::SimTransport;
 
 use crate::random::Stream;
 use crate::trace::Trace;
 use bytes::Bytes;
-use detcd_engine::frame;
 use detcd_engine::ids::{ClusterId, MemberId};
-use detcd_engine::raft::PeerMessage;
 use madsim::runtime::NodeHandle;
 use madsim::time::sleep;
-use server_sim::clock::BoxFuture;
-use server_sim::peer::pb::{SnapshotAck, SnapshotChunk};
-use server_sim::peer::{PeerInbox, Transport};
-use std::collections::{BTreeMap, BTreeSet};
+use server_sim::peer::PeerInbox;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -20,17 +29,6 @@ use tokio::sync::Notify;
 
 /// How long the carrier of frames sleeps where none is under way.
 const IDLE: Duration = Duration::from_secs(1);
-
-/// How the network behaves between any two members.
-#[derive(Clone, Copy, Debug)]
-pub struct NetworkProfile {
-    /// One way, usually.
-    pub delay: Duration,
-    /// Frames lost, in a million.
-    pub drops_per_million: u32,
-    /// Frames that arrive twice, in a million; the second one late.
-    pub duplicates_per_million: u32,
-}
 
 /// All links. Cheap to clone; all clones are the same network.
 #[derive(Clone)]
@@ -43,14 +41,13 @@ struct State {
     trace: Trace,
     /// The members by place; a member that is down has no inbox.
     members: BTreeMap<MemberId, Attached>,
-    /// From, to: nothing gets through.
-    cut: BTreeSet<(MemberId, MemberId)>,
-    /// Frames under way, by the time they arrive and the order in which they were sent.
-    under_way: BTreeMap<(Duration, u64), Packet>,
+    roads: BTreeMap<(MemberId, MemberId), Road>,
+    /// Frames under way, by the time they arrive and the order in which they come then.
+    under_way: BTreeMap<(Duration, i64), Packet>,
     /// The next frame arrives sooner than was thought.
     sooner: Arc<Notify>,
-    sent: u64,
-    delivered: u64,
+    sent: i64,
+    counts: Counts,
 }
 
 struct Attached {
@@ -61,10 +58,51 @@ struct Attached {
     inbox: Option<PeerInbox>,
 }
 
+/// One direction between two members.
+#[derive(Clone, Debug)]
+struct Road {
+    /// Everything takes so many times as long.
+    slowness: u32,
+    /// Nothing gets through until then.
+    cut_until: Duration,
+    /// What arrives before that arrives then.
+    clogged_until: Duration,
+    /// Of a kind, so many in a million are lost until then.
+    losses: Vec<(FrameKind, u32, Duration)>,
+    /// When it will have carried all that was sent.
+    busy_until: Duration,
+    /// When the last frame arrives.
+    last_arrives: Duration,
+}
+
 struct Packet {
     from: MemberId,
+    /// Where it arrives; not always where it was to go.
     to: MemberId,
     frame: Bytes,
+    /// What is wrong with it, if anything.
+    harm: Option<Harm>,
+}
+
+/// What a receiver must notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Harm {
+    Corrupt,
+    CrossWired,
+    Foreign,
+}
+
+/// What became of frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Delivered to a member that believed them.
+    pub delivered: u64,
+    /// Lost on the way.
+    pub lost: u64,
+    /// Lost in front of a link that was full.
+    pub overflowed: u64,
+    /// Damaged, led astray or of another cluster, and refused by the member that got them.
+    pub refused: u64,
 }
 
 impl fmt::Debug for Network {
@@ -83,17 +121,19 @@ impl Network {
         trace: Trace,
     ) -> Network {
         let down = |name| Attached { name, boot: 0, node: None, inbox: None };
+        let members: BTreeMap<_, _> = members.into_iter().map(|(id, name)| (id, down(name))).collect();
+        let roads = roads(&members.keys().copied().collect::<Vec<_>>(), &profile);
         Network(Arc::new(Mutex::new(State {
             cluster,
             profile,
             stream,
             trace,
-            members: members.into_iter().map(|(id, name)| (id, down(name))).collect(),
-            cut: BTreeSet::new(),
+            members,
+            roads,
             under_way: BTreeMap::new(),
             sooner: Arc::new(Notify::new()),
             sent: 0,
-            delivered: 0,
+            counts: Counts::default(),
         })))
     }
 
@@ -103,7 +143,12 @@ impl Network {
         let attached = state.members.get_mut(&member).expect("a member of the cluster");
         attached.boot += 1;
         attached.node = Some(node);
-        SimTransport { network: self.clone(), member, boot: attached.boot }
+        let boot = attached.boot;
+        if boot > 1 {
+            state.half_open(member);
+        }
+        drop(state);
+        SimTransport::new(self.clone(), member, boot)
     }
 
     /// A member is gone: what arrives for it is lost. What it sent before is still under way.
@@ -113,26 +158,52 @@ impl Network {
         (attached.node, attached.inbox) = (None, None);
     }
 
-    /// Nothing gets from one to the other any more; the other direction is left as it is.
-    pub fn cut(&self, from: MemberId, to: MemberId) {
-        self.lock().cut.insert((from, to));
+    /// Nothing gets from one to the other until then; the other direction is left as it is.
+    pub fn cut(&self, from: MemberId, to: MemberId, until: Duration) {
+        self.road(from, to, |road| road.cut_until = road.cut_until.max(until));
     }
 
-    /// All links are whole again.
+    /// What gets from one to the other before that arrives then.
+    pub fn clog(&self, from: MemberId, to: MemberId, until: Duration) {
+        self.road(from, to, |road| road.clogged_until = road.clogged_until.max(until));
+    }
+
+    /// Of a kind, so many in a million are lost until then.
+    pub fn lose(&self, from: MemberId, to: MemberId, kind: FrameKind, per_million: u32, until: Duration) {
+        self.road(from, to, |road| road.losses.push((kind, per_million, until)));
+    }
+
+    fn road(&self, from: MemberId, to: MemberId, change: impl FnOnce(&mut Road)) {
+        if let Some(road) = self.lock().roads.get_mut(&(from, to)) {
+            change(road);
+        }
+    }
+
+    /// All links are whole again; how frames fare stays as it is.
     pub fn heal(&self) {
-        self.lock().cut.clear();
+        for road in self.lock().roads.values_mut() {
+            (road.cut_until, road.clogged_until) = (Duration::ZERO, Duration::ZERO);
+            road.losses.clear();
+        }
     }
 
-    /// No more loss and no more doubles; delays stay.
+    /// Frames fare well from now on. What is under way arrives as it would have.
     pub fn calm(&self) {
         let mut state = self.lock();
-        state.profile.drops_per_million = 0;
-        state.profile.duplicates_per_million = 0;
+        state.profile = state.profile.calm();
+        for road in state.roads.values_mut() {
+            (road.slowness, road.busy_until, road.last_arrives) = (1, Duration::ZERO, Duration::ZERO);
+        }
     }
 
     /// Frames delivered so far.
     pub fn delivered(&self) -> u64 {
-        self.lock().delivered
+        self.lock().counts.delivered
+    }
+
+    /// What became of frames so far.
+    pub fn counts(&self) -> Counts {
+        self.lock().counts
     }
 
     /// Carries frames. Ends with the run.
@@ -151,8 +222,32 @@ impl Network {
             loop {
                 let arrived = self.lock().next_arrived();
                 let Some((packet, inbox)) = arrived else { break };
-                // The members' frame check is what decides; a refusal is a connection that closes, which is nothing here.
-                let _ = inbox.deliver(packet.frame);
+                self.hand_over(packet, &inbox);
+            }
+        }
+    }
+
+    fn hand_over(&self, packet: Packet, inbox: &PeerInbox) {
+        let Packet { from, to, frame, harm } = packet;
+        let refused = inbox.deliver(frame).err();
+        let mut state = self.lock();
+        match (harm, refused) {
+            (None, None) => state.counts.delivered += 1,
+            (Some(_), Some(_)) => {
+                state.counts.refused += 1;
+                state.close(from, to);
+            }
+            (None, Some(reason)) => {
+                let (from, to) = (state.name(from).to_owned(), state.name(to).to_owned());
+                drop(state);
+                panic!("promise broken: a whole frame is believed, but {to} refused one of {from}: {reason}");
+            }
+            (Some(harm), None) => {
+                let (from, to) = (state.name(from).to_owned(), state.name(to).to_owned());
+                drop(state);
+                panic!(
+                    "promise broken: a frame with a fault is refused, but {to} took one of {from}: {harm:?}"
+                );
             }
         }
     }
@@ -162,127 +257,23 @@ impl Network {
     }
 }
 
-impl State {
-    fn name(&self, member: MemberId) -> &str {
-        &self.members[&member].name
-    }
-
-    fn send(&mut self, message: &PeerMessage) {
-        let (from, to) = (message.from, message.to);
-        if !self.members.contains_key(&to) {
-            return;
-        }
-        let frame = Bytes::from(frame::encode(message, self.cluster));
-        let NetworkProfile { delay, drops_per_million, duplicates_per_million } = self.profile;
-        let is_lost = self.stream.happens(drops_per_million) || self.cut.contains(&(from, to));
-        let what = format_args!("send to {}{}", self.name(to), if is_lost { ", lost" } else { "" });
-        self.trace.event(self.name(from), what, &frame);
-        if is_lost {
-            // A transport learns of some of its losses: the connection breaks.
-            if self.stream.happens(100_000)
-                && let Some(inbox) = &self.members[&from].inbox
-            {
-                inbox.unreachable(to);
-            }
-            return;
-        }
-        let copies = 1 + u32::from(self.stream.happens(duplicates_per_million));
-        for copy in 0..copies {
-            let late = if copy == 0 { delay } else { delay * 20 };
-            let arrives = crate::clock::simulated_now() + self.stream.delay(late);
-            self.sent += 1;
-            if self.under_way.keys().next().is_none_or(|(next, _)| arrives < *next) {
-                self.sooner.notify_one();
-            }
-            self.under_way.insert((arrives, self.sent), Packet { from, to, frame: frame.clone() });
+fn roads(ids: &[MemberId], profile: &NetworkProfile) -> BTreeMap<(MemberId, MemberId), Road> {
+    let whole = Road {
+        slowness: 1,
+        cut_until: Duration::ZERO,
+        clogged_until: Duration::ZERO,
+        losses: Vec::new(),
+        busy_until: Duration::ZERO,
+        last_arrives: Duration::ZERO,
+    };
+    let mut roads: BTreeMap<_, _> = crate::plan::Link::all(ids.len())
+        .map(|link| ((ids[link.from], ids[link.to]), whole.clone()))
+        .collect();
+    for SlowLink { link, times } in &profile.slow_links {
+        // A case whose members were taken away may still name their links.
+        if let (Some(from), Some(to)) = (ids.get(link.from), ids.get(link.to)) {
+            roads.get_mut(&(*from, *to)).expect("a link between two").slowness = *times;
         }
     }
-
-    /// The next frame whose time has come and that somebody is there to take.
-    fn next_arrived(&mut self) -> Option<(Packet, PeerInbox)> {
-        let now = crate::clock::simulated_now();
-        while let Some(next) = self.under_way.first_entry() {
-            if next.key().0 > now {
-                return None;
-            }
-            let packet = next.remove();
-            if self.cut.contains(&(packet.from, packet.to)) {
-                continue;
-            }
-            if let Some(inbox) = &self.members[&packet.to].inbox {
-                self.delivered += 1;
-                let what = format_args!("take from {}", self.name(packet.from));
-                self.trace.event(self.name(packet.to), what, &packet.frame);
-                return Some((packet, inbox.clone()));
-            }
-        }
-        None
-    }
-
-    /// How long a call takes one way; `None` where it is lost.
-    fn passage(&mut self, from: MemberId, to: MemberId) -> Option<Duration> {
-        let is_lost = self.stream.happens(self.profile.drops_per_million) || self.cut.contains(&(from, to));
-        let delay = self.profile.delay;
-        (!is_lost).then(|| self.stream.delay(delay))
-    }
-}
-
-/// One boot's way to the other members.
-#[derive(Clone, Debug)]
-pub struct SimTransport {
-    network: Network,
-    member: MemberId,
-    boot: u32,
-}
-
-impl SimTransport {
-    /// Whether this boot is the one that is up.
-    fn is_current(&self, state: &State) -> bool {
-        state.members[&self.member].boot == self.boot && state.members[&self.member].node.is_some()
-    }
-}
-
-impl Transport for SimTransport {
-    fn attach(&self, inbox: PeerInbox, _peers: Vec<(MemberId, Vec<String>)>) {
-        let mut state = self.network.lock();
-        if self.is_current(&state) {
-            state.members.get_mut(&self.member).expect("a member of the cluster").inbox = Some(inbox);
-        }
-    }
-
-    fn send(&self, message: PeerMessage) {
-        let mut state = self.network.lock();
-        if self.is_current(&state) {
-            state.send(&message);
-        }
-    }
-
-    fn send_chunk(&self, to: MemberId, chunk: SnapshotChunk) -> BoxFuture<'static, Option<SnapshotAck>> {
-        let (network, me) = (self.network.clone(), self.member);
-        Box::pin(async move {
-            let (there, back) = {
-                let mut state = network.lock();
-                let what = format_args!("send to {} a piece at {}", state.name(to), chunk.offset);
-                state.trace.event(state.name(me), what, &chunk.piece);
-                (state.passage(me, to), state.passage(to, me))
-            };
-            sleep(there?).await;
-            let (node, inbox) = {
-                let state = network.lock();
-                let other = state.members.get(&to)?;
-                (other.node.clone()?, other.inbox.clone()?)
-            };
-            // On the receiver's node: it goes on without us, and ends with the receiver.
-            let ack = node.spawn(async move { inbox.deliver_chunk(chunk).await }).await.ok()?;
-            sleep(back?).await;
-            Some(ack)
-        })
-    }
-
-    fn detach(&self) {
-        let mut state = self.network.lock();
-        if self.is_current(&state) {
-            state.members.get_mut(&self.member).expect("a member of the cluster").inbox = None;
-        }
-    }
+    roads
 }

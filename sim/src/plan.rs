@@ -1,181 +1,98 @@
 //! What goes wrong in a run, and when: drawn before it begins, so that the same plan can be run again with less in it.
+//!
+//! A plan is plain data. Every fault says itself for how long it lasts, so any of them can be left out and the rest
+//! still means what it meant; each is drawn from a stream of its own (its class and its place in the class), so that
+//! a class more, or a fault less in another class, leaves it as it was.
+//!
+//! **The fault atlas.** A member whose files are damaged or gone must not come back under its old name: it may have
+//! forgotten what it promised. So only members of one minority, drawn first (`fragile`), ever lose anything, and the
+//! aftermath keeps no other members failed: whatever happens, the rest is a quorum.
 
-use crate::random::Stream;
-use std::time::Duration;
+mod aftermath;
+mod class;
+mod draw;
+mod fault;
 
-/// Faults end here; then everything is made whole and all must go well.
-const TROUBLE: Duration = Duration::from_secs(20);
+pub use aftermath::Aftermath;
+pub use class::{FaultClass, Rates};
+pub use fault::{Clog, Fault, Link};
+
+use crate::random::Seed;
+use draw::Scene;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Faults begin before this; then everything is made whole and all must go well.
+pub const TROUBLE_MS: u64 = 20_000;
 
 /// The faults of a run, in order of time.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// Each with when it happens, from the start.
-    pub faults: Vec<(Duration, Fault)>,
-    /// When all is made whole.
-    pub ends: Duration,
+    /// Each with when it happens.
+    pub faults: Vec<PlannedFault>,
+    /// When all is made whole, from the start.
+    pub ends_ms: u64,
+    /// What is not made whole then, but only once every client was served without it.
+    pub aftermath: Aftermath,
 }
 
-/// One thing that goes wrong. Members are named by their place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The machine loses power and comes back.
-    Kill {
-        /// Which.
-        member: usize,
-        /// Without power for so long.
-        down: Duration,
-    },
-    /// As `Kill`, in the middle of its so many-th disk operation from now.
-    KillAtOperation {
-        /// Which.
-        member: usize,
-        /// How many operations are still done.
-        operations: u64,
-        /// Without power for so long.
-        down: Duration,
-    },
-    /// All machines lose power at once.
-    KillAll {
-        /// Without power for so long.
-        down: Duration,
-    },
-    /// The member stops as it does on SIGTERM, and starts again at once.
-    StopInOrder {
-        /// Which.
-        member: usize,
-    },
-    /// The process stands still; its disk and what arrives for it do not.
-    Pause {
-        /// Which.
-        member: usize,
-        /// For so long.
-        pause: Duration,
-    },
-    /// No frame passes from one of the first to one of the second. Other cuts stay until the network is healed.
-    Cut {
-        /// From these.
-        from: Vec<usize>,
-        /// To these.
-        to: Vec<usize>,
-        /// Nor back.
-        both_ways: bool,
-    },
-    /// All links are whole.
-    Heal,
-    /// A member's clock runs at another rate, in microseconds a second.
-    ClockRate {
-        /// Which.
-        member: usize,
-        /// A million is true.
-        micros_per_second: u32,
-    },
-    /// A member's clock jumps forward.
-    ClockJump {
-        /// Which.
-        member: usize,
-        /// By so much.
-        by: Duration,
-    },
+/// A fault and its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedFault {
+    /// From the start.
+    pub at_ms: u64,
+    /// What happens.
+    pub fault: Fault,
 }
-
-/// How often each class of fault comes: so many in the time of trouble, on average. Zero switches a class off.
-#[derive(Clone, Copy, Debug)]
-pub struct Rates {
-    kills: u64,
-    kills_at_operation: u64,
-    kills_of_all: u64,
-    stops: u64,
-    pauses: u64,
-    cuts: u64,
-    clocks: u64,
-}
-
-impl Rates {
-    /// Each class is off in half of all runs.
-    pub fn draw(stream: &mut Stream) -> Rates {
-        let mut rate = |most: u64| if stream.happens(500_000) { 0 } else { stream.within(1..most + 1) };
-        Rates {
-            kills: rate(8),
-            kills_at_operation: rate(8),
-            kills_of_all: rate(3),
-            stops: rate(3),
-            pauses: rate(4),
-            cuts: rate(8),
-            clocks: rate(6),
-        }
-    }
-}
-
-/// One fault of a class, for a cluster of so many members.
-type DrawFault = fn(&mut Stream, usize) -> Fault;
 
 impl Plan {
     /// A plan for so many members.
-    pub fn draw(members: usize, rates: &Rates, stream: &mut Stream) -> Plan {
-        let Rates { kills, kills_at_operation, kills_of_all, stops, pauses, cuts, clocks } = *rates;
-        let classes: [(u64, DrawFault); 7] = [
-            (kills, kill),
-            (kills_at_operation, kill_at_operation),
-            (kills_of_all, |stream, _| Fault::KillAll { down: down(stream) }),
-            (stops, |stream, members| Fault::StopInOrder { member: stream.index(members) }),
-            (pauses, pause),
-            (cuts, cut),
-            (clocks, clock),
-        ];
+    pub fn draw(seed: Seed, members: usize, rates: &Rates) -> Plan {
+        let mut places: Vec<usize> = (0..members).collect();
+        seed.stream("plan/fragile").shuffle(&mut places);
+        places.truncate((members - 1) / 2);
+        let scene = Scene { members, fragile: places };
         let mut faults = Vec::new();
-        for (count, draw) in classes {
-            for _ in 0..count {
-                let at = moment(stream);
-                let fault = draw(stream, members);
-                if matches!(fault, Fault::Cut { .. }) {
-                    let heals = at + Duration::from_millis(stream.within(100..6000));
-                    faults.push((heals, Fault::Heal));
-                }
-                faults.push((at, fault));
+        for (class, count) in &rates.0 {
+            let drawn = (0..*count).filter_map(|ordinal| class.draw(seed, ordinal, &scene));
+            faults.extend(drawn.map(|(at_ms, fault)| PlannedFault { at_ms, fault }));
+        }
+        // Stable: of two at one time, the class that is named first.
+        faults.sort_by_key(|planned| planned.at_ms);
+        let aftermath = Aftermath::draw(seed, &scene);
+        Plan { faults, ends_ms: TROUBLE_MS, aftermath }
+    }
+
+    /// Whether it can be run with so many members.
+    ///
+    /// # Errors
+    /// The first fault, by its place, that names a member that does not exist; or more members that are lost for
+    /// good or kept failed than the others can do without.
+    pub fn check(&self, members: usize) -> Result<(), String> {
+        let mut lost: BTreeSet<usize> = self.aftermath.rest.iter().copied().collect();
+        for (place, PlannedFault { fault, .. }) in self.faults.iter().enumerate() {
+            let named = fault.members();
+            if let Some(member) = named.iter().find(|member| **member >= members) {
+                return Err(format!(
+                    "plan.faults[{place}] ({}): member {member} of a cluster of {members}, counted from 0",
+                    fault.name()
+                ));
+            }
+            if fault.is_final() {
+                lost.extend(named);
             }
         }
-        faults.sort_by_key(|(at, _)| *at);
-        Plan { faults, ends: TROUBLE }
+        self.aftermath.check(members)?;
+        if lost.len() > (members - 1) / 2 {
+            return Err(format!(
+                "plan: members {lost:?} of {members} are lost for good or kept failed, and the others are no quorum"
+            ));
+        }
+        Ok(())
     }
 }
 
-fn moment(stream: &mut Stream) -> Duration {
-    Duration::from_millis(stream.within(0..u64::try_from(TROUBLE.as_millis()).expect("seconds")))
-}
-
-fn down(stream: &mut Stream) -> Duration {
-    let most = stream.pick(&[50, 1000, 5000]);
-    Duration::from_millis(stream.within(1..most))
-}
-
-fn kill(stream: &mut Stream, members: usize) -> Fault {
-    Fault::Kill { member: stream.index(members), down: down(stream) }
-}
-
-fn kill_at_operation(stream: &mut Stream, members: usize) -> Fault {
-    let most = stream.pick(&[5, 50, 500]);
-    let operations = stream.within(0..most);
-    Fault::KillAtOperation { member: stream.index(members), operations, down: down(stream) }
-}
-
-fn pause(stream: &mut Stream, members: usize) -> Fault {
-    Fault::Pause { member: stream.index(members), pause: down(stream) }
-}
-
-/// Any split, in either direction or both: one member alone is as likely as a split down the middle.
-fn cut(stream: &mut Stream, members: usize) -> Fault {
-    let mut places: Vec<usize> = (0..members).collect();
-    stream.shuffle(&mut places);
-    let to = places.split_off(members.min(1 + stream.index(members.max(2) - 1)));
-    Fault::Cut { from: places, to, both_ways: stream.happens(600_000) }
-}
-
-fn clock(stream: &mut Stream, members: usize) -> Fault {
-    let member = stream.index(members);
-    if stream.happens(700_000) {
-        let micros_per_second = u32::try_from(stream.within(800_000..1_200_000)).expect("about a million");
-        return Fault::ClockRate { member, micros_per_second };
-    }
-    let most = stream.pick(&[100, 10_000, 3_600_000]);
-    Fault::ClockJump { member, by: Duration::from_millis(stream.within(1..most)) }
-}
+#[cfg(test)]
+mod tests;

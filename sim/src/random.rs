@@ -2,12 +2,14 @@
 //! of faults survives a small edit of the workload.
 
 use detcd_engine::random::Random;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::time::Duration;
 use twox_hash::XxHash3_128;
 
 /// The root of all of a run's chance.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Seed(pub u64);
 
 impl Seed {

@@ -1,36 +1,26 @@
 //! One seed, from an empty cluster through its troubles to the verdict.
 
-use crate::check::no_lost_write::{Chronicle, Keys};
-use crate::check::{linearizable, no_lost_write};
+mod settle;
+mod verdict;
+
+use crate::case::Case;
+use crate::check::chronicle::{self, Chronicle};
 use crate::cluster::Cluster;
-use crate::history::{History, Outcome, Version};
+use crate::history::{History, Outcome};
 use crate::nemesis;
-use crate::random::Seed;
 use crate::swarm::Swarm;
 use crate::trace::Trace;
-use crate::workload::registers::Client;
-use bytes::Bytes;
-use detcd_engine::key_range::KeyRange;
-use detcd_engine::request::{RangeRequest, Request, Response};
-use madsim::runtime::Runtime;
+use crate::workload::Role;
+use crate::workload::client::{Client, Stage};
+use crate::workload::door::{Door, InProcess};
+use detcd_engine::probes;
 use madsim::task::JoinHandle;
-use madsim::time::sleep;
-use server_sim::member::MemberHandle;
-use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Once all is whole, every client is answered within so many election timeouts and so much besides.
-const RECOVERY: (u32, Duration) = (20, Duration::from_secs(15));
-/// A run that simulates so much hangs.
-const LONGEST: Duration = Duration::from_secs(600);
-/// Of the members that are not read whole, every so many-th revision is.
-const SAMPLE: usize = 16;
-
 /// A run in which every promise was kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Two runs of a seed have the same.
     pub trace: u128,
@@ -48,194 +38,97 @@ pub struct Report {
     pub compared: u64,
     /// Frames delivered.
     pub frames: u64,
+    /// Rare states (`detcd_engine::probes`), and how often it came to each.
+    pub probes: BTreeMap<&'static str, u64>,
 }
 
-/// A broken promise.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// Of which seed.
-    pub seed: u64,
-    /// Which, and how.
-    pub promise: String,
-    /// What happened last.
-    pub last: Vec<String>,
+/// What a run is made of, while it goes.
+struct Play {
+    swarm: Swarm,
+    cluster: Cluster,
+    door: Arc<dyn Door>,
+    history: History,
+    chronicle: Chronicle,
+    stage: Stage,
+    trace: Trace,
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {} failed. The last that happened:", self.seed)?;
-        for event in &self.last {
-            writeln!(f, "  {event}")?;
-        }
-        writeln!(f, "{}", self.promise)?;
-        write!(f, "replay: cargo run --release -p detcd-sim -- run {}", self.seed)
-    }
-}
-
-/// Runs a seed. `prints` writes every event to standard output.
+/// One run, inside the simulator.
 ///
 /// # Errors
-/// A promise was broken, or an assertion did not hold.
-pub fn run(seed: u64, prints: bool) -> Result<Report, Box<Failure>> {
-    let swarm = Swarm::draw(Seed(seed));
-    if prints {
-        println!("{swarm:#?}");
-    }
-    let trace = Trace::new(prints);
-    let in_run = trace.clone();
-    let outcome = catch_unwind(AssertUnwindSafe(move || {
-        let mut runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
-        runtime.set_time_limit(LONGEST);
-        runtime.block_on(play(swarm, in_run))
-    }));
-    let promise = match outcome {
-        Ok(Ok(report)) => return Ok(report),
-        Ok(Err(promise)) => promise,
-        Err(panic) => match panic.downcast::<String>() {
-            Ok(text) => *text,
-            Err(panic) => {
-                panic.downcast::<&str>().map_or("a panic without words".to_owned(), |text| text.to_string())
-            }
-        },
-    };
-    Err(Box::new(Failure { seed, promise, last: trace.last() }))
-}
-
-async fn play(swarm: Swarm, trace: Trace) -> Result<Report, String> {
+/// The promise that was broken.
+pub(crate) async fn play(case: Case, trace: Trace) -> Result<Report, String> {
+    let Case { swarm, calls_max, .. } = case;
     let cluster = Cluster::new(&swarm, &trace);
     madsim::task::spawn(cluster.network().clone().carry());
     for place in 0..cluster.size() {
         cluster.start(place);
     }
-    let history = History::default();
-    let ends = Arc::new(AtomicBool::new(false));
-    let clients: Vec<JoinHandle<()>> = (0..swarm.load.clients)
-        .map(|place| {
-            let (cluster, history, trace, ends) =
-                (cluster.clone(), history.clone(), trace.clone(), Arc::clone(&ends));
-            let stream = swarm.seed.stream(&format!("client/{place}"));
-            madsim::task::spawn(
-                Client { place, cluster, history, load: swarm.load, stream, trace, ends }.run(),
-            )
-        })
-        .collect();
-    let faults = swarm.plan.faults.len();
-    nemesis::run(cluster.clone(), swarm.plan.clone(), trace.clone()).await;
-    all_progress(&swarm, &history).await?;
-    ends.store(true, Ordering::Relaxed);
-    for client in clients {
-        client.await.expect("a client that panics ends the run");
+    let door: Arc<dyn Door> =
+        Arc::new(InProcess::new(cluster.clone(), swarm.seed.stream("the way of clients")));
+    let (history, chronicle, stage) = (History::default(), Chronicle::default(), Stage::default());
+    let play = Play { swarm, cluster, door, history, chronicle, stage, trace };
+    for member in 0..play.cluster.size() {
+        let (door, chronicle, stage) = (Arc::clone(&play.door), play.chronicle.clone(), play.stage.clone());
+        madsim::task::spawn(chronicle::read(door, member, chronicle, stage));
     }
-    converge(&swarm, &cluster).await?;
+    let (watchers, clients) = play.start_clients(calls_max);
+    nemesis::run(play.cluster.clone(), play.swarm.plan.clone(), play.trace.clone()).await;
+    play.stage.whole();
+    play.all_progress().await?;
+    nemesis::end_aftermath(&play.cluster, &play.trace);
+    play.stage.rest();
+    end(clients).await;
+    play.settle().await?;
+    play.stage.end();
+    end(watchers).await;
+    play.verdict().await?;
+    let Play { swarm, cluster, history, trace, .. } = play;
     let operations = history.operations();
-    let chronicle = read_back(&swarm, &cluster).await?;
-    no_lost_write::check(&operations, &chronicle)?;
-    linearizable::check(&operations, &chronicle)?;
-    let answered =
-        operations.iter().filter(|operation| matches!(operation.outcome, Outcome::Done { .. })).count();
+    let answered = operations
+        .iter()
+        .filter(|operation| !matches!(operation.outcome, Outcome::Unknown | Outcome::NotDone));
     Ok(Report {
         trace: trace.hash(),
         events: trace.events(),
         simulated: crate::clock::simulated_now(),
         calls: operations.len(),
-        answered,
-        faults,
+        answered: answered.count(),
+        faults: swarm.plan.faults.len(),
         compared: cluster.agreement().compared(),
         frames: cluster.network().delivered(),
+        probes: probes::take(),
     })
 }
 
-fn recovery(swarm: &Swarm) -> Duration {
-    let (timeouts, besides) = RECOVERY;
-    swarm.knobs.election_timeout() * timeouts + besides + swarm.load.patience * 2
-}
-
-/// Every client has something done that it asked for after the troubles.
-async fn all_progress(swarm: &Swarm, history: &History) -> Result<(), String> {
-    let whole = history.now();
-    let deadline = crate::clock::simulated_now() + recovery(swarm);
-    loop {
-        let operations = history.operations();
-        let is_served = |client: &usize| {
-            let since = operations.iter().rev().take_while(|operation| operation.invoked > whole);
-            since.into_iter().any(|operation| {
-                operation.client == *client && matches!(operation.outcome, Outcome::Done { .. })
-            })
-        };
-        let Some(waiting) = (0..swarm.load.clients).find(|client| !is_served(client)) else {
-            return Ok(());
-        };
-        if crate::clock::simulated_now() > deadline {
-            return Err(format!(
-                "promise broken: once all is whole every client is served within {:?}, but client {waiting} was not",
-                recovery(swarm)
-            ));
-        }
-        sleep(Duration::from_millis(100)).await;
+async fn end(clients: Vec<JoinHandle<()>>) {
+    for client in clients {
+        client.await.expect("a client that panics ends the run");
     }
 }
 
-/// All members have applied all that any has.
-async fn converge(swarm: &Swarm, cluster: &Cluster) -> Result<(), String> {
-    let deadline = crate::clock::simulated_now() + recovery(swarm);
-    loop {
-        let newest = cluster.agreement().newest();
-        let applied: Vec<Option<u64>> =
-            (0..cluster.size()).map(|place| Some(cluster.handle(place)?.status().applied)).collect();
-        if applied.iter().all(|applied| *applied == Some(newest)) {
-            return Ok(());
+impl Play {
+    /// Those that watch, who read on to the very end, and the others.
+    fn start_clients(&self, calls_max: Option<u64>) -> (Vec<JoinHandle<()>>, Vec<JoinHandle<()>>) {
+        let load = Arc::new(self.swarm.load.clone());
+        let (mut watchers, mut others) = (Vec::new(), Vec::new());
+        for (place, role) in load.clients.iter().enumerate() {
+            let client = Client {
+                place,
+                door: Arc::clone(&self.door),
+                history: self.history.clone(),
+                chronicle: self.chronicle.clone(),
+                load: Arc::clone(&load),
+                stream: self.swarm.seed.stream(&format!("client/{place}")),
+                trace: self.trace.clone(),
+                stage: self.stage.clone(),
+                member: 0,
+                values: 0,
+                calls_left: calls_max,
+            };
+            let clients = if *role == Role::Watches { &mut watchers } else { &mut others };
+            clients.push(madsim::task::spawn(client.run(*role)));
         }
-        if crate::clock::simulated_now() > deadline {
-            return Err(format!(
-                "promise broken: once all is whole and at rest, members come to the same index within {:?}, but \
-                 {newest} was applied somewhere and the members are at {applied:?}",
-                recovery(swarm)
-            ));
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// The store at every revision: whole from one member, and in part from the others.
-async fn read_back(swarm: &Swarm, cluster: &Cluster) -> Result<Chronicle, String> {
-    let mut stream = swarm.seed.stream("read back");
-    let whole = stream.index(cluster.size());
-    let member = cluster.handle(whole).expect("it has converged");
-    let mut revisions = vec![Keys::new()];
-    for revision in 2..=member.status().revision {
-        revisions.push(keys_at(&member, revision).await?);
-    }
-    let chronicle = Chronicle(revisions);
-    for place in (0..cluster.size()).filter(|place| *place != whole) {
-        let other = cluster.handle(place).expect("it has converged");
-        let first = 2 + i64::try_from(stream.index(SAMPLE)).expect("a few");
-        for revision in (first..=chronicle.head()).step_by(SAMPLE).chain([chronicle.head().max(2)]) {
-            if revision > chronicle.head() {
-                continue;
-            }
-            let found = keys_at(&other, revision).await?;
-            if Some(&found) != chronicle.at(revision) {
-                return Err(format!(
-                    "promise broken: all members tell the same history, but at revision {revision} member {place} \
-                     has {found:?} and member {whole} has {:?}",
-                    chronicle.at(revision)
-                ));
-            }
-        }
-    }
-    Ok(chronicle)
-}
-
-async fn keys_at(member: &MemberHandle, revision: i64) -> Result<Keys, String> {
-    let mut range = RangeRequest::of(KeyRange::parse(Bytes::from_static(&[0]), Bytes::from_static(&[0])));
-    (range.revision, range.serializable) = (revision, true);
-    match member.request(Request::Range(range), false).await.map(|reply| reply.response) {
-        Ok(Response::Range(found)) => {
-            let key = |record: &_| Bytes::copy_from_slice(detcd_engine::request::RecordRef::key(record));
-            Ok(found.kvs.iter().map(|record| (key(record), Version::of(record))).collect())
-        }
-        other => {
-            Err(format!("promise broken: a member at rest answers, but for revision {revision}: {other:?}"))
-        }
+        (watchers, others)
     }
 }

@@ -5,11 +5,14 @@ use crate::disk::DiskProfile;
 use crate::network::NetworkProfile;
 use crate::plan::{Plan, Rates};
 use crate::random::Seed;
+use crate::workload::Load;
 use detcd_engine::config::Config;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// One run, but for the dice thrown while it goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Swarm {
     /// What it was drawn from.
     pub seed: Seed,
@@ -23,45 +26,36 @@ pub struct Swarm {
     pub disk: DiskProfile,
     /// What clients do.
     pub load: Load,
+    /// How often what goes wrong: what the plan was drawn from.
+    pub rates: Rates,
     /// What goes wrong, and when.
     pub plan: Plan,
 }
 
 /// What of a member's configuration a run varies. Units as in `detcd_engine::config::Config`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Knobs {
-    heartbeat_interval_ms: u64,
-    election_ticks: u64,
-    request_timeout_ms: u64,
-    snapshot_commands_min: u64,
-    log_bytes_max: usize,
-    entry_bytes_max: usize,
-    entry_commands_max: usize,
-    persists_in_flight_max: usize,
-    compaction_slice_keys: usize,
+    /// One raft tick.
+    pub heartbeat_interval_ms: u64,
+    /// Heartbeats in an election timeout.
+    pub election_ticks: u64,
+    /// As in the configuration.
+    pub request_timeout_ms: u64,
+    /// As in the configuration.
+    pub snapshot_commands_min: u64,
+    /// As in the configuration.
+    pub log_bytes_max: usize,
+    /// As in the configuration.
+    pub entry_bytes_max: usize,
+    /// As in the configuration.
+    pub entry_commands_max: usize,
+    /// As in the configuration.
+    pub persists_in_flight_max: usize,
+    /// As in the configuration.
+    pub compaction_slice_keys: usize,
     /// Of the write-ahead log.
     pub wal_segment_bytes: u64,
-}
-
-/// What clients do.
-#[derive(Clone, Copy, Debug)]
-pub struct Load {
-    /// How many there are; each waits for its answer before it asks again.
-    pub clients: usize,
-    /// Over so many keys.
-    pub keys: usize,
-    /// Between an answer and the next request, usually.
-    pub think: Duration,
-    /// Of all requests, in a million, linearizable reads.
-    pub reads_per_million: u32,
-    /// Deletes.
-    pub deletes_per_million: u32,
-    /// Puts on condition that the key is as the client last saw it.
-    pub swaps_per_million: u32,
-    /// The rest are puts; their values are so long at most.
-    pub value_bytes_max: usize,
-    /// How long a client waits for an answer.
-    pub patience: Duration,
 }
 
 impl Swarm {
@@ -69,15 +63,16 @@ impl Swarm {
     pub fn draw(seed: Seed) -> Swarm {
         let mut stream = seed.stream("swarm/members");
         let members = stream.pick(&[1, 3, 3, 3, 3, 5]);
-        let rates = Rates::draw(&mut seed.stream("swarm/rates"));
+        let rates = Rates::draw(seed);
         Swarm {
             seed,
             members,
             knobs: Knobs::draw(seed),
-            network: network(seed),
-            disk: disk(seed),
+            network: NetworkProfile::draw(seed, members),
+            disk: DiskProfile::draw(seed),
             load: Load::draw(seed),
-            plan: Plan::draw(members, &rates, &mut seed.stream("plan")),
+            plan: Plan::draw(seed, members, &rates),
+            rates,
         }
     }
 }
@@ -123,38 +118,5 @@ impl Knobs {
     /// Longer than any election takes that is not disturbed.
     pub fn election_timeout(&self) -> Duration {
         Duration::from_millis(self.heartbeat_interval_ms * self.election_ticks)
-    }
-}
-
-impl Load {
-    fn draw(seed: Seed) -> Load {
-        let mut stream = seed.stream("swarm/load");
-        Load {
-            clients: 1 + stream.index(5),
-            keys: 1 + stream.index(8),
-            think: Duration::from_millis(stream.pick(&[1, 20, 100])),
-            reads_per_million: stream.pick(&[100_000, 300_000, 600_000]),
-            deletes_per_million: stream.pick(&[0, 50_000]),
-            swaps_per_million: stream.pick(&[0, 100_000]),
-            value_bytes_max: stream.pick(&[16, 16, 300, 1500]),
-            patience: Duration::from_millis(stream.pick(&[500, 3000, 8000])),
-        }
-    }
-}
-
-fn network(seed: Seed) -> NetworkProfile {
-    let mut stream = seed.stream("swarm/network");
-    NetworkProfile {
-        delay: Duration::from_micros(stream.pick(&[300, 1000, 3000, 10_000])),
-        drops_per_million: stream.pick(&[0, 0, 10_000, 100_000]),
-        duplicates_per_million: stream.pick(&[0, 0, 10_000, 200_000]),
-    }
-}
-
-fn disk(seed: Seed) -> DiskProfile {
-    let mut stream = seed.stream("swarm/disk");
-    DiskProfile {
-        sync: Duration::from_micros(stream.pick(&[0, 500, 3000, 10_000])),
-        slow_syncs_per_million: stream.pick(&[0, 0, 10_000]),
     }
 }

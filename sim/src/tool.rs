@@ -1,26 +1,36 @@
-//! The command line: one seed with all that happens, or many with what they come to.
+//! The command line: what is asked, and with which exit code it ends. 0: every promise was kept. 1: one was broken, or
+//! what was asked cannot be done.
 
-use detcd_sim::run::{Report, run};
+mod failure;
+mod many;
+mod mutants;
+mod progress;
+mod speed;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use detcd_sim::case::Case;
+use detcd_sim::trace::Trace;
+use detcd_sim::trial::{Failure, run_case};
+use many::Many;
+use mutants::Mutants;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-const USAGE: &str = "\
-detcd-sim run SEED            one seed, every event printed
-detcd-sim many N [FIRST]      N seeds from FIRST on (0 by default); ends at the first that fails";
+/// A shrink that was not told otherwise ends after so many runs.
+const SHRINK_RUNS: &str = "2000";
 
 pub(crate) fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let number = |word: &str| word.parse::<u64>().map_err(|_| format!("{word:?} is not a number\n{USAGE}"));
-    let outcome = match words[..] {
-        ["run", seed] => number(seed).and_then(one),
-        ["many", count] => number(count).and_then(|count| many(count, 0)),
-        ["many", count, first] => {
-            number(count).and_then(|count| number(first).and_then(|first| many(count, first)))
+    let matches = match command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            let is_wrong = error.use_stderr();
+            // Where even that cannot be told, the exit code says it.
+            let _ = error.print();
+            return if is_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
-        _ => Err(USAGE.to_owned()),
     };
-    match outcome {
+    match done(&matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(text) => {
             eprintln!("{text}");
@@ -29,55 +39,144 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn one(seed: u64) -> Result<(), String> {
-    let report = run(seed, true).map_err(|failure| failure.to_string())?;
-    println!("{report:#?}");
-    Ok(())
-}
-
-fn many(count: u64, first: u64) -> Result<(), String> {
-    let start = Instant::now();
-    let mut said = start;
-    let mut sum = Sum::default();
-    for seed in first..first + count {
-        sum.add(&run(seed, false).map_err(|failure| failure.to_string())?);
-        if said.elapsed() > Duration::from_secs(5) {
-            said = Instant::now();
-            println!("{} of {count} seeds, {}", sum.seeds, sum.told(start.elapsed()));
-        }
-    }
-    println!("{count} seeds kept every promise: {}", sum.told(start.elapsed()));
-    Ok(())
-}
-
-#[derive(Default)]
-struct Sum {
-    seeds: u32,
-    simulated: Duration,
-    calls: usize,
-    answered: usize,
-    faults: usize,
-    compared: u64,
-}
-
-impl Sum {
-    fn add(&mut self, report: &Report) {
-        self.seeds += 1;
-        self.simulated += report.simulated;
-        self.calls += report.calls;
-        self.answered += report.answered;
-        self.faults += report.faults;
-        self.compared += report.compared;
-    }
-
-    fn told(&self, wall: Duration) -> String {
-        let Sum { seeds, simulated, calls, answered, faults, compared } = self;
-        let wall = wall.as_secs_f64();
-        format!(
-            "{:.1} seeds/s, simulated:wall {:.0}:1, {calls} calls ({answered} answered), {faults} faults, {compared} \
-             states compared",
-            f64::from(*seeds) / wall,
-            simulated.as_secs_f64() / wall,
+fn command() -> Command {
+    let seed = Arg::new("SEED").required(true).value_parser(value_parser!(u64));
+    let file = Arg::new("FILE").required(true).value_parser(value_parser!(PathBuf)).help("a case");
+    let quiet = flag("quiet", "do not print every event");
+    Command::new("detcd-sim")
+        .about("detcd clusters in a seed: what they suffer, and whether they keep their promises")
+        .subcommand_required(true)
+        .subcommand(Command::new("run").about("one seed, every event printed").args([
+            seed,
+            quiet.clone(),
+            flag("timeline", "write its timeline even if all is well"),
+        ]))
+        .subcommand(many_command())
+        .subcommand(Command::new("replay").about("one case, every event printed").args([
+            file.clone(),
+            quiet,
+            flag("timeline", "write its timeline even if all is well"),
+        ]))
+        .subcommand(
+            Command::new("shrink").about("the least of a failing case that breaks the same promise").args([
+                file,
+                Arg::new("runs")
+                    .long("runs")
+                    .value_name("N")
+                    .default_value(SHRINK_RUNS)
+                    .value_parser(value_parser!(u64))
+                    .help("at most"),
+            ]),
         )
+        .subcommand(mutants_command())
+        .subcommand(
+            Command::new("bugs")
+                .about("whether seeded bugs are still found by their directed plans and recorded seeds")
+                .args([names(), counted("jobs", "J", "0").help("so many at once; 0 for one a core")]),
+        )
+        .subcommand(
+            Command::new("speed")
+                .about("simulated to wall time of three members, 10 operations a second, one core"),
+        )
+}
+
+fn many_command() -> Command {
+    let number = counted;
+    Command::new("many").about("many seeds; ends at the first that breaks a promise").args([
+        Arg::new("N").required(true).value_parser(value_parser!(u64)),
+        number("first", "SEED", "0").help("the first of them"),
+        number("minutes", "M", "0").help("no new seed after so long; 0 for no end"),
+        number("jobs", "J", "0").help("so many at once; 0 for one a core"),
+        flag("twice", "run each twice and compare the runs event by event"),
+        flag("hashes", "print every seed's trace hash"),
+        flag("no-shrink", "leave a failing case as it is"),
+    ])
+}
+
+fn mutants_command() -> Command {
+    Command::new("mutants").about("hunts seeded bugs with random seeds").args([
+        names(),
+        counted("seeds", "N", "100000").help("for each at most, where that is less than its budget"),
+        counted("jobs", "J", "0").help("so many at once; 0 for one a core"),
+        flag("write", "keep what is found under sim/corpus/bugs and write the table in docs/simulation.md"),
+    ])
+}
+
+fn names() -> Arg {
+    Arg::new("BUG").num_args(0..).help("all by default")
+}
+
+fn bugs(matches: &ArgMatches) -> Vec<String> {
+    matches.get_many::<String>("BUG").unwrap_or_default().cloned().collect()
+}
+
+fn counted(name: &'static str, value: &'static str, default: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).default_value(default).value_parser(value_parser!(u64))
+}
+
+fn flag(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+fn done(matches: &ArgMatches) -> Result<(), String> {
+    let (name, matches) = matches.subcommand().expect("one is required");
+    match name {
+        "run" => {
+            let seed = number(matches, "SEED");
+            one(&Case::draw(seed), &failure::rerun(seed), matches)
+        }
+        "replay" => one(&Case::load(file(matches))?, &failure::replay(file(matches)), matches),
+        "many" => many::run(&Many {
+            count: number(matches, "N"),
+            first: number(matches, "first"),
+            time: Some(number(matches, "minutes"))
+                .filter(|minutes| *minutes > 0)
+                .map(|minutes| Duration::from_secs(60 * minutes)),
+            jobs: jobs(number(matches, "jobs")),
+            twice: matches.get_flag("twice"),
+            hashes: matches.get_flag("hashes"),
+            shrinks: !matches.get_flag("no-shrink"),
+        }),
+        "shrink" => failure::shrink_file(file(matches), number(matches, "runs")),
+        "mutants" => mutants::hunt(&Mutants {
+            names: bugs(matches),
+            seeds_max: number(matches, "seeds"),
+            jobs: jobs(number(matches, "jobs")),
+            writes: matches.get_flag("write"),
+        }),
+        "bugs" => mutants::check(&bugs(matches), jobs(number(matches, "jobs"))),
+        "speed" => speed::run(),
+        other => unreachable!("{other} has no arm"),
+    }
+}
+
+fn number(matches: &ArgMatches, name: &str) -> u64 {
+    *matches.get_one(name).expect("required, or with a default")
+}
+
+fn file(matches: &ArgMatches) -> &PathBuf {
+    matches.get_one("FILE").expect("required")
+}
+
+fn jobs(asked: u64) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    usize::try_from(asked).ok().filter(|jobs| *jobs > 0).unwrap_or(cores)
+}
+
+fn one(case: &Case, replayed: &str, matches: &ArgMatches) -> Result<(), String> {
+    let quiet = matches.get_flag("quiet");
+    if !quiet {
+        println!("{}", case.to_text());
+    }
+    let outcome = run_case(case, &if quiet { Trace::default() } else { Trace::printing() });
+    match outcome {
+        Ok(report) => {
+            println!("{report:#?}");
+            if matches.get_flag("timeline") {
+                println!("timeline: {}", failure::timeline_of(case, replayed)?.display());
+            }
+            Ok(())
+        }
+        Err(broken) => Err(failure::tell(&Failure::study(case, broken), failure::Shrinks::No, replayed)),
     }
 }

@@ -1,26 +1,78 @@
 //! What happened in a run, as one number: two runs of a seed are the same run if their traces are equal.
 //!
-//! Every event goes in with its simulated time, its member and its bytes. The last few are kept as text, for the
-//! report of a failure.
+//! Every event goes in with its simulated time, its place and its bytes, on top of the number that all events before
+//! it made: a chain. So the last link stands for the whole run, and where two chains part is where the runs did.
+//! What is remembered besides is asked for when the trace is made, and costs nothing where it is not: a run that
+//! fails is run again, with its events kept.
 
-use std::collections::VecDeque;
 use std::fmt;
+use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard};
-use twox_hash::xxhash3_128::Hasher;
-
-/// How many events a failure's report ends with.
-const KEPT: usize = 40;
+use std::time::Duration;
+use twox_hash::XxHash3_128;
 
 /// A run's trace. Cheap to clone; all clones are the same trace.
 #[derive(Clone)]
 pub struct Trace(Arc<Mutex<Inner>>);
 
 struct Inner {
-    hash: Hasher,
+    /// The last link.
+    link: u128,
     events: u64,
-    last: VecDeque<String>,
-    /// Prints every event as it happens.
-    prints: bool,
+    memory: Memory,
+    /// What the next link is made of; kept for its room.
+    room: Vec<u8>,
+}
+
+/// What a trace remembers besides its number.
+enum Memory {
+    Nothing,
+    /// Every event, printed as it happens.
+    Prints,
+    Links(Vec<u128>),
+    Events(Vec<Event>),
+    /// Another run's links, and where this one left them.
+    Compares(Vec<u128>, Option<Event>),
+}
+
+/// One event of a run whose events are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its place in the order of all, from 0.
+    pub number: u64,
+    /// When, since the run began.
+    pub at: Duration,
+    /// Where: a member, a client, the nemesis.
+    pub place: String,
+    /// What it is to a picture.
+    pub shape: Shape,
+    /// What happened, in words.
+    pub what: String,
+    /// Of the bytes that went in with it: a frame is known again by it where it arrives.
+    pub bytes: u128,
+    /// The chain up to here.
+    pub link: u128,
+}
+
+/// What an event is to a picture. Not part of the trace's number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Something happened at one moment.
+    Point,
+    /// Bytes leave for this place.
+    Sent(String),
+    /// They come from this place.
+    Took(String),
+    /// Something begins that lasts, of this kind.
+    Begins(&'static str),
+    /// It ends.
+    Ends(&'static str),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>10.4} {:<7} {}", self.at.as_secs_f64(), self.place, self.what)
+    }
 }
 
 impl fmt::Debug for Trace {
@@ -29,35 +81,65 @@ impl fmt::Debug for Trace {
     }
 }
 
+impl Default for Trace {
+    fn default() -> Trace {
+        Trace::with(Memory::Nothing)
+    }
+}
+
 impl Trace {
-    /// An empty one.
-    pub fn new(prints: bool) -> Trace {
-        let inner = Inner { hash: Hasher::new(), events: 0, last: VecDeque::new(), prints };
-        Trace(Arc::new(Mutex::new(inner)))
+    /// One that prints every event as it happens.
+    pub fn printing() -> Trace {
+        Trace::with(Memory::Prints)
     }
 
-    /// Something happened, now. `bytes` are hashed and not kept.
+    /// One that keeps every event.
+    pub fn keeping() -> Trace {
+        Trace::with(Memory::Events(Vec::new()))
+    }
+
+    /// One that keeps its links, so that another run can be compared with it.
+    pub fn linking() -> Trace {
+        Trace::with(Memory::Links(Vec::new()))
+    }
+
+    /// One that is compared, as it goes, with the links of another run.
+    pub fn comparing(links: Vec<u128>) -> Trace {
+        Trace::with(Memory::Compares(links, None))
+    }
+
+    fn with(memory: Memory) -> Trace {
+        Trace(Arc::new(Mutex::new(Inner { link: 0, events: 0, memory, room: Vec::new() })))
+    }
+
+    /// Something happened, now. `bytes` go into the number and are not kept.
     pub fn event(&self, place: &str, what: fmt::Arguments<'_>, bytes: &[u8]) {
-        let now = crate::clock::simulated_now();
-        let mut inner = self.lock();
-        let text = format!("{:>10.4} {place:<7} {what}", now.as_secs_f64());
-        inner.hash.write(&now.as_nanos().to_le_bytes());
-        inner.hash.write(text.as_bytes());
-        inner.hash.write(&(bytes.len() as u64).to_le_bytes());
-        inner.hash.write(bytes);
-        inner.events += 1;
-        if inner.prints {
-            println!("{text}");
-        }
-        if inner.last.len() == KEPT {
-            inner.last.pop_front();
-        }
-        inner.last.push_back(text);
+        self.lock().add(place, || Shape::Point, what, bytes);
+    }
+
+    /// Bytes leave one place for another. `words` say what the bytes are, and are only asked where somebody reads.
+    pub fn sent(&self, place: &str, to: &str, words: &dyn fmt::Display, bytes: &[u8]) {
+        self.lock().pass(place, format_args!("to {to}"), || Shape::Sent(to.to_owned()), words, bytes);
+    }
+
+    /// Bytes that left another place arrive.
+    pub fn took(&self, place: &str, from: &str, words: &dyn fmt::Display, bytes: &[u8]) {
+        self.lock().pass(place, format_args!("from {from}"), || Shape::Took(from.to_owned()), words, bytes);
+    }
+
+    /// Something of this kind begins, which lasts until `ends`.
+    pub fn begins(&self, place: &str, kind: &'static str, what: fmt::Arguments<'_>) {
+        self.lock().add(place, || Shape::Begins(kind), what, &[]);
+    }
+
+    /// What began ends.
+    pub fn ends(&self, place: &str, kind: &'static str, what: fmt::Arguments<'_>) {
+        self.lock().add(place, || Shape::Ends(kind), what, &[]);
     }
 
     /// The number.
     pub fn hash(&self) -> u128 {
-        self.lock().hash.finish_128()
+        self.lock().link
     }
 
     /// How many events went in.
@@ -65,12 +147,132 @@ impl Trace {
         self.lock().events
     }
 
-    /// The last few, oldest first.
-    pub fn last(&self) -> Vec<String> {
-        self.lock().last.iter().cloned().collect()
+    /// The links of a trace that keeps them; none of any other.
+    pub fn links(&self) -> Vec<u128> {
+        match &self.lock().memory {
+            Memory::Links(links) => links.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The events of a trace that keeps them, in order; none of any other.
+    pub fn kept(&self) -> Vec<Event> {
+        match &self.lock().memory {
+            Memory::Events(events) => events.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The first event that was not in the run that this one is compared with.
+    pub fn parted(&self) -> Option<Event> {
+        match &self.lock().memory {
+            Memory::Compares(_, parted) => parted.clone(),
+            _ => None,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().expect("no panic while it is held")
+    }
+}
+
+impl Inner {
+    fn add(&mut self, place: &str, shape: impl FnOnce() -> Shape, what: fmt::Arguments<'_>, bytes: &[u8]) {
+        self.link(place, what, bytes, |event| (event.shape, event.what) = (shape(), what.to_string()));
+    }
+
+    fn pass(
+        &mut self,
+        place: &str,
+        way: fmt::Arguments<'_>,
+        shape: impl FnOnce() -> Shape,
+        words: &dyn fmt::Display,
+        bytes: &[u8],
+    ) {
+        self.link(place, way, bytes, |event| {
+            (event.shape, event.what) = (shape(), format!("{way}: {words}"))
+        });
+    }
+
+    /// The next link; `tells` fills in what only a reader wants.
+    fn link(&mut self, place: &str, what: fmt::Arguments<'_>, bytes: &[u8], tells: impl FnOnce(&mut Event)) {
+        let at = crate::clock::simulated_now();
+        let number = self.events;
+        self.events += 1;
+        self.room.clear();
+        self.room.extend_from_slice(&self.link.to_le_bytes());
+        self.room.extend_from_slice(&at.as_nanos().to_le_bytes());
+        // A place has no zero in it, so where it ends is plain.
+        self.room.extend_from_slice(place.as_bytes());
+        self.room.push(0);
+        self.room.write_fmt(what).expect("a vector takes all that is written");
+        self.room.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.room.extend_from_slice(bytes);
+        self.link = XxHash3_128::oneshot(&self.room);
+        let link = self.link;
+        let event = || {
+            let (place, bytes) = (place.to_owned(), XxHash3_128::oneshot(bytes));
+            let mut event =
+                Event { number, at, place, shape: Shape::Point, what: String::new(), bytes, link };
+            tells(&mut event);
+            event
+        };
+        match &mut self.memory {
+            Memory::Nothing => {}
+            Memory::Prints => println!("{}", event()),
+            Memory::Links(links) => links.push(link),
+            Memory::Events(events) => events.push(event()),
+            Memory::Compares(links, parted) => {
+                let place = usize::try_from(number).expect("events fit in memory");
+                if parted.is_none() && links.get(place) != Some(&link) {
+                    *parted = Some(event());
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(trace: Trace, events: &[&str]) -> Trace {
+        for event in events {
+            trace.event("m0", format_args!("{event}"), event.as_bytes());
+        }
+        trace
+    }
+
+    #[test]
+    fn what_is_remembered_does_not_change_the_number() {
+        let plain = told(Trace::default(), &["a", "b"]);
+        for other in [Trace::keeping(), Trace::linking(), Trace::comparing(Vec::new())] {
+            assert_eq!(told(other, &["a", "b"]).hash(), plain.hash());
+        }
+        assert_ne!(told(Trace::default(), &["b", "a"]).hash(), plain.hash());
+    }
+
+    #[test]
+    fn the_first_event_that_differs_is_named() {
+        let links = told(Trace::linking(), &["a", "b", "c", "d"]).links();
+        for (events, parted) in [
+            (&["a", "b", "c", "d"][..], None),
+            (&["a", "b", "x", "d"], Some((2, "x"))),
+            (&["a", "b", "c", "d", "e"], Some((4, "e"))),
+        ] {
+            let found = told(Trace::comparing(links.clone()), events).parted();
+            let found = found.as_ref().map(|event| (event.number, event.what.as_str()));
+            assert_eq!(found, parted, "{events:?}");
+        }
+    }
+
+    #[test]
+    fn a_frame_is_known_again_where_it_arrives() {
+        let trace = Trace::keeping();
+        trace.sent("m0", "m1", &"a frame", b"frame");
+        trace.took("m1", "m0", &"a frame", b"frame");
+        let kept = trace.kept();
+        assert_eq!(kept[0].bytes, kept[1].bytes);
+        assert_eq!((kept[0].number, kept[1].number), (0, 1));
     }
 }

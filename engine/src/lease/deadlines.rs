@@ -180,7 +180,11 @@ impl Deadlines {
             self.checkpoints.remove(&(at, id));
             let deadline = self.leases.get_mut(&id).expect("a filed lease has a deadline");
             deadline.checkpoint_filed_at = None;
-            if deadline.checkpoint_at <= now && deadline.end_at > now && !deadline.is_expiring {
+            if deadline.is_expiring || deadline.end_at <= now {
+                // This member slept past both. Filed again, the checkpoint would be due again at once, for ever.
+                continue;
+            }
+            if deadline.checkpoint_at <= now {
                 if !deadline.is_clearing {
                     let left_secs = deadline.end_at.ms_since(now).div_ceil(1000).cast_signed();
                     // The election timeout that a takeover adds is not part of the TTL.

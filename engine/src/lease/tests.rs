@@ -85,6 +85,10 @@ impl Runner for Script {
                 self.deadlines.demote();
                 String::new()
             }
+            "asleep" => {
+                self.now_ms += u64::try_from(number(0)?)?;
+                String::new()
+            }
             "after" => self.after(u64::try_from(number(0)?)?)?,
             "keepalive" => self.keepalive(id, now),
             "remaining" => format!("{:?}", self.deadlines.remaining_ms(id, now)),

@@ -22,6 +22,10 @@ pub struct SegmentContents {
     pub records: Vec<LogRecord>,
     /// Where the next record would start. Whatever is behind it is zeros or a torn tail.
     pub end_offset: u64,
+    /// How much of it is known to have been durable: the last record says so. What lies between here and
+    /// `end_offset` may be in the operating system's cache alone, and a sync that succeeds does not prove otherwise
+    /// where one failed before.
+    pub synced_bytes: u64,
     /// To append to this segment, or to begin the next one.
     pub chain: Chain,
     /// What is torn, where something is: the file must be cut to `end_offset` before it is written again.
@@ -118,13 +122,16 @@ impl Framed {
     }
 
     fn synced_bytes(&self, bytes: &Bytes) -> u64 {
-        let field = &bytes[self.body_start..self.body_start + 8];
-        u64::from_le_bytes(field.try_into().expect("a body has at least 9 bytes"))
+        synced_bytes_of(&bytes[self.body_start..self.body_end])
     }
 
     fn place_checksum(&self, segment: u32) -> u32 {
         place_checksum(segment, self.offset as u64, self.length(), self.previous)
     }
+}
+
+fn synced_bytes_of(body: &[u8]) -> u64 {
+    u64::from_le_bytes(body[..8].try_into().expect("a body has at least 9 bytes"))
 }
 
 /// What looks like a record at `offset`, or why nothing does.
@@ -157,6 +164,8 @@ pub fn read_segment(
 ) -> Result<SegmentContents, WalError> {
     let (header, mut chain) = read_header(&bytes, expected)?;
     let mut records = Vec::new();
+    // A segment appears under its name only when its header is durable.
+    let mut synced_bytes = chain.end_offset;
     let torn = loop {
         let offset = usize::try_from(chain.end_offset).expect("an offset in a buffer");
         if bytes[offset..].iter().all(|byte| *byte == 0) {
@@ -165,6 +174,7 @@ pub fn read_segment(
         match next_record(&bytes, &chain, offset) {
             Ok((content, next)) => {
                 let problem = |problem| WalError::Record { offset: offset as u64, problem };
+                synced_bytes = synced_bytes_of(&content);
                 records.push(record(content).map_err(problem)?);
                 chain = next;
             }
@@ -176,7 +186,7 @@ pub fn read_segment(
             },
         }
     };
-    Ok(SegmentContents { header, records, end_offset: chain.end_offset, chain, torn })
+    Ok(SegmentContents { header, records, end_offset: chain.end_offset, synced_bytes, chain, torn })
 }
 
 fn next_record(bytes: &Bytes, chain: &Chain, offset: usize) -> Result<(Bytes, Chain), String> {

@@ -123,6 +123,10 @@ pub enum WatchOutput {
     NoLeader,
 }
 
+/// Who takes outputs may hold back less than this, in bytes, before it says `WatchInput::Drained`. A stream that ran
+/// full goes on once no more than one full response is outstanding, which is more than is ever held back.
+pub const DRAINED_BYTES_DUE: usize = 64 * 1024;
+
 impl WatchOutput {
     /// What this output counts against its stream's room, in bytes: about its size on the wire. `batches` are those
     /// of the `WatchEffects` it came in. Whoever sends it returns exactly this by `WatchInput::Drained`, once the

@@ -1,7 +1,7 @@
 //! Service Lease.
 
 use super::{Caller, Service};
-use crate::member::{WatchMessage, WatchStream};
+use crate::handle::{WatchMessage, WatchStream};
 use crate::pb;
 use crate::wire::error::status;
 use crate::wire::lease;

@@ -10,7 +10,7 @@ mod lease;
 mod maintenance;
 mod watch;
 
-use crate::member::MemberHandle;
+use crate::handle::MemberHandle;
 use crate::pb;
 use crate::wire::{self, Headers};
 use caller::Caller;

@@ -6,8 +6,8 @@
 use super::Transport;
 use super::pb::{SnapshotAck, SnapshotChunk};
 use crate::clock::Clock;
-use crate::disk::Disk;
 use crate::disk::snapshot_file::{SnapshotName, SnapshotWriter};
+use crate::disk::{Disk, DiskError};
 use detcd_engine::frame;
 use detcd_engine::ids::{ClusterId, MemberId};
 use detcd_engine::input::Input;
@@ -127,6 +127,8 @@ pub(crate) struct Receiver {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     current: Option<Incoming>,
+    /// Told when the disk fails: the member ends, as for a log that cannot be written.
+    failed: mpsc::UnboundedSender<DiskError>,
     /// The last one that arrived whole, with its length: its last answer may have been lost.
     finished: Option<(MemberId, SnapshotMeta, u64)>,
 }
@@ -139,9 +141,37 @@ struct Incoming {
     reader: Reader,
 }
 
+/// Why a piece was not taken.
+enum Untaken {
+    Refused(String),
+    Disk(DiskError),
+}
+
+impl From<String> for Untaken {
+    fn from(reason: String) -> Untaken {
+        Untaken::Refused(reason)
+    }
+}
+
+impl From<&str> for Untaken {
+    fn from(reason: &str) -> Untaken {
+        Untaken::Refused(reason.to_owned())
+    }
+}
+
+impl From<DiskError> for Untaken {
+    fn from(error: DiskError) -> Untaken {
+        Untaken::Disk(error)
+    }
+}
+
 impl Receiver {
-    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf) -> Receiver {
-        Receiver { disk, dir, current: None, finished: None }
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        failed: mpsc::UnboundedSender<DiskError>,
+    ) -> Receiver {
+        Receiver { disk, dir, current: None, failed, finished: None }
     }
 
     /// Takes a piece if it is the next one, and says how far it has come.
@@ -153,12 +183,21 @@ impl Receiver {
     ) -> SnapshotAck {
         match self.try_take(message, chunk, inputs).await {
             Ok(offset) => SnapshotAck { offset, refused: false },
-            Err(reason) => {
+            Err(Untaken::Refused(reason)) => {
                 tracing::warn!(reason, "refused a snapshot");
-                self.current = None;
-                SnapshotAck { offset: 0, refused: true }
+                self.refusal()
+            }
+            Err(Untaken::Disk(error)) => {
+                // A member that ends already has nobody to tell.
+                drop(self.failed.send(error));
+                self.refusal()
             }
         }
+    }
+
+    fn refusal(&mut self) -> SnapshotAck {
+        self.current = None;
+        SnapshotAck { offset: 0, refused: true }
     }
 
     async fn try_take(
@@ -166,15 +205,18 @@ impl Receiver {
         message: PeerMessage,
         chunk: SnapshotChunk,
         inputs: &mpsc::UnboundedSender<Input>,
-    ) -> Result<u64, String> {
+    ) -> Result<u64, Untaken> {
         let PeerBody::Raft(raft) = &message.body else {
-            return Err("its announcement is no message of raft's".to_owned());
+            return Err("its announcement is no message of raft's".into());
         };
         let meta = raft.snapshot.clone().ok_or("its announcement names no snapshot")?;
         let from = message.from;
+        // It may come once more, from its beginning: raft did not take it when it was whole, in a term gone by.
+        let arrives = self.current.as_ref().is_some_and(|now| (now.from, &now.meta) == (from, &meta));
         if let Some((sender, finished, length)) = &self.finished
             && (*sender, finished) == (from, &meta)
             && chunk.offset > 0
+            && !arrives
         {
             return Ok(*length);
         }
@@ -182,11 +224,10 @@ impl Receiver {
             Some(incoming) if incoming.from == from && incoming.meta == meta => incoming,
             Some(incoming) if incoming.meta.index > meta.index => {
                 self.current = Some(incoming);
-                return Err("a newer one is arriving".to_owned());
+                return Err("a newer one is arriving".into());
             }
             _ => {
-                let file = SnapshotWriter::create(&self.disk, &self.dir, "received").await;
-                let file = file.map_err(|error| error.to_string())?;
+                let file = SnapshotWriter::create(&self.disk, &self.dir, "received").await?;
                 Incoming { from, meta, file, reader: Reader::new() }
             }
         };
@@ -196,7 +237,7 @@ impl Receiver {
             return Ok(offset);
         }
         incoming.reader.push(&chunk.piece).map_err(|error| error.to_string())?;
-        incoming.file.push(chunk.piece.into()).await.map_err(|error| error.to_string())?;
+        incoming.file.push(chunk.piece.into()).await?;
         let offset = incoming.file.written();
         if !chunk.last {
             self.current = Some(incoming);
@@ -205,9 +246,9 @@ impl Receiver {
         let Incoming { meta, file, reader, .. } = incoming;
         let (found, state) = reader.finish().map_err(|error| error.to_string())?;
         if found != meta {
-            return Err(format!("announced as {meta:?}, but it is {found:?}"));
+            return Err(format!("announced as {meta:?}, but it is {found:?}").into());
         }
-        file.finish(SnapshotName::of(&meta)).await.map_err(|error| error.to_string())?;
+        file.finish(SnapshotName::of(&meta)).await?;
         self.finished = Some((from, meta, offset));
         let received = ReceivedSnapshot { message, state: Box::new(state) };
         inputs.send(Input::SnapshotReceived(received)).map_err(|_| "this member stops")?;

@@ -11,7 +11,7 @@ use super::listen::{self, BindError};
 use super::signals;
 use detcd::config::ServerConfig;
 use detcd::grpc::{self, Limits};
-use detcd::member::MemberHandle;
+use detcd::handle::MemberHandle;
 use std::error::Error;
 use std::future::Future;
 use std::time::Duration;

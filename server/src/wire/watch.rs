@@ -2,7 +2,7 @@
 
 use super::Event;
 use super::header::Headers;
-use crate::member::WatchMessage;
+use crate::handle::WatchMessage;
 use crate::pb;
 use bytes::Bytes;
 use detcd_engine::ids::WatchId;

@@ -5,17 +5,22 @@ use super::{files, real_disk};
 use detcd::clock::{Clock, RealClock};
 use detcd::disk::Disk;
 use detcd::disk::snapshot_file::{SnapshotName, SnapshotWriter};
-use detcd::member::{self, Deps, Member, MemberConfig, MemberHandle, StartError};
+use detcd::handle::MemberHandle;
+use detcd::member::{self, Deps, Member, MemberConfig, StartError};
 use detcd::peer::grpc::GrpcTransport;
+use detcd::peer::pb::SnapshotChunk;
 use detcd::wire;
 use detcd_engine::config::Config;
-use detcd_engine::ids::LeaseId;
+use detcd_engine::frame;
+use detcd_engine::ids::{Incarnation, LeaseId, MemberId};
 use detcd_engine::key_range::KeyRange;
 use detcd_engine::membership::InitialCluster;
+use detcd_engine::raft::{PeerBody, PeerMessage, RaftMessage, RaftMessageKind, SnapshotMeta};
 use detcd_engine::request::{
     CompactRequest, PutLease, PutRequest, PutValue, RangeRequest, Reply, Request, RequestError, Response,
 };
 use detcd_engine::snapshot::{Reader, Writer};
+use detcd_engine::state::State;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -183,6 +188,43 @@ async fn a_received_snapshot_that_the_log_does_not_know_is_where_the_member_come
         keys.put(format!("later {round}"), "value").await;
         member.stop().await;
     }
+}
+
+/// The last piece of a snapshot comes in and cannot be synced: no less the end than a log that cannot be.
+#[tokio::test]
+async fn a_snapshot_that_cannot_be_synced_as_it_arrives_ends_the_member() {
+    let dir = TempDir::new().unwrap();
+    let counts = Arc::new(Counts::default());
+    let disk: Arc<dyn Disk> = Arc::new(CountingDisk { inner: real_disk(), counts: Arc::clone(&counts) });
+    let config = config_in(dir.path());
+    let (me, cluster) = (config.engine.member, config.initial_cluster.clone());
+    let mut member = starting_on(disk, config).await.unwrap();
+    Keys::of(&member).await;
+    let meta = SnapshotMeta { index: 1, term: 1, voters: vec![me], learners: Vec::new() };
+    let mut pieces = Writer::new(meta.clone(), State::first(&cluster).view());
+    let mut whole = Vec::new();
+    while let Some(piece) = pieces.next_piece() {
+        whole.extend(piece);
+    }
+    let announcement = PeerMessage {
+        from: MemberId(7),
+        from_incarnation: Incarnation(1),
+        to: me,
+        to_incarnation: None,
+        body: PeerBody::Raft(RaftMessage {
+            kind: RaftMessageKind::Snapshot,
+            term: 9,
+            snapshot: Some(meta),
+            ..RaftMessage::default()
+        }),
+    };
+    let announcement = frame::encode(&announcement, cluster.id).into();
+    counts.syncs_fail.store(true, Ordering::SeqCst);
+    let chunk = SnapshotChunk { announcement, offset: 0, piece: whole.into(), last: true };
+    assert!(member.peer_inbox().deliver_chunk(chunk).await.refused);
+    let failure = member.failed().await.to_string();
+    assert!(failure.starts_with("cannot sync ") && failure.contains("/snap/"), "{failure}");
+    member.stop().await;
 }
 
 /// After a sync that failed nobody knows what the disk holds: the member ends and says where; what waited for that

@@ -1,5 +1,10 @@
-//! One promise a file; a failure's text is the promise that was broken.
+//! One promise or one kind of promise a file; a failure's text is the promise that was broken.
 
-pub mod linearizable;
-pub mod no_lost_write;
+pub mod chronicle;
+#[cfg(test)]
+mod made;
+mod promise;
+pub mod real_time;
 pub mod replicas_agree;
+
+pub use promise::Promise;

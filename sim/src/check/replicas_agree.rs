@@ -83,6 +83,7 @@ struct Last {
     term: u64,
     committed: u64,
     applied: u64,
+    is_leader: bool,
 }
 
 impl Onlooker {
@@ -101,11 +102,16 @@ impl Observer for Onlooker {
         if status.is_leader {
             self.agreement.leads(&self.member, status.term);
         }
-        let Status { term, committed, applied, .. } = *status;
+        let Status { term, committed, applied, is_leader, .. } = *status;
         let before = std::mem::replace(
             &mut *self.last.lock().expect("no panic while it is held"),
-            Last { term, committed, applied },
+            Last { term, committed, applied, is_leader },
         );
+        match (before.is_leader, is_leader) {
+            (false, true) => self.trace.begins(&self.member, "leads", format_args!("leads in term {term}")),
+            (true, false) => self.trace.ends(&self.member, "leads", format_args!("follows in term {term}")),
+            _ => {}
+        }
         assert!(
             term >= before.term
                 && committed >= before.committed
@@ -114,7 +120,7 @@ impl Observer for Onlooker {
             "promise broken: term, commit and applied index only grow, in this order, but {} went from {before:?} \
              to {:?}",
             self.member,
-            Last { term, committed, applied },
+            Last { term, committed, applied, is_leader },
         );
     }
 }

@@ -17,6 +17,11 @@ pub(super) struct Image {
     /// them may be what a crash leaves.
     pending: BTreeMap<usize, Vec<(u64, Vec<u8>)>>,
     writes: u64,
+    /// Where the last write began that was not of zeros, and where the furthest one ended.
+    last_write: usize,
+    used: usize,
+    /// Where the last durable write began.
+    proved: usize,
 }
 
 impl Image {
@@ -36,6 +41,10 @@ impl Image {
         }
         self.live[offset..end].copy_from_slice(bytes);
         self.writes += 1;
+        if bytes.iter().any(|byte| *byte != 0) {
+            self.last_write = offset;
+            self.used = self.used.max(end);
+        }
         for sector in offset / SECTOR..end.div_ceil(SECTOR) {
             let held = self.live[sector * SECTOR..self.live.len().min((sector + 1) * SECTOR)].to_vec();
             self.pending.entry(sector).or_default().push((self.writes, held));
@@ -48,11 +57,12 @@ impl Image {
 
     /// Where a sync that begins now stands: it makes durable what was written before, not what comes meanwhile.
     pub(super) fn begin_sync(&self) -> SyncPoint {
-        SyncPoint { writes: self.writes, length: self.live.len() }
+        SyncPoint { writes: self.writes, length: self.live.len(), last_write: self.last_write }
     }
 
     pub(super) fn finish_sync(&mut self, point: SyncPoint) {
         self.durable.resize(self.durable.len().max(point.length), 0);
+        self.proved = self.proved.max(point.last_write);
         for (sector, versions) in &mut self.pending {
             let covered = versions.iter().take_while(|(write, _)| *write <= point.writes).count();
             if let Some((_, held)) = versions.drain(..covered).next_back() {
@@ -60,6 +70,45 @@ impl Image {
             }
         }
         self.pending.retain(|_, versions| !versions.is_empty());
+    }
+
+    /// The sync failed: of what it was to cover some is durable, and the rest never will be, though it is read back.
+    pub(super) fn fail_sync(&mut self, point: SyncPoint, stream: &mut Stream) {
+        for (sector, versions) in &mut self.pending {
+            let covered = versions.iter().take_while(|(write, _)| *write <= point.writes).count();
+            if let Some((_, held)) = versions.drain(..covered).next_back()
+                && stream.happens(500_000)
+            {
+                put(&mut self.durable, *sector, &held);
+            }
+        }
+        self.pending.retain(|_, versions| !versions.is_empty());
+    }
+
+    /// Whoever wrote is gone: what was written and not synced proves nothing.
+    pub(super) fn writer_ends(&mut self) {
+        self.last_write = self.proved;
+    }
+
+    /// Everything before this was durable when the last durable write was made.
+    pub(super) fn proved(&self) -> usize {
+        self.proved
+    }
+
+    /// How many bytes hold something, all of them durable; 0 where that is not so.
+    pub(super) fn settled(&self) -> usize {
+        if self.pending.is_empty() && self.durable == self.live { self.used } else { 0 }
+    }
+
+    /// Other bytes, on the disk and in the cache. Whether they are others.
+    pub(super) fn overwrite(&mut self, offset: usize, bytes: &[u8]) -> bool {
+        let range = offset..offset + bytes.len();
+        if self.durable.len() < range.end || self.live[range.clone()] == *bytes {
+            return false;
+        }
+        self.live[range.clone()].copy_from_slice(bytes);
+        self.durable[range].copy_from_slice(bytes);
+        true
     }
 
     /// The power fails: every unsynced sector is as one of its writes left it, or as if there had been none; the
@@ -81,6 +130,8 @@ impl Image {
         }
         self.live.clone_from(&found);
         self.durable = found;
+        self.used = self.used.min(self.live.len());
+        self.writer_ends();
     }
 }
 
@@ -97,6 +148,7 @@ fn put(bytes: &mut Vec<u8>, sector: usize, held: &[u8]) {
 pub(super) struct SyncPoint {
     writes: u64,
     length: usize,
+    last_write: usize,
 }
 
 /// What one crash does to everything unsynced.
@@ -158,6 +210,22 @@ mod tests {
         assert_eq!(image.read(0, 3), b"new");
         crash(&mut image, Survival::Nothing);
         assert_eq!(image.read(0, 3), b"old");
+    }
+
+    #[test]
+    fn a_sync_that_failed_is_not_made_good_by_the_next() {
+        for seed in 0..20 {
+            let mut image = Image::default();
+            image.write(0, &[1; SECTOR]);
+            image.finish_sync(image.begin_sync());
+            image.write(0, &[2; SECTOR]);
+            image.fail_sync(image.begin_sync(), &mut Seed(seed).stream("fails"));
+            assert_eq!(image.read(0, 1), [2]);
+            image.finish_sync(image.begin_sync());
+            let kept = image.durable[0];
+            crash(&mut image, Survival::All);
+            assert_eq!(image.read(0, 1), [kept], "what a crash leaves was decided when the sync failed");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::image::{Image, Survival, SyncPoint};
 use crate::random::Stream;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 /// A file or a directory, whatever its name.
 pub(super) type Inode = u64;
@@ -136,6 +136,30 @@ impl Platter {
         if let Some(Node::File(image)) = self.nodes.get_mut(&inode) {
             image.finish_sync(point);
         }
+    }
+
+    /// Whoever wrote is gone, and the machine stays up.
+    pub(super) fn writer_ends(&mut self) {
+        for node in self.nodes.values_mut() {
+            if let Node::File(image) = node {
+                image.writer_ends();
+            }
+        }
+    }
+
+    /// The paths of all files that would be found after a crash.
+    pub(super) fn durable_files(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut open = vec![(PathBuf::from("/"), ROOT)];
+        while let Some((path, inode)) = open.pop() {
+            match &self.nodes[&inode] {
+                Node::File(_) => found.push(path),
+                Node::Dir(dir) => {
+                    open.extend(dir.durable.iter().map(|(name, inode)| (path.join(name), *inode)));
+                }
+            }
+        }
+        found
     }
 
     /// The machine goes down; what is found when it comes back is live and durable both.

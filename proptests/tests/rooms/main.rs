@@ -1,0 +1,19 @@
+//! The rooms of the engine, one file each, against the reference.
+//!
+//! `PROPTEST_CASES` scales all of it (256 is once). What fails is kept in `proptests/tests/proptest-regressions`, each
+//! with a line that tells its story, and is tried first ever after.
+
+mod alone;
+mod key_range;
+mod ledger;
+mod member;
+mod mvcc;
+mod watch;
+
+use proptest::test_runner::Config;
+
+/// So many cases of a property, for each 256 that are asked for.
+fn cases(of_256: u32) -> Config {
+    let default = Config::default();
+    Config { cases: (default.cases * of_256 / 256).max(1), ..default }
+}

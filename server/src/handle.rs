@@ -1,0 +1,181 @@
+//! What the services hold of a member: requests and watch streams go in, answers and messages come out.
+//!
+//! Everything here runs on the tasks of the clients. A read's view is evaluated there too; the main loop only hands
+//! it out.
+
+use crate::replies::{Answer, evaluate};
+use bytes::Bytes;
+use detcd_engine::engine::Status;
+use detcd_engine::ids::{ClusterId, MemberId, StreamId, WatchId};
+use detcd_engine::input::WatchInput;
+use detcd_engine::request::{Reply, Request, RequestError};
+use detcd_engine::watch::DRAINED_BYTES_DUE;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// What a gRPC service holds of the member: cheap to clone.
+#[derive(Clone, Debug)]
+pub struct MemberHandle {
+    pub(crate) cluster: ClusterId,
+    pub(crate) me: MemberId,
+    pub(crate) requests: mpsc::Sender<RequestCall>,
+    pub(crate) watches: mpsc::UnboundedSender<(StreamId, WatchCall)>,
+    pub(crate) status: watch::Receiver<Status>,
+    pub(crate) abandoned: Arc<AtomicBool>,
+    /// Counts the watch streams opened so far.
+    pub(crate) streams: Arc<AtomicU64>,
+}
+
+/// A request with the client that waits.
+#[derive(Debug)]
+pub(crate) struct RequestCall {
+    pub(crate) request: Request,
+    pub(crate) require_leader: bool,
+    pub(crate) client: oneshot::Sender<Answer>,
+}
+
+/// Says that a client left, unless it got its answer.
+struct Waiting<'a> {
+    abandoned: &'a AtomicBool,
+    is_answered: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            // The main loop is not woken for it: there is no hurry, and it looks at least once a second.
+            self.abandoned.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl MemberHandle {
+    /// Hands a request to the engine and waits for its answer. A read's view is evaluated here, on the caller's
+    /// task. Dropping the future abandons the request.
+    pub async fn request(&self, request: Request, require_leader: bool) -> Result<Reply, RequestError> {
+        // Dropped in reverse order: the client's end is closed before the main loop is told to look.
+        let mut waiting = Waiting { abandoned: &self.abandoned, is_answered: false };
+        let (client, answer) = oneshot::channel();
+        let call = RequestCall { request, require_leader, client };
+        let answer = match self.requests.send(call).await {
+            Ok(()) => answer.await.unwrap_or(Answer::Done(Err(RequestError::Stopped))),
+            Err(_) => Answer::Done(Err(RequestError::Stopped)),
+        };
+        waiting.is_answered = true;
+        match answer {
+            Answer::Done(reply) => reply,
+            Answer::Read(read) => evaluate(&read),
+        }
+    }
+
+    /// Opens a watch stream.
+    pub fn open_watch(&self, require_leader: bool) -> WatchStream {
+        let id = StreamId(self.streams.fetch_add(1, Ordering::Relaxed));
+        let (sender, messages) = mpsc::unbounded_channel();
+        let stream = WatchStream { id, watches: self.watches.clone(), messages, drained_bytes: 0 };
+        stream.call(WatchCall::Open { require_leader, messages: sender });
+        stream
+    }
+
+    /// Where the member stands now.
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// Waits until where the member stands has this property; `false` when it stops before.
+    pub async fn reaches(&self, property: impl FnMut(&Status) -> bool) -> bool {
+        self.status.clone().wait_for(property).await.is_ok()
+    }
+
+    /// The cluster.
+    pub fn cluster_id(&self) -> ClusterId {
+        self.cluster
+    }
+
+    /// This member.
+    pub fn member_id(&self) -> MemberId {
+        self.me
+    }
+}
+
+/// What a watch stream says to the main loop.
+#[derive(Debug)]
+pub(crate) enum WatchCall {
+    /// It begins.
+    Open { require_leader: bool, messages: mpsc::UnboundedSender<(WatchMessage, usize)> },
+    /// Anything after that.
+    Input(WatchInput),
+}
+
+/// One watch stream: inputs go in at once, messages come out in order. Dropping it closes the stream.
+#[derive(Debug)]
+pub struct WatchStream {
+    id: StreamId,
+    watches: mpsc::UnboundedSender<(StreamId, WatchCall)>,
+    /// With the size that the engine counts. Bounded by the room that the engine gives a stream.
+    messages: mpsc::UnboundedReceiver<(WatchMessage, usize)>,
+    /// Taken, and not yet told to the engine.
+    drained_bytes: usize,
+}
+
+impl WatchStream {
+    /// Hands an input to the engine.
+    pub fn send(&self, input: WatchInput) {
+        self.call(WatchCall::Input(input));
+    }
+
+    /// The next message; `None` when the member stops. Taking messages tells the engine there is room again, though
+    /// not for each: with many streams, waking the main loop for every one of them costs more than the event.
+    pub async fn recv(&mut self) -> Option<WatchMessage> {
+        let (message, bytes) = self.messages.recv().await?;
+        self.taken(bytes);
+        Some(message)
+    }
+
+    /// The next message, if one waits.
+    pub(crate) fn try_recv(&mut self) -> Option<WatchMessage> {
+        let (message, bytes) = self.messages.try_recv().ok()?;
+        self.taken(bytes);
+        Some(message)
+    }
+
+    fn taken(&mut self, bytes: usize) {
+        self.drained_bytes += bytes;
+        if self.drained_bytes >= DRAINED_BYTES_DUE {
+            let bytes = std::mem::take(&mut self.drained_bytes);
+            self.send(WatchInput::Drained { bytes });
+        }
+    }
+
+    fn call(&self, call: WatchCall) {
+        // A member that stops closes the stream from its side.
+        drop(self.watches.send((self.id, call)));
+    }
+}
+
+impl Drop for WatchStream {
+    fn drop(&mut self) {
+        self.send(WatchInput::Close);
+    }
+}
+
+/// A `detcd_engine::watch::WatchOutput` whose events are encoded: once per batch, shared by all watchers.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "each field is that of `WatchOutput`")]
+pub enum WatchMessage {
+    /// As in `WatchOutput`.
+    Created { id: WatchId, revision: i64 },
+    /// As in `WatchOutput`.
+    Rejected { revision: i64, reason: &'static str },
+    /// Each event is an encoded `mvccpb.Event` (body only, no field tag), shared.
+    Events { id: WatchId, revision: i64, events: Arc<[Bytes]>, first: usize, end: usize, fragment: bool },
+    /// As in `WatchOutput`.
+    Progress { id: WatchId, revision: i64 },
+    /// As in `WatchOutput`.
+    Canceled { id: WatchId, revision: i64 },
+    /// As in `WatchOutput`.
+    Compacted { id: WatchId, compact_revision: i64 },
+    /// As in `WatchOutput`.
+    NoLeader,
+}

@@ -1,0 +1,100 @@
+//! From a data directory to a member's recovered state: lock it, read it, or begin it.
+
+use super::MemberConfig;
+use crate::background;
+use crate::disk::data_dir::{DataDir, DataDirError, Meta};
+use crate::disk::snapshot_file::{self, ReadError};
+use crate::disk::wal::{self, OpenError, Wal, WalConfig};
+use crate::disk::{Disk, DiskError};
+use detcd_engine::config::Config;
+use detcd_engine::engine::Recovered;
+use detcd_engine::ids::{Incarnation, MemberId};
+use detcd_engine::raft::{Checkpoint, HardState, LogRecord, SnapshotMeta};
+use detcd_engine::state::State;
+use detcd_engine::wal::ReplayError;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why a member did not start. Each names a file or directory and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The data directory is not this member's.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Wal(#[from] OpenError),
+    /// A snapshot cannot be read.
+    #[error(transparent)]
+    Snapshot(#[from] ReadError),
+    /// Log and snapshot do not belong together.
+    #[error("{}: {cause}", dir.display())]
+    Replay {
+        /// The data directory.
+        dir: PathBuf,
+        /// What does not fit.
+        cause: ReplayError,
+    },
+}
+
+/// Locks and reads the data directory; makes it on a first start.
+pub(super) async fn open(
+    config: &MemberConfig,
+    disk: &Arc<dyn Disk>,
+    seed: u64,
+) -> Result<(DataDir, Config, Recovered, Wal), StartError> {
+    let Config { member, cluster, .. } = config.engine;
+    let data_dir = DataDir::lock(disk, &config.data_dir).await?;
+    let meta = match data_dir.read_meta().await? {
+        Some(meta) => meta,
+        None => first_start(config, disk, &data_dir, seed).await?,
+    };
+    data_dir.check(&meta, cluster, member)?;
+    let wal_config = wal_config(config, data_dir.wal(), meta.incarnation);
+    snapshot_file::remove_strays(&**disk, &data_dir.snap()).await?;
+    let opened = wal::open(disk, wal_config).await?;
+    let newest = snapshot_file::list(&**disk, &data_dir.snap()).await?.pop();
+    let dir = || config.data_dir.clone();
+    let newest = newest.ok_or_else(|| DataDirError::Incomplete { dir: dir(), missing: "the snapshot" })?;
+    let (snapshot, state) = snapshot_file::read(&**disk, &data_dir.snap(), newest).await?;
+    let log = opened.replay.finish(&snapshot).map_err(|cause| StartError::Replay { dir: dir(), cause })?;
+    let Meta { incarnation, boot, .. } = data_dir.count_boot(meta).await?;
+    tracing::info!(%member, %cluster, boot, snapshot = snapshot.index, entries = log.entries.len(), "recovered");
+    let engine_config = Config { incarnation, boot, ..config.engine.clone() };
+    Ok((data_dir, engine_config, Recovered { state, meta: snapshot, log }, opened.wal))
+}
+
+fn wal_config(config: &MemberConfig, dir: PathBuf, incarnation: Incarnation) -> WalConfig {
+    let Config { member, cluster, .. } = config.engine;
+    WalConfig { dir, cluster, member, incarnation, segment_bytes: config.wal_segment_bytes }
+}
+
+/// The first state of the cluster as a snapshot at index 1 of term 1, and a log that begins there.
+async fn first_start(
+    config: &MemberConfig,
+    disk: &Arc<dyn Disk>,
+    data_dir: &DataDir,
+    seed: u64,
+) -> Result<Meta, StartError> {
+    let Config { member, cluster, .. } = config.engine;
+    // 0 means "none" elsewhere.
+    let incarnation = Incarnation(seed.max(1));
+    let (wal_dir, snap_dir) = data_dir.begin_first_start().await?;
+    let members = config.initial_cluster.members.values();
+    let (learners, voters): (Vec<_>, Vec<_>) = members.partition(|member| member.is_learner);
+    let ids =
+        |members: Vec<&detcd_engine::membership::Member>| members.iter().map(|member| member.id).collect();
+    let meta = SnapshotMeta { index: 1, term: 1, voters: ids(voters), learners: ids(learners) };
+    let state = State::first(&config.initial_cluster).view();
+    background::write(disk, &snap_dir, Checkpoint { meta: meta.clone(), state }).await?;
+    let mut wal = Wal::create(disk, wal_config(config, wal_dir, incarnation)).await?;
+    let hard_state = HardState { term: 1, vote: MemberId(0), commit: 1 };
+    wal.append(&[vec![LogRecord::Installed { hard_state, meta }]]).await?;
+    let meta = Meta { cluster, member, incarnation, boot: 0 };
+    data_dir.finish_first_start(&meta).await?;
+    tracing::info!(%member, %cluster, "began a new data directory");
+    Ok(meta)
+}

@@ -1,0 +1,159 @@
+//! What really happened, revision by revision, as every member's watchers are told it.
+//!
+//! One watcher on each member reads everything from revision 1 on, and takes up again where it was when the member
+//! comes back. All of them must tell the same. Nothing is compacted before one of them has seen it (the clients that
+//! compact ask here first), so the chronicle has no gaps, and every checker may lean on it.
+
+use super::promise::Promise;
+use crate::workload::client::{Stage, everything};
+use crate::workload::door::{Door, News, WatchEvent};
+use detcd_engine::input::{WatchCreate, WatchInput};
+use madsim::time::{sleep, timeout};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// How long a reader waits before it knocks at a member again that is down, or looks whether the run has ended.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// One revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// What it changed, in order.
+    pub events: Vec<WatchEvent>,
+    /// When it was first told of, in simulated time.
+    pub seen: Duration,
+}
+
+/// All revisions. Cheap to clone; all clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Chronicle(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    revisions: BTreeMap<i64, Revision>,
+    /// How far there are no gaps; revision 1 is the empty store.
+    head: i64,
+    last_delete: Option<i64>,
+    /// The highest revision that somebody asked to compact to.
+    compacted: i64,
+    /// What each member's reader has come to.
+    read_to: BTreeMap<usize, i64>,
+}
+
+impl Chronicle {
+    /// The newest revision up to which everything is known.
+    pub fn head(&self) -> i64 {
+        self.lock().head.max(1)
+    }
+
+    /// The highest revision that somebody asked to compact to; 0 for none.
+    pub fn compacted(&self) -> i64 {
+        self.lock().compacted
+    }
+
+    /// Somebody will ask to compact to this revision.
+    pub fn may_be_compacted(&self, revision: i64) {
+        let mut inner = self.lock();
+        inner.compacted = inner.compacted.max(revision);
+    }
+
+    /// The newest revision that deleted something.
+    pub fn last_delete(&self) -> Option<i64> {
+        self.lock().last_delete
+    }
+
+    /// How far a member has told what happened.
+    pub fn read_to(&self, member: usize) -> i64 {
+        self.lock().read_to.get(&member).copied().unwrap_or(0)
+    }
+
+    /// All revisions, from 2 on.
+    pub fn revisions(&self) -> BTreeMap<i64, Revision> {
+        self.lock().revisions.clone()
+    }
+
+    /// A member tells of a revision.
+    ///
+    /// # Panics
+    /// Another told otherwise.
+    pub fn record(&self, member: usize, revision: i64, events: Vec<WatchEvent>) {
+        let mut inner = self.lock();
+        inner.read_to.insert(member, revision);
+        if let Some(before) = inner.revisions.get(&revision) {
+            let is_same = is_same(&before.events, &events);
+            let how = format!("{revision} is {:?} and at member {member} {events:?}", before.events);
+            drop(inner);
+            assert!(is_same, "{}", Promise::SameHistory.broken(how));
+            return;
+        }
+        if events.iter().any(|event| event.is_delete) {
+            inner.last_delete = inner.last_delete.max(Some(revision));
+        }
+        inner.revisions.insert(revision, Revision { events, seen: crate::clock::simulated_now() });
+        let mut head = inner.head.max(1);
+        while inner.revisions.contains_key(&(head + 1)) {
+            head += 1;
+        }
+        inner.head = head;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().expect("no panic while it is held")
+    }
+}
+
+/// The key before an event may be told by one member and forgotten by another that compacted in between.
+fn is_same(one: &[WatchEvent], other: &[WatchEvent]) -> bool {
+    let same = |one: &WatchEvent, other: &WatchEvent| {
+        let prevs_differ = one.prev.is_some() && other.prev.is_some() && one.prev != other.prev;
+        one.is_delete == other.is_delete && one.kv == other.kv && !prevs_differ
+    };
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+}
+
+/// Reads all that a member tells, until the run ends.
+pub async fn read(door: Arc<dyn Door>, member: usize, chronicle: Chronicle, stage: Stage) {
+    let mut next = 1;
+    while !stage.has_ended() {
+        let Some(mut feed) = door.watch(member, false).await else {
+            sleep(LOOK).await;
+            continue;
+        };
+        feed.send(WatchInput::Create(WatchCreate {
+            id: None,
+            range: everything(),
+            start_revision: next,
+            progress_notify: false,
+            no_put: false,
+            no_delete: false,
+            prev_kv: true,
+            fragment: false,
+        }));
+        while !stage.has_ended() {
+            match timeout(LOOK * 10, feed.next()).await {
+                Err(_) => {}
+                Ok(Some(News::Events { events, .. })) => next = tell(member, &chronicle, events),
+                Ok(Some(News::Compacted { compact_revision, .. })) => {
+                    next = compact_revision;
+                    break;
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+            }
+        }
+    }
+}
+
+/// The first revision not told yet.
+fn tell(member: usize, chronicle: &Chronicle, events: Vec<WatchEvent>) -> i64 {
+    let mut revisions: BTreeMap<i64, Vec<WatchEvent>> = BTreeMap::new();
+    for event in events {
+        revisions.entry(event.kv.mod_revision).or_default().push(event);
+    }
+    let next = revisions.keys().next_back().expect("a response tells of something") + 1;
+    for (revision, events) in revisions {
+        chronicle.record(member, revision, events);
+    }
+    next
+}

@@ -1,0 +1,48 @@
+//! The cases that are kept: each broke a promise once, by a bug that was mended since, or breaks one by a bug that is
+//! put in. The first kind passes for ever; the second shows that what found it still does.
+
+use crate::case::Case;
+use crate::trace::Trace;
+use crate::trial::{Failure, run_case};
+use std::path::{Path, PathBuf};
+
+/// Where they are, in the sources.
+pub fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")
+}
+
+/// All of them, by name.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn files() -> Result<Vec<PathBuf>, String> {
+    let directory = directory();
+    let entries =
+        std::fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+/// Whether a kept case does what it is kept for.
+///
+/// # Errors
+/// What it does instead.
+pub fn check(case: &Case) -> Result<(), String> {
+    match (&case.bug, run_case(case, &Trace::default())) {
+        (None, Ok(_)) => Ok(()),
+        (None, Err(broken)) => Err(Failure::study(case, broken).to_string()),
+        (Some(bug), Ok(_)) => Err(format!("the seeded bug {bug} was not found")),
+        (Some(bug), Err(broken)) => match &case.broke {
+            Some(broke) if *broke != broken.name() => Err(format!(
+                "the seeded bug {bug} is to break {broke:?}, but it broke {:?}:\n{}",
+                broken.name(),
+                broken.text
+            )),
+            _ => Ok(()),
+        },
+    }
+}

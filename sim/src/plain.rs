@@ -1,0 +1,107 @@
+//! A run that nobody turned a knob of: what a shrunk case comes as near to as it can, and what speed is measured with.
+//!
+//! Every field is named, so that a new knob does not compile before it says here what it is when nobody turns it.
+
+use crate::case::{Case, FORMAT};
+use crate::disk::DiskProfile;
+use crate::network::{Delay, NetworkProfile, Order, Passage, Shape};
+use crate::plan::{Aftermath, Plan, Rates};
+use crate::random::Seed;
+use crate::swarm::{Knobs, Swarm};
+use crate::workload::{Load, Role};
+use detcd_engine::config::Config;
+use detcd_engine::ids::{ClusterId, MemberId};
+use std::collections::BTreeMap;
+
+/// Members of a usual cluster.
+const MEMBERS: usize = 3;
+/// Less than the server's: a segment is preallocated, and a simulated disk is in memory.
+const WAL_SEGMENT_BYTES: u64 = 1024 * 1024;
+
+impl Case {
+    /// Three members that nothing disturbs for so long, and about ten operations a second.
+    pub fn standard(seed: u64, ends_ms: u64) -> Case {
+        let plan = Plan { faults: Vec::new(), ends_ms, aftermath: Aftermath::default() };
+        let swarm = Swarm {
+            seed: Seed(seed),
+            members: MEMBERS,
+            knobs: plain_knobs(),
+            network: plain_network(),
+            disk: plain_disk(),
+            load: plain_load(),
+            rates: Rates::default(),
+            plan,
+        };
+        Case { format: FORMAT, story: String::new(), broke: None, bug: None, calls_max: None, swarm }
+    }
+}
+
+impl Swarm {
+    /// Turns every knob back. Members, clients and the plan stay.
+    pub(crate) fn make_plain(&mut self) {
+        let clients = std::mem::take(&mut self.load.clients);
+        (self.knobs, self.network, self.disk) = (plain_knobs(), plain_network(), plain_disk());
+        self.load = Load { clients, ..plain_load() };
+        self.rates = Rates::default();
+    }
+}
+
+/// A member's own defaults.
+fn plain_knobs() -> Knobs {
+    let config = Config::new(MemberId(1), ClusterId(1));
+    Knobs {
+        heartbeat_interval_ms: config.heartbeat_interval_ms,
+        election_ticks: config.election_timeout_ms / config.heartbeat_interval_ms,
+        request_timeout_ms: config.request_timeout_ms,
+        snapshot_commands_min: config.snapshot_commands_min,
+        log_bytes_max: config.log_bytes_max,
+        entry_bytes_max: config.entry_bytes_max,
+        entry_commands_max: config.entry_commands_max,
+        persists_in_flight_max: config.persists_in_flight_max,
+        compaction_slice_keys: config.compaction_slice_keys,
+        wal_segment_bytes: WAL_SEGMENT_BYTES,
+    }
+}
+
+fn plain_network() -> NetworkProfile {
+    let delay = Delay { median_us: 300, shape: Shape::Exponential };
+    let usual = Passage { delay, drops_per_million: 0, duplicates_per_million: 0, duplicate_delay: delay };
+    NetworkProfile {
+        usual,
+        kinds: BTreeMap::new(),
+        slow_links: Vec::new(),
+        order: Order::Free,
+        bytes_per_ms: 0,
+        queue_bytes: 1_048_576,
+        corrupts_per_million: 0,
+        cross_wires_per_million: 0,
+        foreign_per_million: 0,
+        told_per_million: 0,
+        half_open_per_million: 0,
+        half_open_ms_max: 0,
+    }
+}
+
+fn plain_disk() -> DiskProfile {
+    DiskProfile { sync_us: 500, slow_syncs_per_million: 0, snapshot_write_us: 0, restart_ms: 100 }
+}
+
+fn plain_load() -> Load {
+    Load {
+        clients: vec![Role::Registers, Role::Registers],
+        keys: 4,
+        skew: 0,
+        think_ms: 100,
+        reads_per_million: 300_000,
+        deletes_per_million: 50_000,
+        swaps_per_million: 100_000,
+        serializable_per_million: 0,
+        value_bytes_max: 16,
+        patience_ms: 8000,
+        lost_answers_per_million: 0,
+        retries_per_million: 0,
+        require_leader_per_million: 0,
+        lease_ttl_secs: 2,
+        slow_watch_ms: 0,
+    }
+}

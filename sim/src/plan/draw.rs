@@ -1,0 +1,143 @@
+//! One fault of a class, with everything about it drawn.
+
+use super::class::FaultClass;
+use super::fault::{Clog, Fault, Link};
+use crate::disk::{Damage, DamagedFile, OperationKind};
+use crate::network::FrameKind;
+use crate::random::Stream;
+
+/// Whom faults can befall.
+#[derive(Clone, Debug)]
+pub(super) struct Scene {
+    pub(super) members: usize,
+    /// Those that may be lost for good: never a majority.
+    pub(super) fragile: Vec<usize>,
+}
+
+impl Scene {
+    #[expect(clippy::too_many_lines, reason = "a line or two a class, no decisions")]
+    pub(super) fn draw(&self, class: FaultClass, stream: &mut Stream) -> Option<Fault> {
+        let members = self.members;
+        let member = stream.index(members);
+        Some(match class {
+            FaultClass::Kills => Fault::Kill { member, down_ms: while_ms(stream) },
+            FaultClass::KillsAtOperation => {
+                Fault::KillAtOperation { member, operations: count(stream), down_ms: while_ms(stream) }
+            }
+            FaultClass::KillsOfAll => Fault::KillAll { down_ms: while_ms(stream) },
+            FaultClass::Aborts => Fault::Abort { member, down_ms: while_ms(stream) },
+            FaultClass::Storms => {
+                let boots = stream.within(2..7);
+                Fault::Storm { member, operations: (0..boots).map(|_| stream.within(0..60)).collect() }
+            }
+            FaultClass::Stops => Fault::StopInOrder { member },
+            FaultClass::Pauses => Fault::Pause { member, for_ms: while_ms(stream) },
+            FaultClass::Cuts => {
+                Fault::Cut { links: shape(members, stream), for_ms: stream.within(100..6000) }
+            }
+            FaultClass::Swizzles => swizzle(members, stream),
+            FaultClass::Losses => Fault::Lose {
+                links: shape(members, stream),
+                kind: stream.pick(&FrameKind::ALL),
+                per_million: stream.pick(&[200_000, 700_000, 1_000_000]),
+                for_ms: while_ms(stream),
+            },
+            FaultClass::SlowSyncs => {
+                Fault::SlowSyncs { member, sync_ms: stream.within(20..3000), for_ms: while_ms(stream) }
+            }
+            FaultClass::SlowSnapshots => {
+                Fault::SlowSnapshots { member, each_ms: stream.within(5..1000), for_ms: while_ms(stream) }
+            }
+            FaultClass::DiskErrors => Fault::FailDisk {
+                member,
+                operation: stream.pick(&[OperationKind::Read, OperationKind::Write, OperationKind::Sync]),
+                after: count(stream),
+            },
+            FaultClass::FullDisks => Fault::FullDisk { member, for_ms: while_ms(stream) },
+            FaultClass::Rot => Fault::Rot {
+                member: self.fragile(stream)?,
+                file: stream.pick(&[
+                    DamagedFile::Log,
+                    DamagedFile::Log,
+                    DamagedFile::Snapshot,
+                    DamagedFile::Meta,
+                ]),
+                damage: stream.pick(&[Damage::FlippedBit, Damage::EmptySector, Damage::MisdirectedWrite]),
+                at_per_million: u32::try_from(stream.within(0..1_000_000)).expect("below a million"),
+                kills: stream.happens(700_000),
+            },
+            FaultClass::Wipes => Fault::Wipe { member: self.fragile(stream)? },
+            FaultClass::ClockRates => Fault::ClockRate {
+                member,
+                micros_per_second: u32::try_from(stream.within(800_000..1_200_000)).expect("about a million"),
+            },
+            FaultClass::ClockJumps => {
+                let most = stream.pick(&[100, 10_000, 3_600_000]);
+                Fault::ClockJump { member, by_ms: stream.within(1..most) }
+            }
+            FaultClass::ClockStalls => Fault::ClockStall { member, for_ms: while_ms(stream) },
+        })
+    }
+
+    fn fragile(&self, stream: &mut Stream) -> Option<usize> {
+        (!self.fragile.is_empty()).then(|| stream.pick(&self.fragile))
+    }
+}
+
+fn while_ms(stream: &mut Stream) -> u64 {
+    let most = stream.pick(&[50, 1000, 5000]);
+    stream.within(1..most)
+}
+
+fn count(stream: &mut Stream) -> u64 {
+    let most = stream.pick(&[5, 50, 500]);
+    stream.within(0..most)
+}
+
+/// The links that one of the known shapes of partitions takes away.
+pub(super) fn shape(members: usize, stream: &mut Stream) -> Vec<Link> {
+    let mut order: Vec<usize> = (0..members).collect();
+    stream.shuffle(&mut order);
+    // Where members stand in the shape.
+    let mut place = vec![0; members];
+    for (at, member) in order.iter().enumerate() {
+        place[*member] = at;
+    }
+    let half = 1 + stream.index(members.max(2) - 1);
+    let kind = stream.within(0..8);
+    let share = u32::try_from(stream.within(100_000..900_000)).expect("below a million");
+    let mut is_cut = |link: &Link| {
+        let (from, to) = (place[link.from], place[link.to]);
+        let sides = (from < half, to < half);
+        match kind {
+            // A split, whole or one way.
+            0..=2 => sides.0 != sides.1,
+            3 => sides == (true, false),
+            // A bridge: the last one is on both sides.
+            4 => from + 1 < members && to + 1 < members && sides.0 != sides.1,
+            // A chain.
+            5 => from.abs_diff(to) > 1,
+            // A ring: each hears only the one before it.
+            6 => to != (from + 1) % members,
+            // Any links.
+            _ => stream.happens(share),
+        }
+    };
+    Link::all(members).filter(|link| is_cut(link)).collect()
+}
+
+/// Links are clogged one after another, and freed in another order.
+fn swizzle(members: usize, stream: &mut Stream) -> Fault {
+    let mut links: Vec<Link> = Link::all(members).collect();
+    stream.shuffle(&mut links);
+    links.truncate(links.len().min(1 + stream.index(6)));
+    let step_ms = stream.within(1..500);
+    let mut ends: Vec<u64> =
+        (1..=links.len() as u64).map(|turn| step_ms * (links.len() as u64 + turn)).collect();
+    stream.shuffle(&mut ends);
+    let clog = |((turn, link), end_ms): ((u64, Link), u64)| {
+        let after_ms = turn * step_ms;
+        Clog { link, after_ms, for_ms: end_ms - after_ms }
+    };
+    Fault::Swizzle { clogs: (0..).zip(links).zip(ends).map(clog).collect() }
+}

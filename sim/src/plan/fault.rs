@@ -1,0 +1,245 @@
+//! One thing that goes wrong. Its name in a case file is the variant's, in snake case, and is never changed.
+
+use crate::disk::{Damage, DamagedFile, OperationKind};
+use crate::network::FrameKind;
+use serde::{Deserialize, Serialize};
+
+/// One direction between two members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// Who sends.
+    pub from: usize,
+    /// Who does not hear it.
+    pub to: usize,
+}
+
+impl Link {
+    /// Every direction between any two of so many members.
+    pub fn all(members: usize) -> impl Iterator<Item = Link> {
+        let pairs = (0..members).flat_map(move |from| (0..members).map(move |to| Link { from, to }));
+        pairs.filter(|link| link.from != link.to)
+    }
+}
+
+/// A link that holds back for a while what is sent over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clog {
+    /// Which.
+    pub link: Link,
+    /// Since the fault.
+    pub after_ms: u64,
+    /// For so long.
+    pub for_ms: u64,
+}
+
+/// One thing that goes wrong. Members are named by their place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Fault {
+    /// The machine loses power and comes back.
+    Kill {
+        /// Which.
+        member: usize,
+        /// Without power for so long.
+        down_ms: u64,
+    },
+    /// As `Kill`, in the middle of its so many-th disk operation from now.
+    KillAtOperation {
+        /// Which.
+        member: usize,
+        /// How many operations are still done.
+        operations: u64,
+        /// Without power for so long.
+        down_ms: u64,
+    },
+    /// All machines lose power at once.
+    KillAll {
+        /// Without power for so long.
+        down_ms: u64,
+    },
+    /// The process ends at once, as by SIGKILL; the machine stays up and keeps what was written.
+    Abort {
+        /// Which.
+        member: usize,
+        /// Not started again for so long.
+        down_ms: u64,
+    },
+    /// The machine loses power again and again: in the middle of this many-th disk operation of each of its next
+    /// boots.
+    Storm {
+        /// Which.
+        member: usize,
+        /// One a boot.
+        operations: Vec<u64>,
+    },
+    /// The member stops as it does on SIGTERM, and starts again at once.
+    StopInOrder {
+        /// Which.
+        member: usize,
+    },
+    /// The process stands still; its disk and what arrives for it do not.
+    Pause {
+        /// Which.
+        member: usize,
+        /// For so long.
+        for_ms: u64,
+    },
+    /// Nothing passes these links.
+    Cut {
+        /// Which.
+        links: Vec<Link>,
+        /// For so long.
+        for_ms: u64,
+    },
+    /// Links hold back what is sent, one after another, and let it go in another order.
+    Swizzle {
+        /// Which, when and for how long.
+        clogs: Vec<Clog>,
+    },
+    /// Of one kind of frames, some are lost.
+    Lose {
+        /// On these links.
+        links: Vec<Link>,
+        /// Which.
+        kind: FrameKind,
+        /// So many in a million.
+        per_million: u32,
+        /// For so long.
+        for_ms: u64,
+    },
+    /// Syncs of the log take long.
+    SlowSyncs {
+        /// Whose.
+        member: usize,
+        /// So long.
+        sync_ms: u64,
+        /// For so long.
+        for_ms: u64,
+    },
+    /// Whatever is done to a snapshot on the disk takes long.
+    SlowSnapshots {
+        /// Whose.
+        member: usize,
+        /// So long, each time.
+        each_ms: u64,
+        /// For so long.
+        for_ms: u64,
+    },
+    /// An operation of the disk fails with an input/output error.
+    FailDisk {
+        /// Whose.
+        member: usize,
+        /// Of which kind.
+        operation: OperationKind,
+        /// After so many more of that kind.
+        after: u64,
+    },
+    /// The disk has no room.
+    FullDisk {
+        /// Whose.
+        member: usize,
+        /// For so long.
+        for_ms: u64,
+    },
+    /// A file does not hold any more what was written to it. A member that notices stays down.
+    Rot {
+        /// Whose.
+        member: usize,
+        /// Which.
+        file: DamagedFile,
+        /// How.
+        damage: Damage,
+        /// Where, in millionths of what can be damaged.
+        at_per_million: u32,
+        /// The machine loses power as well, so that the member comes to read it.
+        kills: bool,
+    },
+    /// The machine loses power and its disk is empty. It does not come back.
+    Wipe {
+        /// Whose.
+        member: usize,
+    },
+    /// A member's clock stands still.
+    ClockStall {
+        /// Whose.
+        member: usize,
+        /// For so long.
+        for_ms: u64,
+    },
+    /// A machine's clock runs at another rate, also after a start.
+    ClockRate {
+        /// Which.
+        member: usize,
+        /// It shows so many microseconds a second; a million is true.
+        micros_per_second: u32,
+    },
+    /// A member's clock jumps forward.
+    ClockJump {
+        /// Which.
+        member: usize,
+        /// By so much.
+        by_ms: u64,
+    },
+}
+
+impl Fault {
+    /// Its name in a case file.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fault::Kill { .. } => "kill",
+            Fault::KillAtOperation { .. } => "kill_at_operation",
+            Fault::KillAll { .. } => "kill_all",
+            Fault::Abort { .. } => "abort",
+            Fault::Storm { .. } => "storm",
+            Fault::StopInOrder { .. } => "stop_in_order",
+            Fault::Pause { .. } => "pause",
+            Fault::Cut { .. } => "cut",
+            Fault::Swizzle { .. } => "swizzle",
+            Fault::Lose { .. } => "lose",
+            Fault::SlowSyncs { .. } => "slow_syncs",
+            Fault::SlowSnapshots { .. } => "slow_snapshots",
+            Fault::FailDisk { .. } => "fail_disk",
+            Fault::FullDisk { .. } => "full_disk",
+            Fault::Rot { .. } => "rot",
+            Fault::Wipe { .. } => "wipe",
+            Fault::ClockStall { .. } => "clock_stall",
+            Fault::ClockRate { .. } => "clock_rate",
+            Fault::ClockJump { .. } => "clock_jump",
+        }
+    }
+
+    /// Whether the member may never come back from it: so few are chosen for it that the others are a quorum.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Fault::Rot { .. } | Fault::Wipe { .. })
+    }
+
+    /// The members it names.
+    pub fn members(&self) -> Vec<usize> {
+        match self {
+            Fault::KillAll { .. } => Vec::new(),
+            Fault::Kill { member, .. }
+            | Fault::KillAtOperation { member, .. }
+            | Fault::Abort { member, .. }
+            | Fault::Storm { member, .. }
+            | Fault::StopInOrder { member }
+            | Fault::SlowSyncs { member, .. }
+            | Fault::SlowSnapshots { member, .. }
+            | Fault::FailDisk { member, .. }
+            | Fault::FullDisk { member, .. }
+            | Fault::Rot { member, .. }
+            | Fault::Wipe { member }
+            | Fault::ClockStall { member, .. }
+            | Fault::Pause { member, .. }
+            | Fault::ClockRate { member, .. }
+            | Fault::ClockJump { member, .. } => vec![*member],
+            Fault::Cut { links, .. } | Fault::Lose { links, .. } => {
+                links.iter().flat_map(|link| [link.from, link.to]).collect()
+            }
+            Fault::Swizzle { clogs } => {
+                clogs.iter().flat_map(|clog| [clog.link.from, clog.link.to]).collect()
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! From the end of the troubles to a cluster at rest: every client is served, every lease that nobody keeps alive
+//! ends, all members come to one index, and every watcher is told of everything.
+
+use super::Play;
+use crate::check::Promise;
+use detcd_engine::request::{Request, Response};
+use madsim::time::sleep;
+use std::time::Duration;
+
+/// Once all is whole, every client is answered within so many election timeouts and so much besides.
+const RECOVERY: (u32, Duration) = (20, Duration::from_secs(15));
+/// A lease ends so much after its TTL at the latest, and an election timeout: that of a takeover.
+const LEASE_SLACK: Duration = Duration::from_secs(4);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(100);
+
+impl Play {
+    /// How long anything may take once all is whole.
+    pub(super) fn recovery(&self) -> Duration {
+        let (timeouts, besides) = RECOVERY;
+        // A client may have to wait in vain for every member that is left failed, twice.
+        let in_vain = 2 + 2 * u32::try_from(self.swarm.plan.aftermath.rest.len()).expect("a few members");
+        self.swarm.knobs.election_timeout() * timeouts + besides + self.swarm.load.patience() * in_vain
+    }
+
+    /// Every client is answered something that it asked for after the troubles.
+    pub(super) async fn all_progress(&self) -> Result<(), String> {
+        let whole = self.history.now();
+        let clients = 0..self.swarm.load.clients.len();
+        let how = |bound| format!("within {bound:?} client");
+        self.until(Promise::Progress, || {
+            let waiting = clients.clone().find(|client| !self.history.is_served(*client, whole))?;
+            let role = self.swarm.load.clients[waiting];
+            Some(format!("{} {waiting} ({role:?}) was not", how(self.recovery())))
+        })
+        .await
+    }
+
+    /// Clients ask for nothing new any more; what goes on by itself comes to its end.
+    pub(super) async fn settle(&self) -> Result<(), String> {
+        self.until(Promise::Converges, || self.apart()).await?;
+        self.leases_end().await?;
+        self.until(Promise::Converges, || self.apart()).await?;
+        self.until(Promise::WatchReliable, || self.untold()).await
+    }
+
+    /// What is still missing must be there within the time of recovery.
+    async fn until(
+        &self,
+        promise: Promise,
+        mut missing: impl FnMut() -> Option<String>,
+    ) -> Result<(), String> {
+        let deadline = crate::clock::simulated_now() + self.recovery();
+        while let Some(how) = missing() {
+            if crate::clock::simulated_now() > deadline {
+                return Err(promise.broken(how));
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// All members have applied all that any has.
+    fn apart(&self) -> Option<String> {
+        let newest = self.cluster.agreement().newest();
+        let living = self.cluster.living();
+        let applied: Vec<Option<u64>> =
+            living.iter().map(|place| Some(self.cluster.handle(*place)?.status().applied)).collect();
+        let is_apart = applied.iter().any(|applied| *applied != Some(newest));
+        is_apart.then(|| {
+            format!(
+                "within {:?} not: {newest} was applied somewhere, members are at {applied:?}",
+                self.recovery()
+            )
+        })
+    }
+
+    /// Nobody keeps a lease alive any more.
+    async fn leases_end(&self) -> Result<(), String> {
+        let ttl_secs = self.history.operations().iter().fold(0, |most, operation| match operation.request {
+            // The member raises what is less than one and a half election timeouts.
+            Request::LeaseGrant(grant) => most.max(grant.ttl_secs.unsigned_abs()),
+            _ => most,
+        });
+        if ttl_secs == 0 {
+            return Ok(());
+        }
+        let timeout = self.swarm.knobs.election_timeout();
+        let bound = Duration::from_secs(ttl_secs) + timeout * 3 + LEASE_SLACK;
+        let deadline = crate::clock::simulated_now() + bound;
+        loop {
+            let member = self.cluster.handle(self.cluster.living()[0]).expect("all is whole");
+            match member.request(Request::LeaseLeases, false).await.map(|reply| reply.response) {
+                Ok(Response::LeaseLeases(leases)) if leases.is_empty() => return Ok(()),
+                Ok(Response::LeaseLeases(leases)) if crate::clock::simulated_now() > deadline => {
+                    return Err(Promise::LeaseNotLate.broken(format!("{bound:?} later there are {leases:?}")));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let how = format!("asked for its leases it said: {error}");
+                    if crate::clock::simulated_now() > deadline {
+                        return Err(Promise::Answers.broken(how));
+                    }
+                }
+            }
+            sleep(LOOK * 3).await;
+        }
+    }
+
+    /// Every watcher, the chronicle's too, has been told of everything.
+    fn untold(&self) -> Option<String> {
+        let living = self.cluster.living();
+        let head = self.cluster.handle(living[0])?.status().revision;
+        let late = living.into_iter().find(|member| head > 1 && self.chronicle.read_to(*member) < head);
+        late.map(|member| {
+            let read_to = self.chronicle.read_to(member);
+            format!("member {member} is at revision {head} and told of nothing behind {read_to}")
+        })
+    }
+}

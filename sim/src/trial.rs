@@ -1,0 +1,224 @@
+//! One case, run and judged.
+//!
+//! Each run has a thread of its own, so that nothing that a thread keeps goes from one run to the next: not the keys
+//! of the standard library's hash maps, not a seeded bug, not the counts of probes. A run that panics broke what the
+//! panic says.
+
+use crate::bugs;
+use crate::case::Case;
+use crate::check::Promise;
+use crate::run::{Report, play};
+use crate::trace::{Event, Trace};
+use detcd_engine::seeded;
+use madsim::runtime::Runtime;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+use std::time::Duration;
+
+/// A run that simulates so much hangs.
+const LONGEST: Duration = Duration::from_secs(900);
+/// As a process's first thread has.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+/// A failure's report ends with so many events.
+const TOLD: usize = 40;
+/// What every checker's text begins with.
+const BROKEN: &str = "promise broken: ";
+/// Between an assertion's words and its place.
+const PANICKED: &str = "\nasserted at ";
+
+/// A promise that a run broke.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The promise, and how it was broken.
+    pub text: String,
+}
+
+impl Broken {
+    /// The promise alone: the same for every run that breaks it, whatever the values. Of an assertion, its file and
+    /// its words up to the first value.
+    pub fn name(&self) -> String {
+        if let Some(promise) = Promise::of(&self.text) {
+            return promise.name().to_owned();
+        }
+        if let Some(text) = self.text.strip_prefix(BROKEN) {
+            return text.split(", but").next().unwrap_or(text).trim().to_owned();
+        }
+        let (text, place) = self.text.rsplit_once(PANICKED).unwrap_or((&self.text, ""));
+        let file = place.split(':').next().unwrap_or(place);
+        let file = file.rsplit_once("src/").map_or(file, |(_, file)| file);
+        let is_value = |letter: char| letter.is_ascii_digit() || ":([{\n".contains(letter);
+        let words = text.split(is_value).next().unwrap_or(text).trim();
+        format!("assertion in {file}: {words}")
+    }
+}
+
+/// Runs a case and tells the trace.
+///
+/// # Errors
+/// A promise was broken, or an assertion did not hold.
+pub fn run_case(case: &Case, trace: &Trace) -> Result<Report, Broken> {
+    listen_to_panics();
+    let (case, trace) = (case.clone(), trace.clone());
+    let name = format!("seed {}", case.swarm.seed.0);
+    let run = std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || {
+        IN_RUN.set(true);
+        seeded::set(bugs::name(case.bug.as_deref()));
+        let seed = case.swarm.seed.0;
+        let outcome = catch_unwind(AssertUnwindSafe(move || {
+            let mut runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
+            runtime.set_time_limit(LONGEST);
+            runtime.block_on(play(case, trace))
+        }));
+        outcome.unwrap_or_else(|panic| Err(words(panic.as_ref())))
+    });
+    let outcome = run.expect("a thread can be started").join().expect("panics were caught");
+    outcome.map_err(|text| Broken { text })
+}
+
+thread_local! {
+    static IN_RUN: Cell<bool> = const { Cell::new(false) };
+    /// Where the last panic of this thread was.
+    static PANICKED_AT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// A panic of a run is a verdict and is told once, with all that belongs to it; others are told as ever.
+fn listen_to_panics() {
+    static LISTENS: Once = Once::new();
+    LISTENS.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if IN_RUN.get() {
+                PANICKED_AT.set(info.location().map(ToString::to_string).unwrap_or_default());
+            } else {
+                usual(info);
+            }
+        }));
+    });
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+        (Some(text), _) => text,
+        (None, Some(text)) => *text,
+        (None, None) => "a panic without words",
+    };
+    if text.starts_with(BROKEN) {
+        return text.to_owned();
+    }
+    format!("{text}{PANICKED}{}", PANICKED_AT.take())
+}
+
+/// A case that failed, and what happened in it.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Which.
+    pub case: Case,
+    /// What it broke.
+    pub broken: Broken,
+    /// Everything that happened, from a second run of it.
+    pub events: Vec<Event>,
+    /// What the second run broke, where that was something else: the run is not determined by its case.
+    pub otherwise: Option<String>,
+}
+
+impl Failure {
+    /// Runs a case that failed once more, to see what happens.
+    pub fn study(case: &Case, broken: Broken) -> Box<Failure> {
+        let trace = Trace::keeping();
+        let again = run_case(case, &trace);
+        let otherwise = match again {
+            Err(again) if again == broken => None,
+            Err(again) => Some(again.text),
+            Ok(_) => Some("nothing".to_owned()),
+        };
+        Box::new(Failure { case: case.clone(), broken, events: trace.kept(), otherwise })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {} failed. The last that happened:", self.case.swarm.seed.0)?;
+        for event in self.events.iter().skip(self.events.len().saturating_sub(TOLD)) {
+            writeln!(f, "  {event}")?;
+        }
+        write!(f, "{}", self.broken.text)?;
+        if let Some(otherwise) = &self.otherwise {
+            write!(f, "\nNOT DETERMINISTIC: run again, the same case broke {otherwise}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs the case of a seed.
+///
+/// # Errors
+/// A promise was broken, or an assertion did not hold.
+pub fn run(seed: u64) -> Result<Report, Box<Failure>> {
+    let case = Case::draw(seed);
+    run_case(&case, &Trace::default()).map_err(|broken| Failure::study(&case, broken))
+}
+
+/// Runs a case twice and compares the runs event by event.
+///
+/// # Errors
+/// What it broke, or the first event that differed.
+pub fn run_twice(case: &Case) -> Result<Report, Broken> {
+    let first_trace = Trace::linking();
+    let first = run_case(case, &first_trace)?;
+    let second_trace = Trace::comparing(first_trace.links());
+    let second = run_case(case, &second_trace);
+    if second.as_ref() == Ok(&first) {
+        return Ok(first);
+    }
+    Err(Broken { text: difference(case, &first_trace, &second_trace) })
+}
+
+/// Where two runs of a case parted, in words. The first was not kept: a third run tells what it was, if it goes the
+/// same way.
+fn difference(case: &Case, first: &Trace, second: &Trace) -> String {
+    let seed = case.swarm.seed.0;
+    let broken = format!("{BROKEN}a case is the same run every time, but seed {seed} was not:");
+    let Some(parted) = second.parted() else {
+        return format!(
+            "{broken} the second run ended after {} events of {}",
+            second.events(),
+            first.events()
+        );
+    };
+    let third = Trace::keeping();
+    // What it comes to is not asked, only how it went.
+    let _ = run_case(case, &third);
+    let place = usize::try_from(parted.number).expect("events fit in memory");
+    let kept = third.kept();
+    let before = kept.get(place).filter(|event| Some(&event.link) == first.links().get(place));
+    let before = before.map_or("unknown: a third run went another way".to_owned(), ToString::to_string);
+    format!("{broken} event {} was\n  {before}\nand the second time\n  {parted}", parted.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promise_has_one_name_whatever_the_values() {
+        for (text, name) in [
+            (
+                "promise broken: one leader in a term, but in term 3 there are m0 and m1",
+                "one leader in a term",
+            ),
+            (
+                "applied 7 is beyond committed 5\nasserted at /t/out/src/raft/driver/output.rs:91:9",
+                "assertion in raft/driver/output.rs: applied",
+            ),
+            (
+                "time limit exceeded: 900s\nasserted at /r/src/sim/task/mod.rs:2:1",
+                "assertion in sim/task/mod.rs: time limit exceeded",
+            ),
+        ] {
+            assert_eq!(Broken { text: text.to_owned() }.name(), name, "{text}");
+        }
+    }
+}

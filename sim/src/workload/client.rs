@@ -1,0 +1,229 @@
+//! One client: what all workloads share. It asks, waits as long as its patience lasts, writes down what it was told,
+//! and turns to another member when it was told nothing.
+
+use super::door::{Door, Loss, WatchFeed};
+use super::{Load, Role};
+use crate::check::chronicle::Chronicle;
+use crate::history::{History, Outcome};
+use crate::random::Stream;
+use crate::trace::Trace;
+use bytes::Bytes;
+use detcd_engine::key_range::KeyRange;
+use detcd_engine::request::{
+    LeaseId, PutLease, PutRequest, PutValue, RangeRequest, Reply, Request, Response,
+};
+use madsim::time::{sleep, timeout};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+/// How often a client asks the same again, at most.
+const RETRIES_MAX: usize = 3;
+/// Between two looks at how far the run is.
+const WAITS: Duration = Duration::from_millis(100);
+
+/// How far a run is, for its clients. Cheap to clone; all clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Stage(Arc<AtomicU8>);
+
+impl Stage {
+    /// Nothing goes wrong any more.
+    pub fn whole(&self) {
+        self.0.store(1, Ordering::Relaxed);
+    }
+
+    /// Clients ask for nothing new; watchers read on.
+    pub fn rest(&self) {
+        self.0.store(2, Ordering::Relaxed);
+    }
+
+    /// Watchers end too.
+    pub fn end(&self) {
+        self.0.store(3, Ordering::Relaxed);
+    }
+
+    /// Whether things may go wrong.
+    pub fn is_troubled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether clients are to ask for nothing new.
+    pub fn is_at_rest(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 1
+    }
+
+    /// Whether all is over.
+    pub fn has_ended(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 2
+    }
+}
+
+/// One client.
+pub struct Client {
+    /// Its place among the clients.
+    pub place: usize,
+    /// Where it asks.
+    pub door: Arc<dyn Door>,
+    /// Where it writes down what it was told.
+    pub history: History,
+    /// What is known of the store: so that nothing is compacted that nobody has seen.
+    pub chronicle: Chronicle,
+    /// What it does.
+    pub load: Arc<Load>,
+    /// Its own chance.
+    pub stream: Stream,
+    /// The run's.
+    pub trace: Trace,
+    /// How far the run is.
+    pub stage: Stage,
+    /// Whom it asks.
+    pub member: usize,
+    /// Values it has made.
+    pub values: u64,
+    /// So often it still asks while things go wrong; `None` for as often as it likes.
+    pub calls_left: Option<u64>,
+}
+
+impl Client {
+    /// Does its work until it is told to end.
+    pub async fn run(mut self, role: Role) {
+        self.member = self.stream.index(self.door.members());
+        match role {
+            Role::Registers => super::registers::run(self).await,
+            Role::Txns => super::txns::run(self).await,
+            Role::Sets => super::sets::run(self).await,
+            Role::Ranges => super::ranges::run(self).await,
+            Role::Compactions => super::compactions::run(self).await,
+            Role::Watches => super::watches::run(self).await,
+            Role::Leases => super::leases::run(self).await,
+            Role::Locks => super::lines::run(self, super::lines::Kind::Lock).await,
+            Role::Elections => super::lines::run(self, super::lines::Kind::Election).await,
+            Role::Queues => super::queues::run(self).await,
+        }
+    }
+
+    /// Thinks. Whether there is anything left to do.
+    pub async fn goes_on(&mut self) -> bool {
+        sleep(self.stream.delay(self.load.think())).await;
+        while self.calls_left == Some(0) && self.stage.is_troubled() {
+            sleep(WAITS).await;
+        }
+        !self.stage.is_at_rest()
+    }
+
+    /// Asks once. Where nobody knows the outcome, it asks another member next time.
+    pub async fn ask(&mut self, request: Request) -> Outcome {
+        self.ask_again(request, false).await
+    }
+
+    /// Asks, and where the outcome is unknown, asks the same again now and then.
+    pub async fn ask_stubbornly(&mut self, request: Request) -> Outcome {
+        let mut outcome = self.ask_again(request.clone(), false).await;
+        for _ in 0..RETRIES_MAX {
+            if outcome != Outcome::Unknown || !self.stream.happens(self.load.retries_per_million) {
+                break;
+            }
+            outcome = self.ask_again(request.clone(), true).await;
+        }
+        outcome
+    }
+
+    /// The answer, if it was done.
+    pub async fn done(&mut self, request: Request) -> Option<Reply> {
+        match self.ask_stubbornly(request).await {
+            Outcome::Done(reply) => Some(reply),
+            Outcome::Unknown | Outcome::NotDone | Outcome::Refused(_) => None,
+        }
+    }
+
+    async fn ask_again(&mut self, request: Request, is_retry: bool) -> Outcome {
+        let require_leader = self.stream.happens(self.load.require_leader_per_million);
+        self.calls_left = self.calls_left.map(|left| left.saturating_sub(1));
+        let lane = format!("client {}", self.place);
+        self.trace.begins(&lane, "call", format_args!("at m{}: {request:?}", self.member));
+        let open = self.history.invoke(self.place, self.member, request.clone(), is_retry);
+        let answer = self.door.ask(self.member, request.clone(), require_leader);
+        let answer = timeout(self.load.patience(), answer).await;
+        let is_lost = self.stream.happens(self.load.lost_answers_per_million);
+        let outcome = match answer {
+            _ if is_lost => Outcome::Unknown,
+            Ok(Ok(reply)) => Outcome::Done(reply),
+            Ok(Err(Loss::NotDone)) => Outcome::NotDone,
+            Ok(Err(Loss::Refused(error))) => Outcome::Refused(error),
+            Ok(Err(Loss::Unknown)) | Err(_) => Outcome::Unknown,
+        };
+        let kind = match outcome {
+            Outcome::Done(_) => "done",
+            Outcome::Unknown => "unknown",
+            Outcome::NotDone | Outcome::Refused(_) => "refused",
+        };
+        self.trace.ends(&lane, kind, format_args!("{outcome:?}"));
+        if matches!(outcome, Outcome::Unknown | Outcome::NotDone) {
+            // Another member may know more.
+            self.turn_elsewhere();
+        }
+        self.history.answer(open, outcome.clone());
+        outcome
+    }
+
+    /// Asks another member from now on.
+    pub fn turn_elsewhere(&mut self) {
+        self.member = (self.member + 1) % self.door.members();
+    }
+
+    /// Opens a watch stream at the member that it asks.
+    pub async fn open_watch(&mut self) -> Option<Box<dyn WatchFeed>> {
+        let require_leader = self.stream.happens(self.load.require_leader_per_million);
+        self.door.watch(self.member, require_leader).await
+    }
+
+    /// The keys of a range now, by a linearizable read.
+    pub async fn read(&mut self, range: RangeRequest) -> Option<(i64, Vec<crate::history::KeyValue>)> {
+        let reply = self.done(Request::Range(range)).await?;
+        let Response::Range(found) = reply.response else {
+            panic!("a range was answered with {:?}", reply.response)
+        };
+        Some((reply.revision, found.kvs.iter().map(crate::history::KeyValue::of).collect()))
+    }
+
+    /// One of the keys that all clients share.
+    pub fn key(&mut self) -> Bytes {
+        let keys = self.load.keys;
+        let draws = 1 + self.load.skew;
+        let index = (0..draws).map(|_| self.stream.index(keys)).min().expect("at least one draw");
+        Bytes::from(format!("k{index}"))
+    }
+
+    /// A value that no client has written before.
+    pub fn value(&mut self) -> Bytes {
+        self.values += 1;
+        let mut value = format!("{}.{}", self.place, self.values);
+        let length = self.stream.index(self.load.value_bytes_max);
+        while value.len() < length {
+            value.push('.');
+        }
+        Bytes::from(value)
+    }
+}
+
+/// A put of a value, on no lease.
+pub fn put(key: &Bytes, value: Bytes) -> PutRequest {
+    PutRequest {
+        key: key.clone(),
+        value: PutValue::Set(value),
+        lease: PutLease::Set(LeaseId(0)),
+        prev_kv: false,
+    }
+}
+
+/// All keys that begin with this.
+pub fn prefix(prefix: &[u8]) -> KeyRange {
+    let mut end = prefix.to_vec();
+    *end.last_mut().expect("a prefix is not empty") += 1;
+    KeyRange::Span { start: Bytes::copy_from_slice(prefix), end: Bytes::from(end) }
+}
+
+/// All keys.
+pub fn everything() -> KeyRange {
+    KeyRange::From(Bytes::from_static(&[0]))
+}

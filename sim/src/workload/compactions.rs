@@ -1,0 +1,30 @@
+//! A client that compacts: to the head, to the last tombstone, to some revision of the past, again to where it was,
+//! and beyond the head.
+//!
+//! Nothing is compacted that the chronicle has not seen: it could not say any more what had happened there.
+
+use super::client::Client;
+use detcd_engine::request::{CompactRequest, Request};
+use madsim::time::sleep;
+use std::time::Duration;
+
+/// One client, to the end.
+pub async fn run(mut client: Client) {
+    while client.goes_on().await {
+        let pause = Duration::from_millis(client.stream.within(50..1500));
+        sleep(pause).await;
+        let (compacted, head) = (client.chronicle.compacted(), client.chronicle.head());
+        let span = (head - compacted).max(1).unsigned_abs();
+        let revision = match client.stream.index(8) {
+            0 => head,
+            1 => compacted,
+            // The revision after the head may come into being on the way; what is below it has been seen.
+            2 => head + 1,
+            3 => client.chronicle.last_delete().unwrap_or(head),
+            _ => compacted + client.stream.within(0..span + 1).cast_signed(),
+        };
+        let physical = client.stream.happens(300_000);
+        client.chronicle.may_be_compacted(revision);
+        client.ask_stubbornly(Request::Compact(CompactRequest { revision, physical })).await;
+    }
+}

@@ -1,0 +1,96 @@
+//! Leases: granted with an id or without, kept alive for a while and then not, asked about, revoked; with keys that
+//! are attached by a put, moved to another lease, and detached.
+
+use super::client::{Client, put};
+use bytes::Bytes;
+use detcd_engine::request::{
+    LeaseGrantRequest, LeaseId, LeaseTimeToLiveRequest, PutLease, Request, Response,
+};
+use madsim::time::sleep;
+use std::time::Duration;
+
+/// A lease that this client was granted.
+struct Held {
+    id: LeaseId,
+    ttl: Duration,
+}
+
+/// One client, to the end.
+pub async fn run(mut client: Client) {
+    let mut chosen = 0;
+    while client.goes_on().await {
+        let Some(held) = grant(&mut client, &mut chosen).await else { continue };
+        for number in 0..client.stream.index(4) {
+            attach(&mut client, held.id, number).await;
+        }
+        keep(&mut client, &held).await;
+        match client.stream.index(3) {
+            0 => drop(client.ask_stubbornly(Request::LeaseRevoke(held.id)).await),
+            1 => outlive(&mut client, &held).await,
+            // Left to end alone.
+            _ => {}
+        }
+    }
+}
+
+async fn grant(client: &mut Client, chosen: &mut i64) -> Option<Held> {
+    let id = if client.stream.happens(500_000) {
+        LeaseId(0)
+    } else {
+        // Now and then one that is taken.
+        *chosen += i64::from(*chosen == 0 || client.stream.happens(900_000));
+        LeaseId(client.place.cast_signed() as i64 * 1_000_000 + *chosen)
+    };
+    let grant = LeaseGrantRequest { id, ttl_secs: client.load.lease_ttl_secs };
+    let reply = client.done(Request::LeaseGrant(grant)).await?;
+    let Response::LeaseGrant(granted) = reply.response else {
+        panic!("a grant was answered with {:?}", reply.response)
+    };
+    Some(Held { id: granted.id, ttl: Duration::from_secs(granted.ttl_secs.unsigned_abs()) })
+}
+
+async fn attach(client: &mut Client, lease: LeaseId, number: usize) {
+    let own = Bytes::from(format!("lease/{}.{number}", client.place));
+    let key = if client.stream.happens(800_000) { own } else { client.key() };
+    let value = client.value();
+    let mut put = put(&key, value);
+    put.lease = match client.stream.index(12) {
+        0 => PutLease::Keep,
+        1 => PutLease::Set(LeaseId(0)),
+        _ => PutLease::Set(lease),
+    };
+    client.ask_stubbornly(Request::Put(put)).await;
+}
+
+/// Renews the lease every third of its time, a few times.
+async fn keep(client: &mut Client, held: &Held) {
+    for _ in 0..client.stream.index(8) {
+        if client.stage.is_at_rest() {
+            return;
+        }
+        sleep(held.ttl / 3).await;
+        let Some(reply) = client.done(Request::LeaseKeepAlive(held.id)).await else { continue };
+        if matches!(reply.response, Response::LeaseKeepAlive { ttl_secs: 0, .. }) {
+            return;
+        }
+        if client.stream.happens(300_000) {
+            let keys = client.stream.happens(500_000);
+            client.done(Request::LeaseTimeToLive(LeaseTimeToLiveRequest { id: held.id, keys })).await;
+        }
+    }
+}
+
+/// Looks at the lease until it has ended.
+async fn outlive(client: &mut Client, held: &Held) {
+    while !client.stage.is_at_rest() {
+        let pause = client.stream.delay(held.ttl / 4);
+        sleep(pause).await;
+        let keys = client.stream.happens(500_000);
+        let ask = LeaseTimeToLiveRequest { id: held.id, keys };
+        if let Some(reply) = client.done(Request::LeaseTimeToLive(ask)).await
+            && matches!(reply.response, Response::LeaseTimeToLive(left) if left.ttl_secs < 0)
+        {
+            return;
+        }
+    }
+}
