@@ -1,0 +1,169 @@
+//! Transactions from a client, all the way: bytes, wire message, check, log entry, state, answer, bytes. Refused with a
+//! reason and without a trace, or applied as one revision.
+
+use crate::cluster::{CLUSTER, Cluster, first_state, read_snapshot, write_snapshot};
+use crate::draw::Draw;
+use crate::split;
+use bytes::{Bytes, BytesMut};
+use detcd::pb;
+use detcd::wire::txn;
+use detcd_engine::command::{Caller, Command, Proposal, decode, encode};
+use detcd_engine::ids::CommandId;
+use detcd_engine::key_range::KeyRange;
+use detcd_engine::raft::SnapshotMeta;
+use detcd_engine::request::{
+    CompactRequest, LeaseGrantRequest, LeaseId, LeaseTimeToLiveRequest, PutLease, PutRequest, PutValue,
+    RangeRequest, Request, RequestError, Response, Txn, TxnOp,
+};
+use detcd_engine::state::State;
+use detcd_engine::txn::check;
+use prost::Message;
+use std::sync::OnceLock;
+
+/// `--max-txn-ops`, as it is if nobody says otherwise.
+const OPS_MAX: usize = 128;
+/// Where more keys would be looked at than this, the transaction is parsed and written down but not run: what a range
+/// may read is bounded by the store and by `--max-txn-ops`, not by the size of the request. So it is in etcd.
+const LOOKS_MAX: usize = 200_000;
+
+/// A transaction as it is; or some that are made up, one after the other, each through its bytes.
+pub fn run(input: &[u8]) {
+    let (as_it_is, body) = split(input);
+    if as_it_is {
+        if let Ok(request) = pb::TxnRequest::decode(Bytes::copy_from_slice(body)) {
+            if let Some(txn) = parse(request) {
+                write_down(&txn);
+                if looks(&txn) <= LOOKS_MAX {
+                    apply(&mut ready_member(), txn);
+                }
+            }
+        }
+        return;
+    }
+    let mut draw = Draw::new(body);
+    let mut member = ready_member();
+    for _ in 0..8 {
+        let revision = member.engine(0).expect("it runs").state().store().revision();
+        let request = draw.txn_request(revision);
+        let decoded = pb::TxnRequest::decode(Bytes::from(request.encode_to_vec()));
+        assert_eq!(decoded.as_ref(), Ok(&request), "a request survives its bytes");
+        if let Some(txn) = parse(request) {
+            write_down(&txn);
+            apply(&mut member, txn);
+        }
+        if draw.is_empty() {
+            break;
+        }
+    }
+    member.check_states();
+}
+
+fn parse(request: pb::TxnRequest) -> Option<Txn> {
+    let txn = txn::txn_request(request, OPS_MAX).and_then(|txn| check(txn, OPS_MAX)).ok()?;
+    assert_eq!(check(txn.clone(), OPS_MAX).as_ref(), Ok(&txn), "checked once and again");
+    Some(txn)
+}
+
+/// Whatever is accepted can be read back from the log.
+fn write_down(txn: &Txn) {
+    let proposal =
+        Proposal { id: CommandId::default(), caller: Caller::Anonymous, command: Command::Txn(txn.clone()) };
+    let bytes = encode(&mut BytesMut::new(), &proposal);
+    assert_eq!(decode(bytes).as_ref(), Ok(&proposal), "a transaction survives its bytes");
+}
+
+/// How many keys could be looked at: every range sees those of the store and those that are put.
+fn looks(txn: &Txn) -> usize {
+    fn count(txn: &Txn, ranges: &mut usize, puts: &mut usize) {
+        *ranges += txn.compares.len();
+        for op in txn.success.iter().chain(&txn.failure) {
+            match op {
+                TxnOp::Put(_) => *puts += 1,
+                TxnOp::Range(_) | TxnOp::DeleteRange(_) => *ranges += 1,
+                TxnOp::Txn(nested) => count(nested, ranges, puts),
+            }
+        }
+    }
+    let (mut ranges, mut puts) = (0, 32);
+    count(txn, &mut ranges, &mut puts);
+    ranges * puts
+}
+
+fn apply(member: &mut Cluster, txn: Txn) {
+    let before = member.engine(0).expect("it runs").state().clone();
+    let answer = member.ask_and_wait(0, Request::Txn(txn.clone()));
+    let state = member.engine(0).expect("it runs").state();
+    let (store, was) = (state.store(), before.store().revision());
+    assert_eq!(store.hash(), store.hash_from_scratch(), "the store's hash");
+    let changes: Vec<(i64, u32)> = store.history_from(was + 1).map(|record| record.position()).collect();
+    let expected: Vec<(i64, u32)> = (0..changes.len()).map(|sub| (was + 1, sub as u32)).collect();
+    assert_eq!(changes, expected, "all changes are of one revision, numbered without a gap");
+    assert_eq!(store.revision(), was + i64::from(!changes.is_empty()), "the revision after {txn:?}");
+    match answer {
+        Ok(reply) => {
+            let Response::Txn(response) = reply.response else { panic!("{:?} to a Txn", reply.response) };
+            let branch = if response.succeeded { &txn.success } else { &txn.failure };
+            assert_eq!(response.responses.len(), branch.len(), "an answer for each operation");
+            let response = txn::txn_response(None, response);
+            let decoded = pb::TxnResponse::decode(Bytes::from(response.encode_to_vec()));
+            assert_eq!(decoded, Ok(response), "an answer survives its bytes");
+        }
+        Err(RequestError::RequestTooLarge) => assert!(changes.is_empty(), "refused, and yet applied"),
+        Err(error) => {
+            assert_eq!(store.hash(), before.store().hash(), "refused with {error:?}, and yet applied")
+        }
+    }
+    check_leases(member);
+}
+
+/// A lease's keys are those whose newest version says so.
+pub(crate) fn check_leases(member: &mut Cluster) {
+    let all = RangeRequest::of(KeyRange::From(Bytes::from_static(b"\0")));
+    let live = member.engine(0).expect("it runs").state().store().range(&all).expect("the present").kvs;
+    let Ok(reply) = member.ask_and_wait(0, Request::LeaseLeases) else { return };
+    let Response::LeaseLeases(leases) = reply.response else { panic!("{:?} to LeaseLeases", reply.response) };
+    for record in &live {
+        let id = record.lease();
+        assert!(id == LeaseId(0) || leases.contains(&id), "{record:?} hangs on no lease");
+    }
+    for id in leases {
+        let request = Request::LeaseTimeToLive(LeaseTimeToLiveRequest { id, keys: true });
+        let Ok(reply) = member.ask_and_wait(0, request) else { continue };
+        let Response::LeaseTimeToLive(left) = reply.response else { panic!("{:?}", reply.response) };
+        let expected: Vec<&[u8]> =
+            live.iter().filter(|record| record.lease() == id).map(|record| record.key()).collect();
+        assert!(left.ttl_secs < 0 || left.keys == expected, "lease {id:?} has {:?}", left.keys);
+    }
+}
+
+/// A member that leads alone, with some keys, two leases and a past of which a part is compacted.
+pub(crate) fn ready_member() -> Cluster {
+    static READY: OnceLock<(SnapshotMeta, State)> = OnceLock::new();
+    let (meta, state) = READY.get_or_init(|| {
+        let mut member = Cluster::new(1, |_| {});
+        member.settle();
+        for id in [1, 2] {
+            let grant = LeaseGrantRequest { id: LeaseId(id), ttl_secs: 1000 };
+            member.ask_and_wait(0, Request::LeaseGrant(grant)).expect("a lease of its own");
+        }
+        for at in 0..12_u8 {
+            let put = PutRequest {
+                key: Bytes::copy_from_slice(&[b'a' + at % 4, b'a' + at % 3][..usize::from(at % 2) + 1]),
+                value: PutValue::Set(Bytes::copy_from_slice(&[at])),
+                lease: PutLease::Set(LeaseId(i64::from(at % 3))),
+                prev_kv: false,
+            };
+            member.ask_and_wait(0, Request::Put(put)).expect("nothing stands against it");
+        }
+        let compact = CompactRequest { revision: 5, physical: true };
+        member.ask_and_wait(0, Request::Compact(compact)).expect("5 of 13");
+        let state = member.engine(0).expect("it runs").state().clone();
+        let (index, term) = state.applied();
+        let meta = SnapshotMeta { index, term, ..first_state(1).0 };
+        read_snapshot(&write_snapshot(meta, state.view())).expect("written just now")
+    });
+    assert_eq!(state.cluster(), CLUSTER, "of the cluster that all targets have");
+    let mut member = Cluster::of_state(1, |_| {}, meta, state);
+    member.settle();
+    member
+}
