@@ -165,3 +165,79 @@ fn is_not_used_when_gone(leases: &BTreeMap<i64, Lease<'_>>, operation: &Operatio
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::made::{self, done, event, fresh};
+    use crate::history::KeyValue;
+    use detcd_engine::request::{
+        LeaseGrantRequest, LeaseGrantResponse, LeaseId, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
+    };
+
+    const LEASE: LeaseId = LeaseId(7);
+
+    /// Moments are milliseconds.
+    fn grant() -> Operation {
+        let ask = LeaseGrantRequest { id: LEASE, ttl_secs: 2 };
+        done(
+            (1, 2),
+            Request::LeaseGrant(ask),
+            1,
+            Response::LeaseGrant(LeaseGrantResponse { id: LEASE, ttl_secs: 2 }),
+        )
+    }
+
+    fn keep_alive(at: u64, ttl_secs: i64) -> Operation {
+        let kept = Response::LeaseKeepAlive { id: LEASE, ttl_secs };
+        done((at, at + 1), Request::LeaseKeepAlive(LEASE), 1, kept)
+    }
+
+    fn time_to_live(at: u64, ttl_secs: i64) -> Operation {
+        let left = LeaseTimeToLiveResponse { id: LEASE, ttl_secs, granted_ttl_secs: 2, keys: Vec::new() };
+        let ask = Request::LeaseTimeToLive(LeaseTimeToLiveRequest { id: LEASE, keys: false });
+        done((at, at + 1), ask, 1, Response::LeaseTimeToLive(left))
+    }
+
+    fn broken(operations: &[Operation], clocks: &Clocks) -> Option<Promise> {
+        let checked = check(operations, &Past::default(), &Places::default(), clocks);
+        checked.err().map(|text| Promise::of(&text).unwrap())
+    }
+
+    #[test]
+    fn a_lease_lasts_from_its_last_renewal_on() {
+        let right = Clocks::default();
+        assert_eq!(broken(&[grant(), time_to_live(2100, -1)], &right), None);
+        assert_eq!(broken(&[grant(), time_to_live(1900, -1)], &right), Some(Promise::LeaseNotEarly));
+        assert_eq!(
+            broken(&[grant(), keep_alive(1000, 2), keep_alive(2900, 0)], &right),
+            Some(Promise::LeaseNotEarly)
+        );
+        assert_eq!(broken(&[grant(), keep_alive(1000, 2), keep_alive(3100, 0)], &right), None);
+        let fast = Clocks::default();
+        fast.ran_ahead(Duration::from_millis(500), Duration::from_millis(300));
+        assert_eq!(broken(&[grant(), time_to_live(1900, -1)], &fast), None, "a clock jumped");
+        let revoked = done((10, 11), Request::LeaseRevoke(LEASE), 1, Response::LeaseRevoke);
+        assert_eq!(broken(&[grant(), revoked, time_to_live(20, -1)], &right), None);
+    }
+
+    #[test]
+    fn a_lease_that_has_ended_is_gone() {
+        let right = Clocks::default();
+        let operations = [grant(), time_to_live(2100, -1), time_to_live(2200, 1)];
+        assert_eq!(broken(&operations, &right), Some(Promise::LeaseGone));
+        assert_eq!(broken(&[grant(), time_to_live(1000, 1), time_to_live(2200, -1)], &right), None);
+    }
+
+    #[test]
+    fn keys_that_go_too_early_are_seen() {
+        // Told of at 2 s and 3 s of simulated time.
+        let on_lease = KeyValue { lease: LEASE.0, ..fresh("k", "a", 2) };
+        let past = made::past(vec![vec![event(on_lease)], vec![event(made::key_value("k", "", (0, 3), 0))]]);
+        let places = Places { ends: BTreeMap::from([(LEASE.0, 3)]), ..Places::default() };
+        let check = |operations: &[Operation]| check(operations, &past, &places, &Clocks::default());
+        assert_eq!(check(&[grant()]), Ok(()));
+        let found = check(&[grant(), keep_alive(1500, 2)]).unwrap_err();
+        assert_eq!(Promise::of(&found), Some(Promise::LeaseNotEarly), "{found}");
+    }
+}

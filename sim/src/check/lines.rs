@@ -56,3 +56,34 @@ pub fn check(claims: &[(usize, Moment, Claim)], past: &Past) -> Result<(), Strin
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::made::{event, fresh, moment, past};
+
+    #[test]
+    fn the_seat_is_of_the_first_in_line() {
+        let past = past(vec![vec![event(fresh("lock/a", "1", 2))], vec![event(fresh("lock/b", "2", 3))]]);
+        let seated = |fence, revision| {
+            let claim = Claim::Seated { line: Bytes::from("lock/"), fence, revision };
+            check(&[(0, moment(1), claim)], &past).err().map(|text| Promise::of(&text).unwrap())
+        };
+        assert_eq!((seated(2, 2), seated(2, 3)), (None, None));
+        assert_eq!((seated(3, 3), seated(2, 1)), (Some(Promise::OneInSeat), Some(Promise::OneInSeat)));
+    }
+
+    #[test]
+    fn an_element_is_taken_once_and_was_put_in() {
+        let past = past(vec![vec![event(fresh("queue/1", "a", 2))]]);
+        let taken = |value| Claim::Dequeued { element: Bytes::from("queue/1"), value: Bytes::from(value) };
+        let check = |claims: Vec<Claim>| {
+            let claims: Vec<_> = claims.into_iter().map(|claim| (0, moment(1), claim)).collect();
+            check(&claims, &past).err().map(|text| Promise::of(&text).unwrap())
+        };
+        assert_eq!(check(vec![Claim::Enqueued(Bytes::from("queue/1")), taken("a")]), None);
+        assert_eq!(check(vec![taken("a"), taken("a")]), Some(Promise::QueueOnce));
+        assert_eq!(check(vec![taken("b")]), Some(Promise::QueueOnce));
+        assert_eq!(check(vec![Claim::Enqueued(Bytes::from("queue/2"))]), Some(Promise::QueueOnce));
+    }
+}

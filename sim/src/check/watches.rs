@@ -301,3 +301,6 @@ fn tell(
     watcher.told_of_next += 1;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,3 +100,50 @@ impl Highest {
         self.0[..until].last().map_or(-1, |(_, highest)| *highest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::made::{self, done, moment, unknown};
+    use detcd_engine::request::{CompactRequest, RangeResponse, Response};
+
+    fn compact(revision: i64) -> Request {
+        Request::Compact(CompactRequest { revision, physical: false })
+    }
+
+    fn read(times: (u64, u64), revision: i64, outcome: Option<RequestError>) -> Operation {
+        let mut range = made::range("k");
+        range.revision = revision;
+        let found = RangeResponse { kvs: Vec::new(), keys_only: false, more: false, count: 0 };
+        let mut read = done(times, Request::Range(range), 9, Response::Range(found));
+        if let Some(error) = outcome {
+            read.outcome = Outcome::Refused(error);
+        }
+        read
+    }
+
+    #[test]
+    fn refusals_have_their_reason_and_what_is_compacted_is_gone() {
+        let compacted = done((3, 4), compact(5), 9, Response::Compact);
+        let (too_old, future) = (Some(RequestError::Compacted), Some(RequestError::FutureRevision));
+        for (second, is_right) in [
+            (read((5, 6), 5, None), true),
+            (read((5, 6), 4, None), false),
+            (read((1, 6), 4, None), true),
+            (read((5, 6), 4, too_old), true),
+            (read((1, 2), 4, too_old), false),
+            (read((5, 6), 5, too_old), false),
+            (read((5, 6), 10, future), true),
+            (read((5, 6), 9, future), false),
+            (read((1, 6), 9, future), true),
+            (read((5, 6), 9, Some(RequestError::InvalidSortOption)), false),
+        ] {
+            let found = check(&[compacted.clone(), second.clone()]);
+            assert_eq!(found.is_ok(), is_right, "{second:?}: {found:?}");
+        }
+        let mut again = read((5, 6), 4, too_old);
+        assert_eq!(check(&[unknown(3, compact(5)), again.clone()]), Ok(()));
+        again.answered = Some(moment(2));
+        assert!(check(&[unknown(3, compact(5)), again]).is_err());
+    }
+}

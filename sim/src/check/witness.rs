@@ -260,3 +260,100 @@ fn collect_values(write: &Write, values: &mut BTreeSet<Bytes>) -> bool {
         Write::Compact(_) | Write::LeaseGrant(..) | Write::LeaseRevoke(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::made::{self, done, event, fresh, key_value, record, unknown};
+    use crate::history::KeyValue;
+    use detcd_engine::key_range::KeyRange;
+    use detcd_engine::request::{DeleteRangeRequest, LeaseId, RangeResponse};
+
+    fn put(value: &'static str, revision: i64) -> Operation {
+        done((1, 2), made::put("k", value), revision, Response::Put(None))
+    }
+
+    fn read(revision: i64, found: Option<KeyValue>) -> Operation {
+        let kvs: Vec<_> = found.iter().map(record).collect();
+        let count = kvs.len() as u64;
+        let found = RangeResponse { kvs, keys_only: false, more: false, count };
+        done((1, 2), Request::Range(made::range("k")), revision, Response::Range(found))
+    }
+
+    fn delete() -> Request {
+        let range = KeyRange::One(Bytes::from("k"));
+        Request::DeleteRange(DeleteRangeRequest { range, prev_kv: false })
+    }
+
+    fn gone(key: &'static str, revision: i64) -> WatchEvent {
+        event(key_value(key, "", (0, revision), 0))
+    }
+
+    fn a_then_b() -> Past {
+        made::past(vec![vec![event(fresh("k", "a", 2))], vec![event(key_value("k", "b", (2, 3), 2))]])
+    }
+
+    fn broken(operations: &[Operation], past: &Past) -> Option<Promise> {
+        check(operations, past).err().map(|text| Promise::of(&text).unwrap())
+    }
+
+    #[test]
+    fn what_was_told_fits_its_place() {
+        let both = [put("a", 2), put("b", 3)];
+        for (third, expected) in [
+            (read(1, None), None),
+            (read(2, Some(fresh("k", "a", 2))), None),
+            (read(3, Some(fresh("k", "a", 2))), Some(Promise::Acknowledged)),
+            (read(2, Some(key_value("k", "a", (2, 2), 2))), Some(Promise::Acknowledged)),
+            (put("b", 4), Some(Promise::Acknowledged)),
+            (put("c", 3), Some(Promise::Acknowledged)),
+        ] {
+            let operations = [both[0].clone(), both[1].clone(), third];
+            assert_eq!(broken(&operations, &a_then_b()), expected, "{:?}", operations[2]);
+        }
+        assert_eq!(broken(&[put("b", 2), put("a", 3)], &a_then_b()), Some(Promise::Acknowledged));
+        let mut stale = read(3, Some(fresh("k", "a", 2)));
+        let Request::Range(range) = &mut stale.request else { panic!() };
+        range.serializable = true;
+        assert_eq!(broken(&[both[0].clone(), both[1].clone(), stale], &a_then_b()), Some(Promise::PastState));
+    }
+
+    #[test]
+    fn what_nobody_was_told_of_was_asked_for_and_once() {
+        let past = a_then_b();
+        let (a, b) = (unknown(1, made::put("k", "a")), unknown(1, made::put("k", "b")));
+        let places = check(&[a.clone(), b.clone()], &past).unwrap();
+        assert_eq!(places.unknown, BTreeMap::from([(0, 2), (1, 3)]));
+        assert_eq!(broken(&[a.clone()], &past), Some(Promise::OnlyAsked));
+        let twice =
+            made::past(vec![vec![event(fresh("k", "a", 2))], vec![event(key_value("k", "a", (2, 3), 2))]]);
+        assert_eq!(broken(&[a.clone()], &twice), Some(Promise::Once));
+        assert_eq!(broken(&[a.clone(), a.clone()], &twice), None, "a retry may be done too");
+        let too_late = unknown(9, made::put("k", "a"));
+        assert_eq!(broken(&[too_late, put("b", 3)], &past), Some(Promise::OnlyAsked));
+    }
+
+    #[test]
+    fn a_delete_that_may_have_been_one_of_two_is_matched() {
+        let past = made::past(vec![vec![event(fresh("k", "a", 2))], vec![gone("k", 3)]]);
+        let deletes = [put("a", 2), unknown(3, delete()), unknown(4, delete())];
+        assert_eq!(broken(&deletes, &past), None);
+        assert_eq!(broken(&deletes[..1], &past), Some(Promise::OnlyAsked));
+    }
+
+    #[test]
+    fn a_lease_ends_with_all_of_its_keys() {
+        let on_lease = |key, revision| KeyValue { lease: 7, ..fresh(key, "a", revision) };
+        let first = vec![vec![event(on_lease("k", 2))], vec![event(on_lease("l", 3))]];
+        let whole = made::past([first.clone(), vec![vec![gone("k", 4), gone("l", 4)]]].concat());
+        let asked = |key, revision| {
+            let Request::Put(mut put) = made::put(key, "a") else { panic!() };
+            put.lease = detcd_engine::request::PutLease::Set(LeaseId(7));
+            done((1, 2), Request::Put(put), revision, Response::Put(None))
+        };
+        let operations = [asked("k", 2), asked("l", 3)];
+        assert_eq!(check(&operations, &whole).unwrap().ends, BTreeMap::from([(7, 4)]));
+        let half = made::past([first, vec![vec![gone("k", 4)]]].concat());
+        assert_eq!(broken(&operations, &half), Some(Promise::LeaseAtomic));
+    }
+}
