@@ -82,7 +82,7 @@ impl MemberWindow {
     fn admit(&mut self, number: u64) -> bool {
         if number > self.highest {
             self.advance_to(number);
-        } else if number + WINDOW <= self.highest {
+        } else if self.highest - number >= WINDOW {
             return false;
         }
         let (word, bit) = position(number);
@@ -150,6 +150,14 @@ mod tests {
         assert!(window.admit(id(1, 1 + 3 * WINDOW)));
         assert!(!window.admit(id(1, 1)));
         assert!(window.admit(id(1, 3 * WINDOW)));
+    }
+
+    #[test]
+    fn numbers_at_the_end_of_numbers_are_told_apart() {
+        let mut window = CommandWindow::default();
+        assert!(window.admit(id(1, u64::MAX)));
+        assert!(window.admit(id(1, u64::MAX - 1)));
+        assert!(!window.admit(id(1, u64::MAX - WINDOW)));
     }
 
     #[test]

@@ -25,6 +25,7 @@
 //!
 //! Byte by byte in docs/data-format.md.
 
+mod checksums;
 mod replay;
 mod segment;
 

@@ -178,9 +178,10 @@ pub fn compactions(scene: Scene) -> impl Strategy<Value = i64> + Clone {
     prop_oneof![3 => edges(scene), 2 => 1..=scene.revision]
 }
 
-/// A grant. Ids are asked for again and again; TTLs are few, so that leases end together.
+/// A grant. Ids are asked for again and again; TTLs are few, so that leases end together. What is less than a member's
+/// least TTL is raised by it.
 pub fn grants() -> impl Strategy<Value = (i64, i64)> + Clone {
-    let ttl_secs = prop_oneof![8 => select(&[2_i64, 2, 3, 5, 10][..]), 1 => select(&[9_000_000_000, 9_000_000_001, i64::MAX][..])];
+    let ttl_secs = prop_oneof![8 => select(&[-1_i64, 0, 1, 2, 2, 3, 5, 10][..]), 1 => select(&[9_000_000_000, 9_000_000_001, i64::MAX][..])];
     (select(LEASES), ttl_secs)
 }
 

@@ -129,12 +129,23 @@ impl WatchStream {
     /// not for each: with many streams, waking the main loop for every one of them costs more than the event.
     pub async fn recv(&mut self) -> Option<WatchMessage> {
         let (message, bytes) = self.messages.recv().await?;
+        self.taken(bytes);
+        Some(message)
+    }
+
+    /// The next message, if one waits.
+    pub(crate) fn try_recv(&mut self) -> Option<WatchMessage> {
+        let (message, bytes) = self.messages.try_recv().ok()?;
+        self.taken(bytes);
+        Some(message)
+    }
+
+    fn taken(&mut self, bytes: usize) {
         self.drained_bytes += bytes;
         if self.drained_bytes >= DRAINED_BYTES_DUE {
             let bytes = std::mem::take(&mut self.drained_bytes);
             self.send(WatchInput::Drained { bytes });
         }
-        Some(message)
     }
 
     fn call(&self, call: WatchCall) {

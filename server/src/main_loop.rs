@@ -119,8 +119,9 @@ impl MainLoop {
             if let Some(observer) = &self.outlets.observer {
                 observer.turn(self.clock.now(), &effects, &status);
             }
-            self.hand_on(effects);
+            // First: whoever has an answer and asks again must not find the status of before it.
             self.outlets.status.send_replace(status);
+            self.hand_on(effects);
             if !self.wait(&mut turn).await {
                 break;
             }

@@ -253,3 +253,79 @@ fn compare(this: &Value, plain: &Value, pointer: String, found: &mut Vec<String>
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Fault, PlannedFault};
+    use crate::workload::Role;
+
+    fn kill(at_ms: u64, member: usize) -> PlannedFault {
+        PlannedFault { at_ms, fault: Fault::Kill { member, down_ms: 10 } }
+    }
+
+    /// Twenty kills of five members, many clients, and every knob as some seed turned it.
+    fn large() -> Case {
+        let mut case = Case::draw(3);
+        case.swarm.members = 5;
+        case.swarm.plan.aftermath = Aftermath::default();
+        case.swarm.network.slow_links.clear();
+        case.swarm.load.clients = vec![Role::Sets, Role::Registers, Role::Queues, Role::Registers];
+        case.swarm.plan.faults = (0..20).map(|place| kill(500 + 900 * place, (place % 5) as usize)).collect();
+        case.check().expect("it can be run");
+        case
+    }
+
+    #[test]
+    fn what_is_left_is_what_the_failure_needs() {
+        let case = large();
+        // It takes two kills of member 1, a client of a queue, and a small segment.
+        let mut breaks = |case: &Case| {
+            let kills =
+                case.swarm.plan.faults.iter().filter(|planned| planned.fault.members() == [1]).count();
+            kills >= 2
+                && case.swarm.load.clients.contains(&Role::Queues)
+                && case.swarm.knobs.wal_segment_bytes == large().swarm.knobs.wal_segment_bytes
+        };
+        assert!(breaks(&case));
+        let mut told = Vec::new();
+        let (small, size) = shrink(&case, 10_000, &mut breaks, &mut |size| told.push(*size));
+        assert!(breaks(&small));
+        assert_eq!((size.faults, size.members, size.clients, size.calls_max), (2, 2, 1, Some(1)), "{size}");
+        assert_eq!(turned(&small), ["/swarm/knobs/wal_segment_bytes"]);
+        assert!(small.swarm.plan.ends_ms <= 3 * TIME_STEP_MS, "{size}");
+        assert_eq!(told.last().map(|last| last.faults), Some(2));
+        assert!(size.runs < 400, "{size}");
+    }
+
+    #[test]
+    fn it_ends_when_its_runs_are_used_up() {
+        let mut runs = 0;
+        let (_, size) = shrink(
+            &large(),
+            7,
+            &mut |_| {
+                runs += 1;
+                false
+            },
+            &mut |_| {},
+        );
+        assert_eq!((runs, size.runs), (7, 7));
+    }
+
+    #[test]
+    fn nothing_more_can_go_alone() {
+        for needed in [&[][..], &[0], &[19], &[3, 4], &[0, 7, 19], &[1, 2, 3, 4, 5, 6]] {
+            let items: Vec<usize> = (0..20).collect();
+            let mut left = items.clone();
+            minimize(items, &mut |rest| {
+                let fails = needed.iter().all(|item| rest.contains(item));
+                if fails {
+                    left = rest.to_vec();
+                }
+                fails
+            });
+            assert_eq!(left, needed);
+        }
+    }
+}

@@ -3,22 +3,20 @@
 
 mod failure;
 mod many;
+mod mutants;
 mod progress;
 mod speed;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use detcd_engine::seeded::{BUGS, Bug};
-use detcd_sim::bugs;
 use detcd_sim::case::Case;
 use detcd_sim::trace::Trace;
 use detcd_sim::trial::{Failure, run_case};
 use many::Many;
+use mutants::Mutants;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Hunts begin here, far from the seeds of tests.
-const FIRST: u64 = 1_000_000;
 /// A shrink that was not told otherwise ends after so many runs.
 const SHRINK_RUNS: &str = "2000";
 
@@ -70,10 +68,11 @@ fn command() -> Command {
                     .help("at most"),
             ]),
         )
+        .subcommand(mutants_command())
         .subcommand(
-            Command::new("mutants")
-                .about("hunts seeded bugs with random seeds")
-                .arg(Arg::new("BUG").num_args(0..).help("all by default")),
+            Command::new("bugs")
+                .about("whether seeded bugs are still found by their directed plans and recorded seeds")
+                .args([names(), counted("jobs", "J", "0").help("so many at once; 0 for one a core")]),
         )
         .subcommand(
             Command::new("speed")
@@ -82,9 +81,7 @@ fn command() -> Command {
 }
 
 fn many_command() -> Command {
-    let number = |name: &'static str, value: &'static str, default: &'static str| {
-        Arg::new(name).long(name).value_name(value).default_value(default).value_parser(value_parser!(u64))
-    };
+    let number = counted;
     Command::new("many").about("many seeds; ends at the first that breaks a promise").args([
         Arg::new("N").required(true).value_parser(value_parser!(u64)),
         number("first", "SEED", "0").help("the first of them"),
@@ -96,6 +93,27 @@ fn many_command() -> Command {
     ])
 }
 
+fn mutants_command() -> Command {
+    Command::new("mutants").about("hunts seeded bugs with random seeds").args([
+        names(),
+        counted("seeds", "N", "100000").help("for each at most, where that is less than its budget"),
+        counted("jobs", "J", "0").help("so many at once; 0 for one a core"),
+        flag("write", "keep what is found under sim/corpus/bugs and write the table in docs/simulation.md"),
+    ])
+}
+
+fn names() -> Arg {
+    Arg::new("BUG").num_args(0..).help("all by default")
+}
+
+fn bugs(matches: &ArgMatches) -> Vec<String> {
+    matches.get_many::<String>("BUG").unwrap_or_default().cloned().collect()
+}
+
+fn counted(name: &'static str, value: &'static str, default: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).default_value(default).value_parser(value_parser!(u64))
+}
+
 fn flag(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
@@ -103,8 +121,11 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
 fn done(matches: &ArgMatches) -> Result<(), String> {
     let (name, matches) = matches.subcommand().expect("one is required");
     match name {
-        "run" => one(&Case::draw(number(matches, "SEED")), matches),
-        "replay" => one(&Case::load(file(matches))?, matches),
+        "run" => {
+            let seed = number(matches, "SEED");
+            one(&Case::draw(seed), &failure::rerun(seed), matches)
+        }
+        "replay" => one(&Case::load(file(matches))?, &failure::replay(file(matches)), matches),
         "many" => many::run(&Many {
             count: number(matches, "N"),
             first: number(matches, "first"),
@@ -117,7 +138,13 @@ fn done(matches: &ArgMatches) -> Result<(), String> {
             shrinks: !matches.get_flag("no-shrink"),
         }),
         "shrink" => failure::shrink_file(file(matches), number(matches, "runs")),
-        "mutants" => mutants(&matches.get_many::<String>("BUG").unwrap_or_default().collect::<Vec<_>>()),
+        "mutants" => mutants::hunt(&Mutants {
+            names: bugs(matches),
+            seeds_max: number(matches, "seeds"),
+            jobs: jobs(number(matches, "jobs")),
+            writes: matches.get_flag("write"),
+        }),
+        "bugs" => mutants::check(&bugs(matches), jobs(number(matches, "jobs"))),
         "speed" => speed::run(),
         other => unreachable!("{other} has no arm"),
     }
@@ -136,7 +163,7 @@ fn jobs(asked: u64) -> usize {
     usize::try_from(asked).ok().filter(|jobs| *jobs > 0).unwrap_or(cores)
 }
 
-fn one(case: &Case, matches: &ArgMatches) -> Result<(), String> {
+fn one(case: &Case, replayed: &str, matches: &ArgMatches) -> Result<(), String> {
     let quiet = matches.get_flag("quiet");
     if !quiet {
         println!("{}", case.to_text());
@@ -146,25 +173,10 @@ fn one(case: &Case, matches: &ArgMatches) -> Result<(), String> {
         Ok(report) => {
             println!("{report:#?}");
             if matches.get_flag("timeline") {
-                println!("timeline: {}", failure::timeline_of(case)?.display());
+                println!("timeline: {}", failure::timeline_of(case, replayed)?.display());
             }
             Ok(())
         }
-        Err(broken) => Err(failure::tell(&Failure::study(case, broken), failure::Shrinks::No)),
+        Err(broken) => Err(failure::tell(&Failure::study(case, broken), failure::Shrinks::No, replayed)),
     }
-}
-
-fn mutants(names: &[&String]) -> Result<(), String> {
-    let named: Result<Vec<&Bug>, String> = names.iter().map(|name| bugs::named(name)).collect();
-    let all: Vec<&Bug> = if names.is_empty() { BUGS.iter().collect() } else { named? };
-    println!("{}", bugs::HEAD);
-    let mut missed = Vec::new();
-    for bug in all {
-        let hunt = bugs::hunt(bug, FIRST, u64::from(bug.budget));
-        println!("{}", bugs::row(&hunt));
-        if hunt.found.is_none() {
-            missed.push(bug.name);
-        }
-    }
-    if missed.is_empty() { Ok(()) } else { Err(format!("not found: {}", missed.join(", "))) }
 }

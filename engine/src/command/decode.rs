@@ -11,6 +11,11 @@ use crate::request::{
 };
 use bytes::Bytes;
 
+/// Id, caller, kind, and four bytes of the least of them.
+const COMMAND_BYTES_MIN: usize = 8 + 4 + 8 + 1 + 1 + 4;
+/// Room is made for so many operations before the first is read; most transactions have fewer.
+const OPS_AT_ONCE: usize = 8;
+
 /// The commands of an entry. Keys and values are slices of `entry`; whoever keeps one copies it.
 pub fn decode_entry(entry: Bytes) -> Result<Vec<Proposal>, DecodeError> {
     let mut from = Decoder::new(entry);
@@ -18,7 +23,7 @@ pub fn decode_entry(entry: Bytes) -> Result<Vec<Proposal>, DecodeError> {
     if version != ENTRY_VERSION {
         return Err(from.error("entry version", format!("{ENTRY_VERSION} wanted, {version} found")));
     }
-    let count = from.count("commands of an entry", 4)?;
+    let count = from.count("commands of an entry", 4 + COMMAND_BYTES_MIN)?;
     let mut proposals = Vec::with_capacity(count);
     for _ in 0..count {
         proposals.push(decode(from.bytes("command")?)?);
@@ -69,6 +74,9 @@ fn decode_command(from: &mut Decoder) -> Result<Command, DecodeError> {
                     return Err(
                         from.error("remaining time", format!("at least 1 s wanted, {remaining_secs} found"))
                     );
+                }
+                if !noted && remaining_secs != 0 {
+                    return Err(from.error("remaining time", "not noted, yet not 0"));
                 }
                 notes.push((grant, noted.then_some(remaining_secs)));
             }
@@ -193,7 +201,8 @@ fn decode_txn(from: &mut Decoder, depth: usize) -> Result<Txn, DecodeError> {
 
 fn decode_branch(from: &mut Decoder, depth: usize) -> Result<Vec<TxnOp>, DecodeError> {
     let count = from.count("operations", 6)?;
-    let mut ops = Vec::with_capacity(count);
+    // Room for all would be room for a hundred times the input on each of two hundred levels, if each claims all.
+    let mut ops = Vec::with_capacity(count.min(OPS_AT_ONCE));
     for _ in 0..count {
         ops.push(match from.u8("operation kind")? {
             1 => TxnOp::Range(decode_range(from)?),
@@ -223,7 +232,9 @@ fn decode_compare(from: &mut Decoder) -> Result<Compare, DecodeError> {
         3 => CompareOperand::Value(from.bytes("compare value")?),
         4 => CompareOperand::Lease(from.i64("compare lease")?),
         5 => {
-            from.i64("compare operand")?;
+            if from.i64("compare operand")? != 0 {
+                return Err(from.error("compare operand", "of no known target, yet not 0"));
+            }
             CompareOperand::Unknown
         }
         other => return Err(from.error("compare target", format!("unknown target {other}"))),

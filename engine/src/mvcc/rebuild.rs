@@ -8,10 +8,13 @@ use super::store::Store;
 use crate::cow_tree::Summary;
 use crate::ids::LeaseId;
 
+/// A store that counts to here is refused: none ever does, and additions below cannot overflow.
+const REVISION_LIMIT: i64 = 1 << 62;
+
 impl Store {
     /// The store at `revision`, compacted at `compacted`, that keeps exactly `records`, given in any order.
     pub fn from_records(revision: i64, compacted: i64, mut records: Vec<RecordRef>) -> Result<Store, String> {
-        if revision < 1 || compacted < -1 || compacted > revision {
+        if !(1..REVISION_LIMIT).contains(&revision) || compacted < -1 || compacted > revision {
             return Err(format!("revision {revision} compacted at {compacted} cannot be"));
         }
         records.sort_unstable_by(|left, right| {
@@ -76,7 +79,7 @@ fn check(
         match live {
             Some(live) => create == live.create_revision() && live.version().checked_add(1) == Some(version),
             None if version == 1 => create == main,
-            None => unknown && version > 1 && (2..=main).contains(&create),
+            None => unknown && (2..=main).contains(&create) && (2..REVISION_LIMIT).contains(&version),
         }
     };
     if sound { Ok(()) } else { Err("a version does not follow from the one before") }

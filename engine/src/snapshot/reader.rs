@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The magic number and the format version.
 const PREAMBLE_BYTES: usize = 12;
+/// No cluster counts so far.
+const COUNTER_LIMIT: u64 = 1 << 62;
 /// Kind and length before a payload, checksum after it.
 const SECTION_FRAME_BYTES: usize = 9;
 
@@ -176,8 +178,8 @@ impl Reader {
 
 fn read_header(mut from: Decoder) -> Result<Header, DecodeError> {
     let cluster = ClusterId(from.u64("cluster id")?);
-    let index = from.u64("snapshot index")?;
-    let term = from.u64("snapshot term")?;
+    let index = read_counter(&mut from, "snapshot index")?;
+    let term = read_counter(&mut from, "snapshot term")?;
     let voters = read_member_ids(&mut from)?;
     let learners = read_member_ids(&mut from)?;
     let header = Header {
@@ -185,13 +187,22 @@ fn read_header(mut from: Decoder) -> Result<Header, DecodeError> {
         meta: SnapshotMeta { index, term, voters, learners },
         revision: from.i64("revision")?,
         compacted_revision: from.i64("compacted revision")?,
-        lease_grants: from.u64("lease grants")?,
+        lease_grants: read_counter(&mut from, "lease grants")?,
         alarms: read_alarms(&mut from)?,
         members: read_members(&mut from)?,
         window: CommandWindow::decode(&mut from)?,
     };
     from.finish("header")?;
     Ok(header)
+}
+
+/// What goes up by one: far from where that would overflow.
+fn read_counter(from: &mut Decoder, what: &'static str) -> Result<u64, DecodeError> {
+    let count = from.u64(what)?;
+    if count >= COUNTER_LIMIT {
+        return Err(from.error(what, format!("below {COUNTER_LIMIT} wanted, {count} found")));
+    }
+    Ok(count)
 }
 
 fn read_member_ids(from: &mut Decoder) -> Result<Vec<MemberId>, DecodeError> {

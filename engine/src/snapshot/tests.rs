@@ -266,3 +266,14 @@ fn every_flipped_bit_is_an_error() {
     }
     assert!(read(&bytes, 1 << 20).is_ok(), "as it was");
 }
+
+/// Whatever its checksums say: the next entry, grant or put would count beyond what a number holds.
+#[test]
+fn counters_at_the_end_of_numbers_are_refused() {
+    let mut state = small();
+    for applied in [(1 << 62, 2), (u64::MAX, 2), (100, u64::MAX)] {
+        state.applied = applied;
+        let error = read(&write(&state), 1000).expect_err("no cluster counts so far");
+        assert!(error.problem.contains("below 4611686018427387904 wanted"), "{error}");
+    }
+}

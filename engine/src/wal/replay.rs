@@ -178,7 +178,7 @@ impl LogReplay {
         if first.index <= commit {
             return Err(ReplayError::Overwrites { found: first.index, commit });
         }
-        if first.index > self.tail.last_index + 1 {
+        if first.index - 1 > self.tail.last_index {
             return Err(ReplayError::Gap { last: self.tail.last_index, found: first.index });
         }
         let mut last = (first.index - 1, self.term_at(first.index - 1).unwrap_or(0));
@@ -214,7 +214,7 @@ impl LogReplay {
         if index == self.base.0 {
             return Some(self.base.1);
         }
-        let at = usize::try_from(index.checked_sub(self.base.0 + 1)?).ok()?;
+        let at = usize::try_from(index.checked_sub(self.base.0)?.checked_sub(1)?).ok()?;
         self.entries.get(at).map(|entry| entry.term)
     }
 

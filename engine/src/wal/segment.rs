@@ -1,5 +1,6 @@
 //! Records: written in batches, read until the log ends or proves to be damaged.
 
+use super::checksums::Checksums;
 use super::{Chain, ExpectedSegment, SegmentHeader, WalError, read_header};
 use crate::codec::{DecodeError, Decoder, Encode};
 use crate::raft::{LogRecord, fields};
@@ -21,6 +22,10 @@ pub struct SegmentContents {
     pub records: Vec<LogRecord>,
     /// Where the next record would start. Whatever is behind it is zeros or a torn tail.
     pub end_offset: u64,
+    /// How much of it is known to have been durable: the last record says so. What lies between here and
+    /// `end_offset` may be in the operating system's cache alone, and a sync that succeeds does not prove otherwise
+    /// where one failed before.
+    pub synced_bytes: u64,
     /// To append to this segment, or to begin the next one.
     pub chain: Chain,
     /// What is torn, where something is: the file must be cut to `end_offset` before it is written again.
@@ -51,12 +56,16 @@ pub fn encode_batch(chain: &mut Chain, records: &[LogRecord], synced_bytes: u64,
 
 /// Covers the place as well as the content: a record is only valid where it was written.
 fn record_checksum(segment: u32, offset: u64, length: u32, previous: u32, body: &[u8]) -> u32 {
+    crc32c::crc32c_append(place_checksum(segment, offset, length, previous), body)
+}
+
+fn place_checksum(segment: u32, offset: u64, length: u32, previous: u32) -> u32 {
     let mut head = [0; 20];
     head[..4].copy_from_slice(&segment.to_le_bytes());
     head[4..12].copy_from_slice(&offset.to_le_bytes());
     head[12..16].copy_from_slice(&length.to_le_bytes());
     head[16..].copy_from_slice(&previous.to_le_bytes());
-    crc32c::crc32c_append(crc32c::crc32c(&head), body)
+    crc32c::crc32c(&head)
 }
 
 fn put_record(out: &mut Vec<u8>, record: &LogRecord) {
@@ -98,22 +107,35 @@ fn record(body: Bytes) -> Result<LogRecord, DecodeError> {
     Ok(record)
 }
 
-/// A record's place and checksums, its checksum verified, its place in the chain not.
+/// What stands in front of a record's body, and where the body is. Nothing of it is verified.
 struct Framed {
+    offset: usize,
     previous: u32,
     checksum: u32,
-    body: Bytes,
+    body_start: usize,
+    body_end: usize,
 }
 
 impl Framed {
-    fn synced_bytes(&self) -> u64 {
-        let field = self.body[..8].try_into().expect("a body has at least 9 bytes");
-        u64::from_le_bytes(field)
+    fn length(&self) -> u32 {
+        u32::try_from(self.body_end - self.body_start).expect("it was read from a u32")
+    }
+
+    fn synced_bytes(&self, bytes: &Bytes) -> u64 {
+        synced_bytes_of(&bytes[self.body_start..self.body_end])
+    }
+
+    fn place_checksum(&self, segment: u32) -> u32 {
+        place_checksum(segment, self.offset as u64, self.length(), self.previous)
     }
 }
 
-/// The record at `offset`, or why there is none.
-fn framed(bytes: &Bytes, segment: u32, offset: usize) -> Result<Framed, String> {
+fn synced_bytes_of(body: &[u8]) -> u64 {
+    u64::from_le_bytes(body[..8].try_into().expect("a body has at least 9 bytes"))
+}
+
+/// What looks like a record at `offset`, or why nothing does.
+fn framed(bytes: &Bytes, offset: usize) -> Result<Framed, String> {
     let rest = &bytes[offset..];
     if rest.len() < RECORD_HEAD_BYTES + BODY_BYTES_MIN {
         return Err(format!("{} bytes are no record", rest.len()));
@@ -122,18 +144,13 @@ fn framed(bytes: &Bytes, segment: u32, offset: usize) -> Result<Framed, String> 
         return Err(format!("marker {RECORD_MARKER:?} expected, {:?} found", &rest[..4]));
     }
     let field = |at: usize| u32::from_le_bytes(rest[at..at + 4].try_into().expect("4 bytes"));
-    let (length, previous, expected) = (field(4), field(8), field(12));
+    let (length, previous, checksum) = (field(4), field(8), field(12));
     let body_bytes = length as usize;
     if body_bytes < BODY_BYTES_MIN || body_bytes > rest.len() - RECORD_HEAD_BYTES {
         return Err(format!("a body of {body_bytes} bytes in a segment of {}", bytes.len()));
     }
-    let start = offset + RECORD_HEAD_BYTES;
-    let body = bytes.slice(start..start + body_bytes);
-    let found = record_checksum(segment, offset as u64, length, previous, &body);
-    if found != expected {
-        return Err(format!("checksum {expected:#010x} expected, {found:#010x} found"));
-    }
-    Ok(Framed { previous, checksum: found, body })
+    let body_start = offset + RECORD_HEAD_BYTES;
+    Ok(Framed { offset, previous, checksum, body_start, body_end: body_start + body_bytes })
 }
 
 /// Reads one segment. `is_last` says that no newer one exists: only there can a tail be torn.
@@ -147,6 +164,8 @@ pub fn read_segment(
 ) -> Result<SegmentContents, WalError> {
     let (header, mut chain) = read_header(&bytes, expected)?;
     let mut records = Vec::new();
+    // A segment appears under its name only when its header is durable.
+    let mut synced_bytes = chain.end_offset;
     let torn = loop {
         let offset = usize::try_from(chain.end_offset).expect("an offset in a buffer");
         if bytes[offset..].iter().all(|byte| *byte == 0) {
@@ -155,6 +174,7 @@ pub fn read_segment(
         match next_record(&bytes, &chain, offset) {
             Ok((content, next)) => {
                 let problem = |problem| WalError::Record { offset: offset as u64, problem };
+                synced_bytes = synced_bytes_of(&content);
                 records.push(record(content).map_err(problem)?);
                 chain = next;
             }
@@ -166,11 +186,17 @@ pub fn read_segment(
             },
         }
     };
-    Ok(SegmentContents { header, records, end_offset: chain.end_offset, chain, torn })
+    Ok(SegmentContents { header, records, end_offset: chain.end_offset, synced_bytes, chain, torn })
 }
 
 fn next_record(bytes: &Bytes, chain: &Chain, offset: usize) -> Result<(Bytes, Chain), String> {
-    let Framed { previous, checksum, body } = framed(bytes, chain.segment, offset)?;
+    let framed = framed(bytes, offset)?;
+    let body = bytes.slice(framed.body_start..framed.body_end);
+    let found = crc32c::crc32c_append(framed.place_checksum(chain.segment), &body);
+    let Framed { previous, checksum, .. } = framed;
+    if found != checksum {
+        return Err(format!("checksum {checksum:#010x} expected, {found:#010x} found"));
+    }
     if previous != chain.checksum {
         return Err(format!("it follows checksum {previous:#010x}, found after {:#010x}", chain.checksum));
     }
@@ -183,16 +209,21 @@ fn proof_of_durability(bytes: &Bytes, chain: &Chain, offset: usize, is_last: boo
     if !is_last {
         return Some("a newer segment exists, so all of this one was durable".to_owned());
     }
+    let mut checksums = None;
     let mut from = offset + 1;
     while let Some(found) = bytes.get(from..)?.windows(4).position(|window| window == RECORD_MARKER) {
         let at = from + found;
-        if let Ok(later) = framed(bytes, chain.segment, at)
-            && later.synced_bytes() > offset as u64
+        if let Ok(later) = framed(bytes, at)
+            && later.synced_bytes(bytes) > offset as u64
         {
-            let synced = later.synced_bytes();
-            return Some(format!(
-                "the record at offset {at} says that {synced} bytes were durable before it"
-            ));
+            let checksums = checksums.get_or_insert_with(|| Checksums::new(bytes.clone(), offset));
+            let place = later.place_checksum(chain.segment);
+            if checksums.append(place, later.body_start, later.body_end) == later.checksum {
+                let synced = later.synced_bytes(bytes);
+                return Some(format!(
+                    "the record at offset {at} says that {synced} bytes were durable before it"
+                ));
+            }
         }
         from = at + 1;
     }

@@ -77,6 +77,7 @@ fn what_was_written_is_read() {
             assert_eq!(contents.records, records());
             assert_eq!(contents.header, header(LogTail::default()));
             assert_eq!((contents.end_offset, contents.torn), (starts[5] as u64, None));
+            assert_eq!(contents.synced_bytes, starts[4] as u64, "the last batch may not be durable");
         }
     }
 }
@@ -139,6 +140,31 @@ fn a_batch_that_was_not_durable_may_lose_its_middle() {
     let contents = read(&bytes, true).unwrap();
     assert_eq!(contents.records, records()[..1]);
     assert!(contents.torn.is_some());
+}
+
+/// A client may write values full of what looks like the beginnings of long records. A real one behind them is found.
+#[test]
+fn a_tail_full_of_what_looks_like_records_is_looked_through() {
+    let (mut bytes, mut chain) = encode_header(&header(LogTail::default()));
+    let start = bytes.len();
+    let long = 1_000_000_u32;
+    let like_records = [&b"dRec"[..], &long.to_le_bytes()].concat().repeat(1 << 18);
+    let data = LogEntry { term: 1, index: 1, kind: EntryKind::Commands, data: like_records.into() };
+    let synced = chain.end_offset();
+    encode_batch(
+        &mut chain,
+        &[LogRecord::Append { hard_state: None, entries: vec![data] }],
+        synced,
+        &mut bytes,
+    );
+    let end = bytes.len();
+    bytes[start + 20] ^= 1;
+    assert!(read(&bytes, true).unwrap().torn.is_some(), "nothing says that it was durable");
+    let synced = chain.end_offset();
+    encode_batch(&mut chain, &[append(None, &[(2, 1)])], synced, &mut bytes);
+    let Err(WalError::Corrupt { offset, proof, .. }) = read(&bytes, true) else { panic!("not noticed") };
+    assert_eq!(offset, start as u64);
+    assert_eq!(proof, format!("the record at offset {end} says that {end} bytes were durable before it"));
 }
 
 #[test]
@@ -233,6 +259,18 @@ fn a_segment_continues_the_one_before_it() {
     late.begin_segment(&header(tail)).unwrap();
     late.push(append(None, &[(4, 2)])).unwrap();
     assert_eq!(late.finish(&meta(3, 2)), recovered(hard_state(2, 3), &[(4, 2)]));
+}
+
+/// A header is believed once its checksum is right: numbers in it are added to all the same.
+#[test]
+fn a_log_that_begins_at_the_end_of_numbers_is_refused() {
+    let tail = LogTail { last_index: u64::MAX, ..LogTail::default() };
+    for index in [1, u64::MAX] {
+        let mut late = LogReplay::new();
+        late.begin_segment(&header(tail)).unwrap();
+        let pushed = late.push(append(None, &[(index, 1), (index.wrapping_add(1), 1)]));
+        assert!(pushed.is_err(), "entry {index}: {late:?}");
+    }
 }
 
 /// The snapshot covered entry 3 of term 2 when the segment with it went; in the next one a new leader replaced it.

@@ -3,8 +3,12 @@
 //! `PROPTEST_CASES` scales all of it (256 is once). What fails is kept in `proptests/tests/proptest-regressions`, each
 //! with a line that tells its story, and is tried first ever after.
 
+mod alone;
 mod key_range;
+mod ledger;
+mod member;
 mod mvcc;
+mod watch;
 
 use proptest::test_runner::Config;
 

@@ -58,7 +58,8 @@ struct Room {
     kept: Vec<(View, Reference)>,
 }
 
-fn steps(scene: Scene) -> impl Strategy<Value = Vec<Step>> + Clone {
+/// A transaction's steps; what it puts hangs on leases that nobody asks about.
+pub(crate) fn steps(scene: Scene) -> impl Strategy<Value = Vec<Step>> + Clone {
     let lease = select(&[0_i64, 0, 1, 2][..]);
     let put = (strategies::keys(), strategies::values(), lease);
     let step = prop_oneof![

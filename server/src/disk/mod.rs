@@ -63,6 +63,11 @@ pub trait File: Send + Sync + fmt::Debug {
     fn preallocate(&self, length: u64) -> BoxFuture<'static, io::Result<()>>;
     /// How long it is.
     fn length(&self) -> BoxFuture<'static, io::Result<u64>>;
+    /// It will not be read again before it is opened again: a cache need not keep what it holds. A hint, which may
+    /// be ignored.
+    fn done_reading(&self) -> BoxFuture<'static, io::Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// An operation on a file or directory that failed, with its name: what a log line needs.

@@ -4,7 +4,7 @@
 //! next of either side, so an event costs one wake-up. The client may close its half; its watches go on.
 
 use super::Service;
-use crate::handle::WatchStream;
+use crate::handle::{WatchMessage, WatchStream};
 use crate::pb;
 use crate::wire::error::status;
 use crate::wire::watch;
@@ -48,6 +48,10 @@ impl pb::watch_server::Watch for Service {
 
 impl OpenStream {
     /// The next response. An error is the last: it ends the stream.
+    ///
+    /// The client is heard first, so that no flood of events keeps it from cancelling; but after each thing it asks, an
+    /// answer that waits has its turn. Responses are taken only as fast as the client reads them, so one that asks and
+    /// never reads is not heard for long, and its answers do not pile up here.
     async fn next(&mut self) -> Option<Result<pb::WatchResponse, Status>> {
         if self.ended {
             return None;
@@ -60,17 +64,24 @@ impl OpenStream {
                         if let Some(input) = watch::watch_request(request) {
                             self.member.send(input);
                         }
+                        if let Some(message) = self.member.try_recv() {
+                            return Some(self.response(message));
+                        }
                     }
                     Ok(None) => self.client_half_closed = true,
                     Err(error) => return Some(Err(canceled(error))),
                 },
                 told = self.member.recv() => {
                     let Some(message) = told else { return Some(Err(status(RequestError::Stopped))) };
-                    let Service { member, headers, .. } = &self.service;
-                    return Some(watch::watch_response(*headers, member.status().term, message).map_err(status));
+                    return Some(self.response(message));
                 }
             }
         }
+    }
+
+    fn response(&self, message: WatchMessage) -> Result<pb::WatchResponse, Status> {
+        let Service { member, headers, .. } = &self.service;
+        watch::watch_response(*headers, member.status().term, message).map_err(status)
     }
 }
 

@@ -211,9 +211,12 @@ impl Receiver {
         };
         let meta = raft.snapshot.clone().ok_or("its announcement names no snapshot")?;
         let from = message.from;
+        // It may come once more, from its beginning: raft did not take it when it was whole, in a term gone by.
+        let arrives = self.current.as_ref().is_some_and(|now| (now.from, &now.meta) == (from, &meta));
         if let Some((sender, finished, length)) = &self.finished
             && (*sender, finished) == (from, &meta)
             && chunk.offset > 0
+            && !arrives
         {
             return Ok(*length);
         }

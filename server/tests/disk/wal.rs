@@ -224,3 +224,23 @@ async fn many_batches_share_one_write_and_one_sync() {
     assert_eq!(counts.now(), (before.0 + 1, before.1 + 1));
     assert_eq!(reopen(&disk, config, 1).await.1.len(), 1000);
 }
+
+/// A sync that failed leaves its bytes in the operating system's cache, marked clean: they read back, a second sync
+/// succeeds, and the power takes them. Found by the simulator.
+#[tokio::test]
+async fn a_last_batch_is_written_again_before_it_counts() {
+    let dir = TempDir::new().unwrap();
+    let counts = Arc::new(Counts::default());
+    let disk: Arc<dyn Disk> = Arc::new(CountingDisk { inner: real_disk(), counts: Arc::clone(&counts) });
+    let config = config(dir.path(), 64 * 1024);
+    let mut wal = begin(&disk, config.clone()).await;
+    wal.append(&[batch(2, "durable")]).await.unwrap();
+    counts.syncs_fail.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert!(wal.append(&[batch(3, "in doubt")]).await.is_err());
+    drop(wal);
+    counts.syncs_fail.store(false, std::sync::atomic::Ordering::SeqCst);
+    let before = counts.now();
+    let (_, entries) = reopen(&disk, config, 1).await;
+    assert_eq!(entries.len(), 2);
+    assert_eq!(counts.now(), (before.0 + 1, before.1 + 1), "written again, then synced");
+}

@@ -94,11 +94,12 @@ pub struct Onlooker {
 }
 
 /// How a member stood after its last turn.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Last {
     term: u64,
     committed: u64,
     applied: u64,
+    is_leader: bool,
     /// What its clock showed when true time was zero, in milliseconds, as far as was noticed.
     clock_offset_ms: i64,
 }
@@ -136,15 +137,20 @@ impl Observer for Onlooker {
         if status.is_leader {
             self.agreement.leads(&self.member, status.term);
         }
+        self.agreement.raft().turn(&self.member, effects, status);
         let mut last = self.last.lock().expect("no panic while it is held");
         if last.is_none() {
             self.agreement.raft().recovers(self.id, status);
         }
-        self.agreement.raft().turn(&self.member, effects, status);
-        let Status { term, committed, applied, .. } = *status;
+        let Status { term, committed, applied, is_leader, .. } = *status;
         let clock_offset_ms = self.look_at_clock(now, last.map(|last| last.clock_offset_ms));
-        let is = Last { term, committed, applied, clock_offset_ms };
-        let was = last.replace(is).unwrap_or(Last { term: 0, committed: 0, applied: 0, clock_offset_ms: 0 });
+        let is = Last { term, committed, applied, is_leader, clock_offset_ms };
+        let was = last.replace(is).unwrap_or_default();
+        match (was.is_leader, is_leader) {
+            (false, true) => self.trace.begins(&self.member, "leads", format_args!("leads in term {term}")),
+            (true, false) => self.trace.ends(&self.member, "leads", format_args!("follows in term {term}")),
+            _ => {}
+        }
         let grows = term >= was.term && committed >= was.committed && applied >= was.applied;
         let how = format_args!("{} went from {was:?} to {is:?}", self.member);
         assert!(grows && applied <= committed, "{}", Promise::Monotone.broken(how));

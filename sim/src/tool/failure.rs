@@ -22,12 +22,12 @@ pub(super) enum Shrinks {
     No,
 }
 
-/// All that there is to say of a failure, with the files that were written.
-pub(super) fn tell(failure: &Failure, shrinks: Shrinks) -> String {
+/// All that there is to say of a failure, with the files that were written. `replayed` runs it again as it is.
+pub(super) fn tell(failure: &Failure, shrinks: Shrinks, replayed: &str) -> String {
     let mut text = format!("{failure}\ncommit: {}\n", commit());
     // A case from a file is kept already.
     if shrinks == Shrinks::No {
-        add(&mut text, "timeline", timeline(failure));
+        add(&mut text, "timeline", timeline(failure, replayed));
         add(&mut text, "case", keep(&failure.case, &failure.broken, &scratch()));
         return text.trim_end().to_owned();
     }
@@ -36,7 +36,7 @@ pub(super) fn tell(failure: &Failure, shrinks: Shrinks) -> String {
     writeln!(text, "shrunk: {size}").expect("a string takes all");
     match (&kept, run_case(&case, &Trace::default())) {
         (Ok(path), Err(broken)) => {
-            add(&mut text, "timeline", timeline(&Failure::study(&case, broken)));
+            add(&mut text, "timeline", timeline(&Failure::study(&case, broken), &replay(path)));
             add(&mut text, "case", kept.clone());
             writeln!(text, "replay: {}", replay(path)).expect("a string takes all");
         }
@@ -45,8 +45,7 @@ pub(super) fn tell(failure: &Failure, shrinks: Shrinks) -> String {
             text.push_str("NOT DETERMINISTIC: what was shrunk breaks nothing when it is run again\n")
         }
     }
-    write!(text, "replay the whole: cargo run --release -p detcd-sim -- run {}", failure.case.swarm.seed.0)
-        .expect("a string takes all");
+    write!(text, "replay the whole: {replayed}").expect("a string takes all");
     text
 }
 
@@ -72,6 +71,11 @@ pub(super) fn shrink_file(path: &Path, runs_max: u64) -> Result<(), String> {
     Ok(())
 }
 
+/// The command that runs a seed again.
+pub(super) fn rerun(seed: u64) -> String {
+    format!("cargo run --release -p detcd-sim -- run {seed}")
+}
+
 fn smaller(case: &Case, broken: &Broken, runs_max: u64) -> (Case, Size) {
     let name = broken.name();
     let mut breaks = |case: &Case| run_case(case, &Trace::default()).is_err_and(|other| other.name() == name);
@@ -86,26 +90,27 @@ fn keep(case: &Case, broken: &Broken, directory: &Path) -> Result<PathBuf, Strin
     case.save(directory, &format!("{}-{}", words.join("-"), case.swarm.seed.0))
 }
 
-/// The timeline of a case that breaks nothing.
-pub(super) fn timeline_of(case: &Case) -> Result<PathBuf, String> {
+/// The timeline of a case, whatever comes of it.
+pub(super) fn timeline_of(case: &Case, replayed: &str) -> Result<PathBuf, String> {
     let trace = Trace::keeping();
     let broken = run_case(case, &trace).err();
-    draw(case, broken.map_or(String::new(), |broken| broken.text), &trace.kept())
+    draw(case, broken.map_or(String::new(), |broken| broken.text), replayed, &trace.kept())
 }
 
-fn timeline(failure: &Failure) -> Result<PathBuf, String> {
-    draw(&failure.case, failure.broken.text.clone(), &failure.events)
+fn timeline(failure: &Failure, replayed: &str) -> Result<PathBuf, String> {
+    draw(&failure.case, failure.broken.text.clone(), replayed, &failure.events)
 }
 
-fn draw(case: &Case, promise: String, events: &[Event]) -> Result<PathBuf, String> {
+fn draw(case: &Case, promise: String, replayed: &str, events: &[Event]) -> Result<PathBuf, String> {
     let seed = case.swarm.seed.0;
     let bug = case.bug.as_ref().map_or(String::new(), |bug| format!(", with the seeded bug {bug}"));
-    let replay = format!("cargo run --release -p detcd-sim -- run {seed}");
-    let heading = Heading { title: format!("seed {seed}{bug}, commit {}", commit()), promise, replay };
+    let title = format!("seed {seed}{bug}, commit {}", commit());
+    let heading = Heading { title, promise, replay: replayed.to_owned() };
     save_new(&scratch(), &format!("seed-{seed}"), "html", &page(&heading, events))
 }
 
-fn replay(path: &Path) -> String {
+/// The command that runs a case again.
+pub(super) fn replay(path: &Path) -> String {
     format!("cargo run --release -p detcd-sim -- replay {}", path.display())
 }
 

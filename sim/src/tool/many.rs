@@ -94,7 +94,7 @@ pub(super) fn run(asked: &Many) -> Result<(), String> {
     };
     println!("before it broke: {done}");
     let shrinks = if asked.shrinks { Shrinks::Yes } else { Shrinks::No };
-    Err(failure::tell(&Failure::study(&Case::draw(seed), broken), shrinks))
+    Err(failure::tell(&Failure::study(&Case::draw(seed), broken), shrinks, &failure::rerun(seed)))
 }
 
 impl Work<'_> {

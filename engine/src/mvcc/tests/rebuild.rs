@@ -17,6 +17,8 @@ fn unsound_records_are_refused() {
         (0, -1, vec![], "cannot be"),
         (3, 4, vec![], "cannot be"),
         (3, -2, vec![], "cannot be"),
+        (i64::MAX, i64::MAX, vec![], "cannot be"),
+        (i64::MAX, i64::MAX, vec![put("a", i64::MAX, 0, i64::MAX, 1)], "cannot be"),
         (2, -1, vec![], "the last change is of revision 1"),
         (1, -1, vec![put("a", 2, 0, 2, 1)], "outside"),
         (2, -1, vec![put("a", 1, 0, 1, 1)], "outside"),
@@ -35,6 +37,7 @@ fn unsound_records_are_refused() {
         (3, 3, vec![put("a", 2, 0, 2, 1), put("a", 3, 0, 2, 2)], "forgotten"),
         (4, 4, vec![gone("a", 3, 0), put("b", 4, 0, 4, 1)], "forgotten"),
         (4, 4, vec![put("b", 4, 0, 5, 2)], follow),
+        (4, 4, vec![put("b", 4, 0, 3, i64::MAX)], follow),
     ];
     for (revision, compacted, records, expected) in table {
         let shown = format!("{records:?}");

@@ -2,8 +2,9 @@
 
 use super::super::{Disk, DiskError, Doing, read_all};
 use super::{Segment, Wal, WalConfig, segment_number, segment_path};
+use bytes::Bytes;
 use detcd_engine::raft::LogRecord;
-use detcd_engine::wal::{self, Chain, ExpectedSegment, LogReplay, ReplayError, WalError};
+use detcd_engine::wal::{self, Chain, ExpectedSegment, LogReplay, ReplayError, SegmentContents, WalError};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -62,21 +63,21 @@ pub async fn open(disk: &Arc<dyn Disk>, config: WalConfig) -> Result<Opened, Ope
     let mut newest: Option<Newest> = None;
     for (place, number) in numbers.iter().enumerate() {
         let path = segment_path(&config.dir, *number);
-        let length_and_bytes = read_all(&**disk, &path).await?;
-        let length = length_and_bytes.len() as u64;
+        let bytes = Bytes::from(read_all(&**disk, &path).await?);
         let expected = ExpectedSegment {
             cluster: config.cluster,
             member: config.member,
             incarnation: config.incarnation,
             number: *number,
-            previous: newest.map(|before| before.chain.checksum()),
+            previous: newest.as_ref().map(|before| before.chain.checksum()),
         };
         let is_last = place + 1 == numbers.len();
-        let contents = wal::read_segment(length_and_bytes.into(), &expected, is_last)
+        let contents = wal::read_segment(bytes.clone(), &expected, is_last)
             .map_err(|cause| OpenError::Segment { path: path.clone(), cause })?;
         let does_not_fit = |cause| OpenError::Replay { path: path.clone(), cause };
         replay.begin_segment(&contents.header).map_err(does_not_fit)?;
         highest_index = highest_index.max(contents.header.tail.last_index);
+        newest = Some(Newest::of(&bytes, &contents));
         for record in contents.records {
             highest_index = highest_index.max(last_index(&record));
             replay.push(record).map_err(does_not_fit)?;
@@ -85,31 +86,43 @@ pub async fn open(disk: &Arc<dyn Disk>, config: WalConfig) -> Result<Opened, Ope
             tracing::warn!(file = %path.display(), offset = contents.end_offset, problem, "cutting a torn tail");
         }
         segments.push_back(Segment { number: *number, highest_index });
-        newest = Some(Newest { chain: contents.chain, length, is_torn: contents.torn.is_some() });
         tokio::task::yield_now().await;
     }
     let newest = newest.ok_or_else(|| OpenError::Empty { dir: config.dir.clone() })?;
     let number = segments.back().expect("there is a newest").number;
     let path = segment_path(&config.dir, number);
     let file = disk.open(&path).await.doing("open", &path)?;
-    if newest.is_torn {
-        let end = newest.chain.end_offset();
-        let zeros = vec![0; usize::try_from(newest.length - end).expect("part of a buffer")];
-        file.write_at(end, zeros).await.doing("write", &path)?;
+    // What was read may not be durable: the crash can have been this process's alone, or the sync failed that was to
+    // make it so. After the second a sync proves nothing, as the cache holds the bytes and takes them for written:
+    // so they are written again, with zeros in place of what is torn. They count as durable from here on.
+    if !newest.doubtful.is_empty() {
+        file.write_at(newest.synced_bytes, newest.doubtful).await.doing("write", &path)?;
     }
-    // Records that were read may not be durable yet: the crash can have been this process's alone. They count as
-    // durable from here on.
     file.sync_data().await.doing("sync", &path)?;
+    file.done_reading().await.doing("let go of", &path)?;
     let tail = replay.tail();
     let wal = Wal { disk: Arc::clone(disk), config, segments, path, file, chain: newest.chain, tail };
     Ok(Opened { wal, replay })
 }
 
-#[derive(Clone, Copy)]
+/// The segment that is appended to.
 struct Newest {
     chain: Chain,
-    length: u64,
-    is_torn: bool,
+    synced_bytes: u64,
+    /// What is to be in the file from `synced_bytes` on, as far as that is not certain.
+    doubtful: Vec<u8>,
+}
+
+impl Newest {
+    fn of(bytes: &Bytes, contents: &SegmentContents) -> Newest {
+        let place = |offset| usize::try_from(offset).expect("an offset in a buffer");
+        let (synced, end) = (place(contents.synced_bytes), place(contents.end_offset));
+        let mut doubtful = bytes[synced..end].to_vec();
+        if contents.torn.is_some() {
+            doubtful.resize(bytes.len() - synced, 0);
+        }
+        Newest { chain: contents.chain, synced_bytes: contents.synced_bytes, doubtful }
+    }
 }
 
 fn last_index(record: &LogRecord) -> u64 {
