@@ -4,6 +4,7 @@
 
 mod supervise;
 
+use crate::check::raft::Tapped;
 use crate::check::replicas_agree::{Onlooker, ReplicasAgree};
 use crate::clock::SimClock;
 use crate::disk::Machine;
@@ -186,9 +187,13 @@ impl Cluster {
         let deps = Deps {
             disk: Arc::new(slot.machine.boot()),
             clock: Arc::new(clock.clone()),
-            transport: Arc::new(self.0.network.boot(id, Arc::clone(&node))),
+            transport: Arc::new(Tapped::new(
+                self.0.network.boot(id, Arc::clone(&node)),
+                self.0.agreement.raft().clone(),
+            )),
             encode_events: wire::encode_batch,
             observer: Some(Arc::new(Onlooker::new(
+                id,
                 name.clone(),
                 self.0.agreement.clone(),
                 self.0.trace.clone(),

@@ -10,34 +10,17 @@ use detcd_engine::request::{RecordRef, Reply, Request, RequestError};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// One key with its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyValue {
-    /// The key.
-    pub key: Bytes,
-    /// Its value.
-    pub value: Bytes,
-    /// When the key came into being.
-    pub create_revision: i64,
-    /// When it was last put.
-    pub mod_revision: i64,
-    /// How often it was put since it came into being.
-    pub version: i64,
-    /// The lease it hangs on, or 0.
-    pub lease: i64,
-}
+pub use detcd_proptests::reference::KeyValue;
 
-impl KeyValue {
-    /// As a member's store has it.
-    pub fn of(record: &RecordRef) -> KeyValue {
-        KeyValue {
-            key: Bytes::copy_from_slice(record.key()),
-            value: Bytes::copy_from_slice(record.value()),
-            create_revision: record.create_revision(),
-            mod_revision: record.mod_revision(),
-            version: record.version(),
-            lease: record.lease().0,
-        }
+/// A key as a member's store has it.
+pub fn key_value(record: &RecordRef) -> KeyValue {
+    KeyValue {
+        key: Bytes::copy_from_slice(record.key()),
+        value: Bytes::copy_from_slice(record.value()),
+        create_revision: record.create_revision(),
+        mod_revision: record.mod_revision(),
+        version: record.version(),
+        lease: record.lease().0,
     }
 }
 

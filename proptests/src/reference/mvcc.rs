@@ -39,6 +39,16 @@ impl Default for Store {
 }
 
 impl Store {
+    /// A store in which this happened, oldest first, and which has come to `revision`. Who needs only some keys of a
+    /// long history may leave the others out.
+    pub fn of(versions: Vec<Version>, revision: i64) -> Store {
+        assert!(
+            versions.iter().all(|version| version.is.mod_revision <= revision),
+            "a version of the future"
+        );
+        Store { versions, revision, compacted: -1 }
+    }
+
     /// The newest revision; 1 where there is none.
     pub fn revision(&self) -> i64 {
         self.revision

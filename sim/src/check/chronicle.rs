@@ -157,3 +157,22 @@ fn tell(member: usize, chronicle: &Chronicle, events: Vec<WatchEvent>) -> i64 {
     }
     next
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::made::{event, fresh};
+
+    #[test]
+    fn members_that_tell_different_histories_are_found() {
+        let chronicle = Chronicle::default();
+        chronicle.record(0, 3, vec![event(fresh("l", "b", 3))]);
+        assert_eq!(chronicle.head(), 1, "revision 2 is not known yet");
+        chronicle.record(1, 2, vec![event(fresh("k", "a", 2))]);
+        assert_eq!(chronicle.head(), 3);
+        let other = || chronicle.record(2, 2, vec![event(fresh("k", "b", 2))]);
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(other)).unwrap_err();
+        let text = panic.downcast_ref::<String>().unwrap();
+        assert_eq!(Promise::of(text), Some(Promise::SameHistory), "{text}");
+    }
+}

@@ -1,10 +1,13 @@
 //! Histories made by hand, for the tests of checkers.
 
+use super::chronicle::Revision;
+use super::past::Past;
 use crate::history::{KeyValue, Moment, Operation, Outcome};
 use crate::workload::door::WatchEvent;
 use bytes::Bytes;
 use detcd_engine::key_range::KeyRange;
-use detcd_engine::request::{RangeRequest, Reply, Request, Response};
+use detcd_engine::mvcc::RecordHeader;
+use detcd_engine::request::{LeaseId, RangeRequest, RecordRef, Reply, Request, Response};
 use std::time::Duration;
 
 pub(super) fn moment(order: u64) -> Moment {
@@ -57,4 +60,25 @@ pub(super) fn key_value(
 
 pub(super) fn event(kv: KeyValue) -> WatchEvent {
     WatchEvent { is_delete: kv.version == 0, kv, prev: None }
+}
+
+/// A chronicle of these revisions, from 2 on, told a second after one another.
+pub(super) fn past(revisions: Vec<Vec<WatchEvent>>) -> Past {
+    let told = revisions.into_iter().zip(2..).map(|(events, revision)| {
+        let seen = Duration::from_secs(u64::try_from(revision).unwrap());
+        (revision, Revision { events, seen })
+    });
+    Past::new(told.collect()).unwrap()
+}
+
+/// A key put at a revision for the first time.
+pub(super) fn fresh(key: &'static str, value: &'static str, revision: i64) -> KeyValue {
+    key_value(key, value, (revision, revision), 1)
+}
+
+/// As a member answers with it.
+pub(super) fn record(kv: &KeyValue) -> RecordRef {
+    let KeyValue { create_revision, mod_revision, version, lease, .. } = *kv;
+    let lease = LeaseId(lease);
+    RecordRef::new(RecordHeader { create_revision, mod_revision, sub: 0, version, lease }, &kv.key, &kv.value)
 }

@@ -1,10 +1,23 @@
 //! One promise or one kind of promise a file; a failure's text is the promise that was broken.
+//!
+//! Some look on while the run goes (`replicas_agree`, `raft`, `chronicle`), the others at the end: the chronicle tells
+//! what happened, `past` turns it into a store that can be asked about any revision, and what clients were told is
+//! held against that.
 
 pub mod chronicle;
+pub mod leases;
+pub mod lines;
 #[cfg(test)]
 mod made;
+mod matching;
+pub mod past;
 mod promise;
+pub mod raft;
 pub mod real_time;
 pub mod replicas_agree;
+pub mod watches;
+pub mod windows;
+pub mod witness;
+mod words;
 
 pub use promise::Promise;

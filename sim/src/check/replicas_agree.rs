@@ -3,17 +3,26 @@
 //!
 //! Looks at every turn of every member, so a difference is found at the entry that made it.
 
+use super::leases::Clocks;
+use super::promise::Promise;
+use super::raft::Raft;
 use crate::trace::Trace;
 use detcd_engine::effects::Effects;
 use detcd_engine::engine::Status;
+use detcd_engine::ids::MemberId;
 use detcd_engine::time::Time;
 use server_sim::member::Observer;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 /// What all members said of their states. Cheap to clone; all clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct ReplicasAgree(Arc<Mutex<Inner>>);
+pub struct ReplicasAgree {
+    inner: Arc<Mutex<Inner>>,
+    raft: Raft,
+    clocks: Clocks,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -25,6 +34,16 @@ struct Inner {
 }
 
 impl ReplicasAgree {
+    /// What raft promises of them.
+    pub fn raft(&self) -> &Raft {
+        &self.raft
+    }
+
+    /// How right their clocks are.
+    pub fn clocks(&self) -> &Clocks {
+        &self.clocks
+    }
+
     /// How often a member's state was compared with another's.
     pub fn compared(&self) -> u64 {
         self.lock().compared
@@ -45,11 +64,8 @@ impl ReplicasAgree {
             inner.states.entry(index).or_insert_with(|| (hash, member.to_owned())).clone();
         inner.compared += u64::from(first != member);
         drop(inner);
-        assert!(
-            first_hash == hash,
-            "promise broken: members agree on the state at every applied index, but at {index} {first} has \
-             {first_hash:032x} and {member} has {hash:032x}"
-        );
+        let how = || format!("at {index} {first} has {first_hash:032x} and {member} has {hash:032x}");
+        assert!(first_hash == hash, "{}", Promise::ReplicasAgree.broken(how()));
     }
 
     /// A member says that it leads.
@@ -58,43 +74,62 @@ impl ReplicasAgree {
     /// Another one led in that term.
     pub fn leads(&self, member: &str, term: u64) {
         let leader = self.lock().leaders.entry(term).or_insert_with(|| member.to_owned()).clone();
-        assert!(
-            leader == member,
-            "promise broken: one leader in a term, but in term {term} there are {leader} and {member}"
-        );
+        let how = format!("in term {term} there are {leader} and {member}");
+        assert!(leader == member, "{}", Promise::OneLeader.broken(how));
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().expect("no panic while it is held")
+        self.inner.lock().expect("no panic while it is held")
     }
 }
 
 /// Looks on at one boot of one member.
 #[derive(Debug)]
 pub struct Onlooker {
+    id: MemberId,
     member: String,
     agreement: ReplicasAgree,
     trace: Trace,
-    last: Mutex<Last>,
+    last: Mutex<Option<Last>>,
 }
 
-#[derive(Debug, Default)]
+/// How a member stood after its last turn.
+#[derive(Clone, Copy, Debug, Default)]
 struct Last {
     term: u64,
     committed: u64,
     applied: u64,
     is_leader: bool,
+    /// What its clock showed when true time was zero, in milliseconds, as far as was noticed.
+    clock_offset_ms: i64,
 }
 
+/// Less is how a clock is read: in whole milliseconds.
+const NOTICED_MS: i64 = 3;
+
 impl Onlooker {
-    /// At the member of this name.
-    pub fn new(member: String, agreement: ReplicasAgree, trace: Trace) -> Onlooker {
-        Onlooker { member, agreement, trace, last: Mutex::default() }
+    /// At the member of this id and name.
+    pub fn new(id: MemberId, member: String, agreement: ReplicasAgree, trace: Trace) -> Onlooker {
+        Onlooker { id, member, agreement, trace, last: Mutex::default() }
+    }
+
+    /// The clock's offset to go on with. What it ran ahead since the last turn is told to who judges leases.
+    fn look_at_clock(&self, now: Time, before_ms: Option<i64>) -> i64 {
+        let truth = crate::clock::simulated_now();
+        let truth_ms = i64::try_from(truth.as_millis()).expect("a run is short");
+        let offset_ms = now.as_ms().cast_signed() - truth_ms;
+        let Some(before_ms) = before_ms else { return offset_ms };
+        let ahead_ms = offset_ms - before_ms;
+        if ahead_ms >= NOTICED_MS {
+            let by = Duration::from_millis(ahead_ms.unsigned_abs());
+            self.agreement.clocks().ran_ahead(truth, by);
+        }
+        if (0..NOTICED_MS).contains(&ahead_ms) { before_ms } else { offset_ms }
     }
 }
 
 impl Observer for Onlooker {
-    fn turn(&self, _now: Time, effects: &Effects, status: &Status) {
+    fn turn(&self, now: Time, effects: &Effects, status: &Status) {
         for (index, hash) in &effects.applied {
             self.trace.event(&self.member, format_args!("has applied {index}: {hash:032x}"), &[]);
             self.agreement.say(&self.member, *index, *hash);
@@ -102,25 +137,22 @@ impl Observer for Onlooker {
         if status.is_leader {
             self.agreement.leads(&self.member, status.term);
         }
+        self.agreement.raft().turn(&self.member, effects, status);
+        let mut last = self.last.lock().expect("no panic while it is held");
+        if last.is_none() {
+            self.agreement.raft().recovers(self.id, status);
+        }
         let Status { term, committed, applied, is_leader, .. } = *status;
-        let before = std::mem::replace(
-            &mut *self.last.lock().expect("no panic while it is held"),
-            Last { term, committed, applied, is_leader },
-        );
-        match (before.is_leader, is_leader) {
+        let clock_offset_ms = self.look_at_clock(now, last.map(|last| last.clock_offset_ms));
+        let is = Last { term, committed, applied, is_leader, clock_offset_ms };
+        let was = last.replace(is).unwrap_or_default();
+        match (was.is_leader, is_leader) {
             (false, true) => self.trace.begins(&self.member, "leads", format_args!("leads in term {term}")),
             (true, false) => self.trace.ends(&self.member, "leads", format_args!("follows in term {term}")),
             _ => {}
         }
-        assert!(
-            term >= before.term
-                && committed >= before.committed
-                && applied >= before.applied
-                && applied <= committed,
-            "promise broken: term, commit and applied index only grow, in this order, but {} went from {before:?} \
-             to {:?}",
-            self.member,
-            Last { term, committed, applied, is_leader },
-        );
+        let grows = term >= was.term && committed >= was.committed && applied >= was.applied;
+        let how = format_args!("{} went from {was:?} to {is:?}", self.member);
+        assert!(grows && applied <= committed, "{}", Promise::Monotone.broken(how));
     }
 }

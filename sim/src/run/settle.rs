@@ -2,7 +2,8 @@
 //! ends, all members come to one index, and every watcher is told of everything.
 
 use super::Play;
-use crate::check::Promise;
+use crate::check::past::Past;
+use crate::check::{Promise, watches};
 use detcd_engine::request::{Request, Response};
 use madsim::time::sleep;
 use std::time::Duration;
@@ -41,7 +42,13 @@ impl Play {
         self.until(Promise::Converges, || self.apart()).await?;
         self.leases_end().await?;
         self.until(Promise::Converges, || self.apart()).await?;
-        self.until(Promise::WatchReliable, || self.untold()).await
+        self.until(Promise::WatchReliable, || self.untold()).await?;
+        let past = Past::new(self.chronicle.revisions())?;
+        self.until(Promise::WatchReliable, || {
+            let open = self.history.streams().into_iter().filter(|stream| stream.is_open);
+            open.into_iter().find_map(|stream| watches::untold(&stream, &past))
+        })
+        .await
     }
 
     /// What is still missing must be there within the time of recovery.

@@ -1,13 +1,55 @@
 //! What is checked once a run is over.
 
 use super::Play;
-use crate::check::real_time;
-use std::collections::BTreeMap;
+use crate::check::past::Past;
+use crate::check::{Promise, leases, lines, real_time, watches, windows, witness};
+use crate::history::{KeyValue, key_value};
+use crate::workload::client::everything;
+use detcd_engine::request::{RangeRequest, Request, Response};
+use detcd_proptests::reference::KeyRange;
+
+/// Of the revisions that are still readable, so many are read back at each member.
+const SAMPLES: i64 = 8;
 
 impl Play {
     /// Whether every promise was kept.
     pub(super) async fn verdict(&self) -> Result<(), String> {
+        let past = Past::new(self.chronicle.revisions())?;
+        for member in self.cluster.living() {
+            self.reads_back(member, &past).await?;
+        }
         let operations = self.history.operations();
-        real_time::check(&operations, &BTreeMap::new())
+        let places = witness::check(&operations, &past)?;
+        real_time::check(&operations, &places.unknown)?;
+        windows::check(&operations)?;
+        watches::check(&self.history.streams(), &operations, &past)?;
+        leases::check(&operations, &past, &places, self.cluster.agreement().clocks())?;
+        lines::check(&self.history.claims(), &past)
+    }
+
+    /// A member's store is what the chronicle says, at its newest revision and at some before.
+    async fn reads_back(&self, member: usize, past: &Past) -> Result<(), String> {
+        let handle = self.cluster.handle(member).expect("it has settled");
+        let status = handle.status();
+        let (first, last) = (status.compacted_revision.max(1), status.revision);
+        let step = usize::try_from((last - first) / SAMPLES + 1).expect("positive");
+        let revisions = (first..=last).rev().step_by(step);
+        for revision in revisions.filter(|revision| *revision > 1) {
+            let mut range = RangeRequest::of(everything());
+            (range.revision, range.serializable) = (revision, true);
+            let answer = handle.request(Request::Range(range), false).await.map(|reply| reply.response);
+            let Ok(Response::Range(found)) = answer else {
+                return Err(Promise::Answers.broken(format!("for revision {revision} it said {answer:?}")));
+            };
+            let found: Vec<KeyValue> = found.kvs.iter().map(key_value).collect();
+            let everything = KeyRange::all();
+            let told: Vec<&KeyValue> = past.at(&everything, revision).collect();
+            if !found.iter().eq(told.iter().copied()) {
+                let how =
+                    format!("at revision {revision} member {member} has {found:?} and was told {told:?}");
+                return Err(Promise::SameHistory.broken(how));
+            }
+        }
+        Ok(())
     }
 }

@@ -183,7 +183,7 @@ impl Client {
         let Response::Range(found) = reply.response else {
             panic!("a range was answered with {:?}", reply.response)
         };
-        Some((reply.revision, found.kvs.iter().map(crate::history::KeyValue::of).collect()))
+        Some((reply.revision, found.kvs.iter().map(crate::history::key_value).collect()))
     }
 
     /// One of the keys that all clients share.

@@ -1,0 +1,261 @@
+//! Promises of raft (the paper's figure 3, and §5.1), looked after at every turn of every member and at every frame
+//! that leaves one.
+//!
+//! What a member says to others counts: a vote it gave, an entry it acknowledged. That it is on its disk by then
+//! shows when the member comes back from a crash: it must know its term, and have the entry.
+
+use super::promise::Promise;
+use detcd_engine::effects::Effects;
+use detcd_engine::engine::Status;
+use detcd_engine::ids::MemberId;
+use detcd_engine::raft::{LogRecord, PeerBody, PeerMessage, RaftMessageKind};
+use server_sim::clock::BoxFuture;
+use server_sim::peer::pb::{SnapshotAck, SnapshotChunk};
+use server_sim::peer::{PeerInbox, Transport};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use twox_hash::XxHash3_128;
+
+/// What is known of all members' terms, votes and logs. Cheap to clone; all clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Raft(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// The hash of the entry at this index and of this term.
+    entries: BTreeMap<(u64, u64), u128>,
+    /// By term: the highest index that a member in that term knew to be committed.
+    committed: BTreeMap<u64, u64>,
+    leaders: BTreeMap<u64, String>,
+    /// For whom a member voted in a term.
+    votes: BTreeMap<(MemberId, u64), MemberId>,
+    said: BTreeMap<MemberId, Said>,
+}
+
+/// The most that a member has told others.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    term: u64,
+    acknowledged_term: u64,
+    acknowledged: u64,
+}
+
+impl Raft {
+    /// A boot's first turn: what the member's disk gave back.
+    ///
+    /// # Panics
+    /// Something that it had told others is missing.
+    pub fn recovers(&self, member: MemberId, status: &Status) {
+        let said = self.with(|inner| inner.said.get(&member).copied().unwrap_or_default());
+        let has_log = status.term != said.acknowledged_term || status.last_index >= said.acknowledged;
+        if status.term < said.term || !has_log {
+            let (term, last) = (status.term, status.last_index);
+            let how = format!(
+                "member {member} came back at term {term} with a log to {last}, and had said {said:?}"
+            );
+            panic!("{}", Promise::PersistedFirst.broken(how));
+        }
+    }
+
+    /// A turn of a member.
+    ///
+    /// # Panics
+    /// Two logs differ, or a new leader lacks something.
+    pub fn turn(&self, name: &str, effects: &Effects, status: &Status) {
+        let records = effects.persist.iter().flat_map(|persist| &persist.records);
+        let broken = self.with(|inner| {
+            for record in records {
+                let LogRecord::Append { entries, .. } = record else { continue };
+                for entry in entries {
+                    let hash = XxHash3_128::oneshot(&entry.data);
+                    if *inner.entries.entry((entry.index, entry.term)).or_insert(hash) != hash {
+                        let how = format!("{name} has another entry {} of term {}", entry.index, entry.term);
+                        return Some(Promise::LogsMatch.broken(how));
+                    }
+                }
+            }
+            inner.leads_with_all(name, status)
+        });
+        assert!(broken.is_none(), "{}", broken.unwrap_or_default());
+    }
+
+    /// A frame leaves a member.
+    fn sends(&self, message: &PeerMessage) {
+        let PeerBody::Raft(raft) = &message.body else { return };
+        let (from, to, term) = (message.from, message.to, raft.term);
+        let vote_for = match raft.kind {
+            RaftMessageKind::Vote => Some(from),
+            RaftMessageKind::VoteResponse if !raft.reject => Some(to),
+            _ => None,
+        };
+        let is_acknowledgement = raft.kind == RaftMessageKind::AppendResponse && !raft.reject;
+        let before = self.with(|inner| {
+            let said = inner.said.entry(from).or_default();
+            if vote_for.is_some() || is_acknowledgement {
+                said.term = said.term.max(term);
+            }
+            if is_acknowledgement && term >= said.acknowledged_term {
+                let before = if term > said.acknowledged_term { 0 } else { said.acknowledged };
+                (said.acknowledged_term, said.acknowledged) = (term, before.max(raft.index));
+            }
+            vote_for.map(|candidate| (candidate, *inner.votes.entry((from, term)).or_insert(candidate)))
+        });
+        if let Some((candidate, first)) = before {
+            let how = format!("in term {term} member {from} voted for {first} and for {candidate}");
+            assert!(candidate == first, "{}", Promise::OneVote.broken(how));
+        }
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Inner) -> T) -> T {
+        look(&mut self.0.lock().expect("no panic while it is held"))
+    }
+}
+
+impl Inner {
+    fn leads_with_all(&mut self, name: &str, status: &Status) -> Option<String> {
+        let known = self.committed.entry(status.term).or_default();
+        *known = (*known).max(status.committed);
+        if !status.is_leader || self.leaders.contains_key(&status.term) {
+            return None;
+        }
+        self.leaders.insert(status.term, name.to_owned());
+        let committed = self.committed.range(..=status.term).map(|(_, index)| *index).max().unwrap_or(0);
+        (status.last_index < committed).then(|| {
+            Promise::LeaderComplete.broken(format!(
+                "{name} leads in term {} with a log to {}, and {committed} was committed",
+                status.term, status.last_index
+            ))
+        })
+    }
+}
+
+/// A way to the other members that is listened to.
+#[derive(Debug)]
+pub struct Tapped<T> {
+    inner: T,
+    raft: Raft,
+}
+
+impl<T> Tapped<T> {
+    /// Listens to what is sent this way.
+    pub fn new(inner: T, raft: Raft) -> Tapped<T> {
+        Tapped { inner, raft }
+    }
+}
+
+impl<T: Transport> Transport for Tapped<T> {
+    fn attach(&self, inbox: PeerInbox, peers: Vec<(MemberId, Vec<String>)>) {
+        self.inner.attach(inbox, peers);
+    }
+
+    fn send(&self, message: PeerMessage) {
+        self.raft.sends(&message);
+        self.inner.send(message);
+    }
+
+    fn send_chunk(&self, to: MemberId, chunk: SnapshotChunk) -> BoxFuture<'static, Option<SnapshotAck>> {
+        self.inner.send_chunk(to, chunk)
+    }
+
+    fn detach(&self) {
+        self.inner.detach();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use detcd_engine::effects::Persist;
+    use detcd_engine::ids::{Incarnation, PersistId};
+    use detcd_engine::raft::{EntryKind, LogEntry, RaftMessage};
+
+    fn status(term: u64, last_index: u64, committed: u64, is_leader: bool) -> Status {
+        Status {
+            is_ready: true,
+            is_leader,
+            leader: None,
+            term,
+            last_index,
+            committed,
+            applied: committed,
+            revision: 1,
+            compacted_revision: -1,
+            state_bytes: 0,
+            live_bytes: 0,
+            quota_bytes: 0,
+            alarms: Vec::new(),
+            is_learner: false,
+        }
+    }
+
+    fn message(from: u64, to: u64, kind: RaftMessageKind, term: u64, index: u64) -> PeerMessage {
+        PeerMessage {
+            from: MemberId(from),
+            from_incarnation: Incarnation(1),
+            to: MemberId(to),
+            to_incarnation: None,
+            body: PeerBody::Raft(RaftMessage { kind, term, index, ..RaftMessage::default() }),
+        }
+    }
+
+    fn appends(term: u64, index: u64, data: &'static str) -> Effects {
+        let data = Bytes::from(data);
+        let entries = vec![LogEntry { term, index, kind: EntryKind::Commands, data }];
+        let records = vec![LogRecord::Append { hard_state: None, entries }];
+        let persist = Some(Persist { id: PersistId(1), records, then_send: Vec::new() });
+        Effects { persist, ..Effects::default() }
+    }
+
+    fn promise_broken(act: impl FnOnce(&Raft) + std::panic::UnwindSafe) -> Option<Promise> {
+        let panic = std::panic::catch_unwind(|| act(&Raft::default())).err()?;
+        Promise::of(panic.downcast_ref::<String>().unwrap())
+    }
+
+    #[test]
+    fn a_member_that_forgets_is_found() {
+        use RaftMessageKind::{AppendResponse, VoteResponse};
+        let after = |kind, index, status: Status| {
+            promise_broken(move |raft| {
+                raft.sends(&message(1, 2, kind, 5, index));
+                raft.recovers(MemberId(1), &status);
+            })
+        };
+        assert_eq!(after(AppendResponse, 7, status(5, 7, 0, false)), None);
+        assert_eq!(after(AppendResponse, 7, status(6, 3, 0, false)), None, "replaced by a later leader");
+        assert_eq!(after(AppendResponse, 7, status(5, 6, 0, false)), Some(Promise::PersistedFirst));
+        assert_eq!(after(VoteResponse, 0, status(4, 9, 0, false)), Some(Promise::PersistedFirst));
+    }
+
+    #[test]
+    fn two_votes_in_a_term_are_found() {
+        let votes = |candidates: [u64; 2]| {
+            promise_broken(move |raft| {
+                for to in candidates {
+                    raft.sends(&message(1, to, RaftMessageKind::VoteResponse, 5, 0));
+                }
+            })
+        };
+        assert_eq!(votes([2, 2]), None);
+        assert_eq!(votes([2, 3]), Some(Promise::OneVote));
+    }
+
+    #[test]
+    fn logs_that_differ_and_leaders_that_lack_are_found() {
+        let logs = |second: &'static str| {
+            promise_broken(move |raft| {
+                raft.turn("m0", &appends(2, 3, "a"), &status(2, 3, 0, false));
+                raft.turn("m1", &appends(2, 3, second), &status(2, 3, 0, false));
+            })
+        };
+        assert_eq!((logs("a"), logs("b")), (None, Some(Promise::LogsMatch)));
+        let leads = |term, last_index| {
+            promise_broken(move |raft| {
+                raft.turn("m0", &Effects::default(), &status(4, 9, 9, false));
+                raft.turn("m1", &Effects::default(), &status(term, last_index, 3, true));
+            })
+        };
+        assert_eq!((leads(5, 9), leads(3, 5)), (None, None), "a leader of the past lacks what came after it");
+        assert_eq!(leads(5, 8), Some(Promise::LeaderComplete));
+    }
+}

@@ -1,0 +1,306 @@
+//! Promises: a watch is ordered, unique, reliable, atomic, resumable and bookmarkable, and tells what happened.
+//!
+//! What a watcher must be told follows from the chronicle: the events from its start on, in its range, not filtered.
+//! What it was told is held against that, event by event. Resuming needs no check of its own: a watcher that takes up
+//! after another has a past start like any other, and misses nothing either.
+
+use super::chronicle::Revision;
+use super::past::Past;
+use super::promise::Promise;
+use super::words;
+use crate::history::{Moment, Operation, Outcome, StreamLog};
+use crate::workload::door::{News, WatchEvent};
+use detcd_engine::ids::WatchId;
+use detcd_engine::input::{WatchCreate, WatchInput};
+use detcd_engine::request::Request;
+use detcd_proptests::reference::KeyRange;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// One watcher, as far as it has come.
+#[derive(Debug)]
+struct Watcher {
+    create: WatchCreate,
+    keys: KeyRange,
+    /// The first revision that it may still be told of.
+    next: i64,
+    /// Of that revision, what was told already in fragments.
+    told_of_next: usize,
+    /// More of `next` must follow at once.
+    is_torn: bool,
+}
+
+/// One stream, read from its beginning.
+#[derive(Debug)]
+struct Reader<'a> {
+    past: &'a Past,
+    log: &'a StreamLog,
+    /// The highest revision that anybody had asked to compact to, by when.
+    compactions: &'a [(Moment, i64)],
+    created: VecDeque<&'a WatchCreate>,
+    watchers: BTreeMap<WatchId, Watcher>,
+}
+
+/// Whether every stream was told what it should have been.
+///
+/// # Errors
+/// The promise, and what breaks it.
+pub fn check(streams: &[StreamLog], operations: &[Operation], past: &Past) -> Result<(), String> {
+    let compactions = compactions(operations);
+    streams.iter().try_for_each(|log| Reader::new(log, past, &compactions).read().map(|_| ()))
+}
+
+/// What an open stream was not told of yet; `None` where it was told of everything.
+pub fn untold(log: &StreamLog, past: &Past) -> Option<String> {
+    let all = [(Moment { order: 0, at: std::time::Duration::ZERO }, i64::MAX)];
+    // What is wrong with it otherwise is said in the end.
+    let watchers = Reader::new(log, past, &all).read().ok()?;
+    watchers.into_iter().find_map(|(id, watcher)| {
+        let missing = watcher.expected(past).next()?;
+        Some(format!(
+            "watcher {} of client {} at member {} was not told of {missing:?}",
+            id.0, log.client, log.member
+        ))
+    })
+}
+
+fn compactions(operations: &[Operation]) -> Vec<(Moment, i64)> {
+    let asked = operations.iter().filter(|operation| operation.outcome != Outcome::NotDone);
+    let mut highest = 0;
+    asked
+        .filter_map(|operation| {
+            let Request::Compact(compact) = &operation.request else { return None };
+            highest = highest.max(compact.revision);
+            Some((operation.invoked, highest))
+        })
+        .collect()
+}
+
+impl Watcher {
+    /// The revision that comes next and what of it is for this watcher, without end.
+    fn expected<'a>(&'a self, past: &'a Past) -> impl Iterator<Item = (i64, Vec<&'a WatchEvent>)> {
+        past.from(self.next).filter_map(|(revision, told)| {
+            let wanted = self.wanted(told);
+            (!wanted.is_empty()).then_some((revision, wanted))
+        })
+    }
+
+    fn wanted<'a>(&self, told: &'a Revision) -> Vec<&'a WatchEvent> {
+        let is_wanted = |event: &&WatchEvent| {
+            let is_filtered = if event.is_delete { self.create.no_delete } else { self.create.no_put };
+            !is_filtered && self.keys.contains(&event.kv.key)
+        };
+        told.events.iter().filter(is_wanted).collect()
+    }
+}
+
+impl<'a> Reader<'a> {
+    fn new(log: &'a StreamLog, past: &'a Past, compactions: &'a [(Moment, i64)]) -> Reader<'a> {
+        let created = log.asked.iter().filter_map(|(_, ask)| match ask {
+            WatchInput::Create(create) => Some(create),
+            _ => None,
+        });
+        Reader { past, log, compactions, created: created.collect(), watchers: BTreeMap::new() }
+    }
+
+    /// Those that are left at its end.
+    fn read(mut self) -> Result<BTreeMap<WatchId, Watcher>, String> {
+        let log = self.log;
+        for (at, news) in &log.news {
+            self.take(*at, news).map_err(|(promise, how)| {
+                let (client, member) = (log.client, log.member);
+                promise.broken(format!(
+                    "a stream of client {client} at member {member} was told {news:?}: {how}"
+                ))
+            })?;
+        }
+        Ok(self.watchers)
+    }
+
+    fn take(&mut self, at: Moment, news: &News) -> Result<(), (Promise, String)> {
+        if let Some(id) = torn(&self.watchers, news) {
+            return Err((
+                Promise::WatchAtomic,
+                format!("the rest of a revision was due to watcher {}", id.0),
+            ));
+        }
+        match news {
+            News::Created { id, revision } => self.create(*id, *revision),
+            News::Rejected { reason, .. } => self.reject(reason),
+            News::Events { id, revision, events, fragment } => {
+                if events.iter().any(|event| event.kv.mod_revision > *revision) {
+                    return Err((Promise::WatchEvents, "the header is of an older revision".to_owned()));
+                }
+                self.events(at, *id, events, *fragment)
+            }
+            News::Progress { id, revision } => self.progress(*id, *revision),
+            News::Canceled { id } => self.cancel(*id),
+            News::Compacted { id, compact_revision } => self.compacted(at, *id, *compact_revision),
+            News::NoLeader => Ok(()),
+        }
+    }
+
+    fn create(&mut self, id: WatchId, revision: i64) -> Result<(), (Promise, String)> {
+        let Some(create) = self.created.pop_front() else {
+            return Err((Promise::WatchEvents, "nobody asked for a watcher".to_owned()));
+        };
+        if create.id.is_some_and(|asked| asked != id) || self.watchers.contains_key(&id) {
+            return Err((Promise::WatchEvents, format!("asked was {create:?}")));
+        }
+        let next = if create.start_revision == 0 { revision + 1 } else { create.start_revision };
+        let keys = words::key_range(&create.range);
+        let watcher = Watcher { create: create.clone(), keys, next, told_of_next: 0, is_torn: false };
+        self.watchers.insert(id, watcher);
+        Ok(())
+    }
+
+    fn reject(&mut self, reason: &str) -> Result<(), (Promise, String)> {
+        let create = self.created.pop_front().cloned();
+        let has_reason = create.as_ref().is_some_and(|create| {
+            create.start_revision < 0
+                || create.range.is_empty()
+                || create.id.is_some_and(|id| self.watchers.contains_key(&id))
+        });
+        let how = || (Promise::WatchCancels, format!("{reason:?} is no reason against {create:?}"));
+        if has_reason { Ok(()) } else { Err(how()) }
+    }
+
+    fn events(
+        &mut self,
+        at: Moment,
+        id: WatchId,
+        events: &[WatchEvent],
+        fragment: bool,
+    ) -> Result<(), (Promise, String)> {
+        let (past, compacted) = (self.past, self.compacted_by(at));
+        let watcher = self.watchers.get_mut(&id).ok_or_else(|| gone(id))?;
+        for event in events {
+            tell(watcher, event, past, compacted)?;
+        }
+        let last = events.last().map_or(0, |event| event.kv.mod_revision);
+        let (revision, left) = watcher.expected(past).next().map_or((0, 0), |(at, left)| (at, left.len()));
+        // Between two events of a revision only one who takes fragments is left, and only until the next response.
+        let is_torn = revision == last && left > watcher.told_of_next && watcher.told_of_next > 0;
+        if is_torn && !(watcher.create.fragment && fragment) {
+            return Err((Promise::WatchAtomic, format!("revision {revision} goes on")));
+        }
+        if !is_torn && !fragment && last > 0 {
+            (watcher.next, watcher.told_of_next) = (last + 1, 0);
+        }
+        watcher.is_torn = fragment;
+        Ok(())
+    }
+
+    fn progress(&mut self, id: WatchId, revision: i64) -> Result<(), (Promise, String)> {
+        let spoken_of: Vec<WatchId> = match id {
+            WatchId(-1) => self.watchers.keys().copied().collect(),
+            id => vec![id],
+        };
+        for id in spoken_of {
+            let past = self.past;
+            let watcher = self.watchers.get_mut(&id).ok_or_else(|| gone(id))?;
+            if let Some((missing, _)) = watcher.expected(past).next().filter(|(at, _)| *at <= revision) {
+                return Err((Promise::WatchBookmarks, format!("watcher {} was not told of {missing}", id.0)));
+            }
+            // Nothing up to here may follow.
+            if watcher.next <= revision {
+                (watcher.next, watcher.told_of_next) = (revision + 1, 0);
+            }
+        }
+        Ok(())
+    }
+
+    fn cancel(&mut self, id: WatchId) -> Result<(), (Promise, String)> {
+        let is_asked = self.log.asked.iter().any(|(_, ask)| *ask == WatchInput::Cancel(id));
+        match self.watchers.remove(&id) {
+            Some(_) if is_asked => Ok(()),
+            _ => Err((Promise::WatchCancels, "nobody asked for that".to_owned())),
+        }
+    }
+
+    fn compacted(&mut self, at: Moment, id: WatchId, revision: i64) -> Result<(), (Promise, String)> {
+        let asked = self.compacted_by(at);
+        let watcher = self.watchers.remove(&id).ok_or_else(|| gone(id))?;
+        if watcher.next < revision && revision <= asked {
+            return Ok(());
+        }
+        let next = watcher.next;
+        Err((
+            Promise::WatchCancels,
+            format!("it was to go on at {next}, and nobody had asked to compact to more than {asked}"),
+        ))
+    }
+
+    /// The highest revision that anybody had asked to compact to.
+    fn compacted_by(&self, at: Moment) -> i64 {
+        let until = self.compactions.partition_point(|(asked, _)| *asked < at);
+        self.compactions[..until].last().map_or(0, |(_, revision)| *revision)
+    }
+}
+
+/// A watcher that is owed the rest of a revision, and is told something else.
+fn torn(watchers: &BTreeMap<WatchId, Watcher>, news: &News) -> Option<WatchId> {
+    let (News::Progress { id, .. } | News::Canceled { id } | News::Compacted { id, .. }) = news else {
+        return None;
+    };
+    let is_torn =
+        matches!(news, News::Progress { .. }) && watchers.get(id).is_some_and(|watcher| watcher.is_torn);
+    is_torn.then_some(*id)
+}
+
+fn gone(id: WatchId) -> (Promise, String) {
+    (Promise::WatchCancels, format!("there is no watcher {}", id.0))
+}
+
+/// One event, against what is due.
+fn tell(
+    watcher: &mut Watcher,
+    event: &WatchEvent,
+    past: &Past,
+    compacted: i64,
+) -> Result<(), (Promise, String)> {
+    let at = event.kv.mod_revision;
+    if at < watcher.next {
+        let promise =
+            if at < watcher.create.start_revision { Promise::WatchOrdered } else { Promise::WatchUnique };
+        return Err((promise, format!("it was to go on at revision {}", watcher.next)));
+    }
+    // What is left of a revision comes before the next.
+    if at > watcher.next {
+        let skipped = watcher.expected(past).next().filter(|(revision, _)| *revision < at);
+        if let Some((revision, wanted)) = skipped
+            && !(revision == watcher.next && watcher.told_of_next == wanted.len())
+        {
+            let promise =
+                if watcher.told_of_next > 0 { Promise::WatchAtomic } else { Promise::WatchReliable };
+            return Err((
+                promise,
+                format!("{:?} was left out", &wanted[watcher.told_of_next.min(wanted.len() - 1)..]),
+            ));
+        }
+        (watcher.next, watcher.told_of_next) = (at, 0);
+    }
+    let due =
+        past.from(at).next().filter(|(revision, _)| *revision == at).map(|(_, told)| watcher.wanted(told));
+    let due = due.unwrap_or_default();
+    let Some(right) = due.get(watcher.told_of_next) else {
+        let keys: BTreeSet<_> = due.iter().map(|event| &event.kv.key).collect();
+        let promise = if keys.contains(&event.kv.key) { Promise::WatchUnique } else { Promise::WatchEvents };
+        return Err((promise, format!("of revision {at} it is owed {due:?}")));
+    };
+    if right.kv != event.kv || right.is_delete != event.is_delete {
+        return Err((Promise::WatchEvents, format!("it was {right:?}")));
+    }
+    let before = past.get(&event.kv.key, at - 1);
+    let is_right = match &event.prev {
+        Some(prev) => watcher.create.prev_kv && Some(prev) == before,
+        None => !watcher.create.prev_kv || before.is_none() || compacted >= at,
+    };
+    if !is_right {
+        return Err((Promise::WatchEvents, format!("before that the key was {before:?}")));
+    }
+    watcher.told_of_next += 1;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

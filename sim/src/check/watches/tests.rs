@@ -1,0 +1,131 @@
+use super::*;
+use crate::check::made::{self, event, fresh, key_value, moment};
+use crate::history::KeyValue;
+use crate::workload::client::everything;
+
+const ID: WatchId = WatchId(0);
+
+/// k is put, put again beside l, and deleted.
+fn past() -> Past {
+    let second = vec![event(key_value("k", "b", (2, 3), 2)), event(fresh("l", "x", 3))];
+    made::past(vec![vec![event(fresh("k", "a", 2))], second, vec![event(key_value("k", "", (0, 4), 0))]])
+}
+
+fn create() -> WatchCreate {
+    WatchCreate {
+        id: None,
+        range: everything(),
+        start_revision: 2,
+        progress_notify: false,
+        no_put: false,
+        no_delete: false,
+        prev_kv: false,
+        fragment: false,
+    }
+}
+
+/// The events of these revisions, in one response.
+fn events(revisions: &[i64]) -> News {
+    let past = past();
+    let events = revisions.iter().flat_map(|revision| past.events(*revision).to_vec()).collect();
+    News::Events { id: ID, revision: 4, events, fragment: false }
+}
+
+fn one(revision: i64, place: usize, fragment: bool) -> News {
+    let events = vec![past().events(revision)[place].clone()];
+    News::Events { id: ID, revision: 4, events, fragment }
+}
+
+fn log(create: WatchCreate, news: Vec<News>) -> StreamLog {
+    let created = News::Created { id: ID, revision: 1 };
+    let news = [vec![created], news].concat().into_iter().zip(1..).map(|(news, order)| (moment(order), news));
+    let asked = vec![(moment(0), WatchInput::Create(create))];
+    StreamLog { client: 0, member: 0, asked, news: news.collect(), is_open: true }
+}
+
+fn broken_by(create: WatchCreate, news: Vec<News>) -> Option<Promise> {
+    check(&[log(create, news)], &[], &past()).err().map(|text| Promise::of(&text).unwrap())
+}
+
+fn broken(news: Vec<News>) -> Option<Promise> {
+    broken_by(create(), news)
+}
+
+#[test]
+fn what_is_right_is_believed() {
+    assert_eq!(broken(vec![events(&[2, 3, 4])]), None);
+    assert_eq!(broken(vec![events(&[2]), News::Progress { id: ID, revision: 2 }, events(&[3, 4])]), None);
+    let fragments = WatchCreate { fragment: true, ..create() };
+    assert_eq!(
+        broken_by(fragments, vec![events(&[2]), one(3, 0, true), one(3, 1, false), events(&[4])]),
+        None
+    );
+    let puts = WatchCreate { no_delete: true, start_revision: 3, ..create() };
+    assert_eq!(broken_by(puts, vec![events(&[3]), News::Progress { id: ID, revision: 4 }]), None);
+    let now = WatchCreate { start_revision: 0, ..create() };
+    assert_eq!(broken_by(now, vec![events(&[2, 3])]), None);
+}
+
+#[test]
+fn each_guarantee_is_found_broken() {
+    for (news, promise) in [
+        (vec![events(&[3]), events(&[2])], Promise::WatchReliable),
+        (vec![events(&[2]), events(&[2])], Promise::WatchUnique),
+        (vec![events(&[2]), events(&[4])], Promise::WatchReliable),
+        (vec![events(&[2]), one(3, 0, false)], Promise::WatchAtomic),
+        (vec![events(&[2]), one(3, 0, true), one(3, 1, false)], Promise::WatchAtomic),
+        (vec![events(&[2]), News::Progress { id: ID, revision: 3 }], Promise::WatchBookmarks),
+        (vec![events(&[2]), News::Progress { id: WatchId(-1), revision: 4 }], Promise::WatchBookmarks),
+        (vec![News::Canceled { id: ID }], Promise::WatchCancels),
+        (vec![News::Compacted { id: ID, compact_revision: 3 }], Promise::WatchCancels),
+        (vec![News::Rejected { revision: 1, reason: "?".to_owned() }], Promise::WatchCancels),
+    ] {
+        assert_eq!(broken(news.clone()), Some(promise), "{news:?}");
+    }
+    let later = WatchCreate { start_revision: 3, ..create() };
+    assert_eq!(broken_by(later, vec![events(&[2])]), Some(Promise::WatchOrdered));
+    let puts = WatchCreate { no_delete: true, ..create() };
+    assert_eq!(broken_by(puts, vec![events(&[2, 3, 4])]), Some(Promise::WatchEvents), "filtered");
+}
+
+#[test]
+fn an_event_tells_what_happened() {
+    let changed = |change: fn(&mut WatchEvent), prev_kv: bool| {
+        let mut event = past().events(4)[0].clone();
+        event.prev = prev_kv.then(|| key_value("k", "b", (2, 3), 2));
+        change(&mut event);
+        let last = News::Events { id: ID, revision: 4, events: vec![event], fragment: false };
+        broken_by(WatchCreate { prev_kv, start_revision: 4, ..create() }, vec![last])
+    };
+    assert_eq!((changed(|_| {}, true), changed(|_| {}, false)), (None, None));
+    let is_wrong = Some(Promise::WatchEvents);
+    assert_eq!(changed(|event| event.prev = None, true), is_wrong, "nothing was compacted");
+    assert_eq!(changed(|event| event.prev = Some(fresh("k", "a", 2)), true), is_wrong);
+    assert_eq!(changed(|event| event.is_delete = false, true), is_wrong);
+    assert_eq!(changed(|event| event.kv = KeyValue { version: 1, ..event.kv.clone() }, true), is_wrong);
+}
+
+#[test]
+fn compaction_cancels_who_was_overtaken() {
+    use detcd_engine::request::{CompactRequest, Response};
+    let compact = Request::Compact(CompactRequest { revision: 3, physical: false });
+    let compacted = [made::done((1, 2), compact, 4, Response::Compact)];
+    let told = |start_revision, compact_revision| {
+        let mut log = log(
+            WatchCreate { start_revision, ..create() },
+            vec![News::Compacted { id: ID, compact_revision }],
+        );
+        log.news[1].0 = moment(9);
+        check(&[log], &compacted, &past()).is_ok()
+    };
+    assert!(told(2, 3));
+    assert!(!told(3, 3), "it was not overtaken");
+    assert!(!told(2, 4), "nobody asked for that");
+}
+
+#[test]
+fn who_is_not_told_of_everything_is_found() {
+    assert_eq!(untold(&log(create(), vec![events(&[2, 3, 4])]), &past()), None);
+    let found = untold(&log(create(), vec![events(&[2, 3])]), &past());
+    assert!(found.is_some_and(|text| text.contains("was not told of (4")));
+}
