@@ -5,6 +5,7 @@ use crate::disk::DiskProfile;
 use crate::network::NetworkProfile;
 use crate::plan::{Plan, Rates};
 use crate::random::Seed;
+use crate::served::Tier;
 use crate::workload::Load;
 use detcd_engine::config::Config;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub struct Swarm {
     pub rates: Rates,
     /// What goes wrong, and when.
     pub plan: Plan,
+    /// Whether members serve gRPC.
+    #[serde(default)]
+    pub tier: Tier,
 }
 
 /// What of a member's configuration a run varies. Units as in `detcd_engine::config::Config`.
@@ -64,14 +68,16 @@ impl Swarm {
         let mut stream = seed.stream("swarm/members");
         let members = stream.pick(&[1, 3, 3, 3, 3, 5]);
         let rates = Rates::draw(seed);
+        let (load, plan) = (Load::draw(seed), Plan::draw(seed, members, &rates));
         Swarm {
             seed,
             members,
             knobs: Knobs::draw(seed),
             network: NetworkProfile::draw(seed, members),
             disk: DiskProfile::draw(seed),
-            load: Load::draw(seed),
-            plan: Plan::draw(seed, members, &rates),
+            tier: Tier::draw(seed, members, load.clients.len(), plan.ends_ms),
+            load,
+            plan,
             rates,
         }
     }
