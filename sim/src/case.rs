@@ -9,6 +9,7 @@
 
 use crate::bugs;
 use crate::random::Seed;
+use crate::served::{Served, Tier};
 use crate::swarm::Swarm;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,6 +51,17 @@ impl Case {
     pub fn draw(seed: u64) -> Case {
         let swarm = Swarm::draw(Seed(seed));
         Case { format: FORMAT, story: String::new(), broke: None, bug: None, calls_max: None, swarm }
+    }
+
+    /// The case of a seed, of the whole server or of members alone whatever the seed says.
+    pub fn draw_in(seed: u64, is_served: bool) -> Case {
+        let mut case = Case::draw(seed);
+        let Swarm { members, load, plan, .. } = &case.swarm;
+        case.swarm.tier = match is_served {
+            true => Tier::Server(Served::draw(Seed(seed), *members, load.clients.len(), plan.ends_ms)),
+            false => Tier::Members,
+        };
+        case
     }
 
     /// As text: a line for a value, fields always in one order.

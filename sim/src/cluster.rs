@@ -2,6 +2,7 @@
 //! They are started, killed and stopped here; which and when is the nemesis's business. One that ends by itself is
 //! judged and started again by `supervise`.
 
+mod serve;
 mod supervise;
 
 use crate::check::raft::Tapped;
@@ -10,6 +11,7 @@ use crate::clock::SimClock;
 use crate::disk::Machine;
 use crate::network::Network;
 use crate::random::Seed;
+use crate::served::{Links, Serving, Tier};
 use crate::swarm::{Knobs, Swarm};
 use crate::trace::Trace;
 use detcd_engine::config::Config;
@@ -38,6 +40,8 @@ struct Inner {
     network: Network,
     agreement: ReplicasAgree,
     restart: Duration,
+    /// To clients; `None` where members do not serve.
+    links: Option<Links>,
     ends: mpsc::UnboundedSender<Ended>,
     members: Vec<Mutex<Slot>>,
 }
@@ -63,6 +67,8 @@ struct Up {
     clock: SimClock,
     /// Once it has started.
     handle: Option<MemberHandle>,
+    /// Its gRPC, once it is ready.
+    serving: Option<Serving>,
     /// Asks it to stop in order.
     stop: Option<oneshot::Sender<()>>,
 }
@@ -92,6 +98,10 @@ impl Cluster {
         let names = slots.iter().map(|slot| (slot.id, slot.name.clone()));
         let network =
             Network::new(initial.id, names, swarm.network.clone(), seed.stream("network"), trace.clone());
+        let links = match &swarm.tier {
+            Tier::Server(served) => Some(Links::new(served, swarm.load.clients.len(), trace)),
+            Tier::Members => None,
+        };
         let (ends, ended) = mpsc::unbounded_channel();
         let cluster = Cluster(Arc::new(Inner {
             seed,
@@ -101,6 +111,7 @@ impl Cluster {
             network,
             agreement: ReplicasAgree::default(),
             restart: Duration::from_millis(swarm.disk.restart_ms),
+            links,
             ends,
             members: slots.into_iter().map(Mutex::new).collect(),
         }));
@@ -182,7 +193,7 @@ impl Cluster {
         slot.boots += 1;
         let (id, name, boot) = (slot.id, slot.name.clone(), slot.boots);
         self.0.trace.ends(&name, "down", format_args!("starts, boot {boot}"));
-        let node = Arc::new(Handle::current().create_node().name(format!("{name}.{boot}")).build());
+        let node = self.machine_for(place, &name, boot);
         let clock = SimClock::start(slot.micros_per_second);
         let deps = Deps {
             disk: Arc::new(slot.machine.boot()),
@@ -207,7 +218,7 @@ impl Cluster {
         };
         let seed = self.0.seed.stream(&format!("member/{place}/{boot}")).any();
         let (stop, stopped) = oneshot::channel();
-        slot.up = Some(Up { node: Arc::clone(&node), clock, handle: None, stop: Some(stop) });
+        slot.up = Some(Up { node: Arc::clone(&node), clock, handle: None, serving: None, stop: Some(stop) });
         let cluster = self.clone();
         node.spawn(cluster.live(place, config, deps, seed, stopped));
     }
@@ -229,12 +240,16 @@ impl Cluster {
         if let Some(up) = &mut self.slot(place).up {
             up.handle = Some(member.handle());
         }
+        if self.0.links.is_some() {
+            madsim::task::spawn(self.clone().serve(place, boot, member.handle()));
+        }
         tokio::select! {
             biased;
             error = member.failed() => return ended(End::Failed(error)),
             Ok(()) = stopped => {}
         }
         member.stop().await;
+        self.last_calls(place).await;
         let mut slot = self.slot(place);
         self.0.trace.begins(&slot.name, "down", format_args!("stopped in order"));
         slot.machine.process_ends();

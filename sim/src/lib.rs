@@ -6,8 +6,8 @@
 //! they were told in `history`, and what was promised in `check`. `run` puts it together. The same seed gives the
 //! same run, byte for byte: `trace` is the proof.
 //!
-//! Not used: madsim's network and disk. Its TCP tells the other end of a death behind a partition, and its disk
-//! forgets nothing.
+//! Members do not use madsim's network and disk: its TCP tells the other end of a death behind a partition, and its
+//! disk forgets nothing. Only clients of the whole server (`served`) speak gRPC over it.
 #![cfg(any(madsim, doc))]
 
 pub mod bugs;
@@ -24,6 +24,7 @@ mod plain;
 pub mod plan;
 pub mod random;
 pub mod run;
+pub mod served;
 pub mod shrink;
 pub mod swarm;
 pub mod timeline;

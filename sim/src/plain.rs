@@ -7,6 +7,7 @@ use crate::disk::DiskProfile;
 use crate::network::{Delay, NetworkProfile, Order, Passage, Shape};
 use crate::plan::{Aftermath, Plan, Rates};
 use crate::random::Seed;
+use crate::served::Tier;
 use crate::swarm::{Knobs, Swarm};
 use crate::workload::{Load, Role};
 use detcd_engine::config::Config;
@@ -33,18 +34,20 @@ impl Case {
             load: plain_load(),
             rates: Rates::default(),
             plan,
+            tier: Tier::Members,
         };
         Case { format: FORMAT, story: String::new(), broke: None, bug: None, calls_max: None, swarm }
     }
 }
 
 impl Swarm {
-    /// Turns every knob back. Members, clients and the plan stay.
+    /// Turns every knob back. Members, clients, the plan, the tier and its cuts stay.
     pub(crate) fn make_plain(&mut self) {
         let clients = std::mem::take(&mut self.load.clients);
         (self.knobs, self.network, self.disk) = (plain_knobs(), plain_network(), plain_disk());
         self.load = Load { clients, ..plain_load() };
         (self.uneven, self.clocks, self.rates) = (Vec::new(), Vec::new(), Rates::default());
+        self.tier.make_plain();
     }
 }
 

@@ -8,12 +8,14 @@ use crate::check::chronicle::{self, Chronicle};
 use crate::cluster::Cluster;
 use crate::history::{History, Outcome};
 use crate::nemesis;
+use crate::served::{Links, Tier};
 use crate::swarm::Swarm;
 use crate::trace::Trace;
 use crate::workload::Role;
 use crate::workload::client::{Client, Stage};
-use crate::workload::door::{Door, InProcess};
+use crate::workload::door::{Door, Grpc, InProcess};
 use detcd_engine::probes;
+use madsim::runtime::NodeHandle;
 use madsim::task::JoinHandle;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -46,7 +48,8 @@ pub struct Report {
 struct Play {
     swarm: Swarm,
     cluster: Cluster,
-    door: Arc<dyn Door>,
+    /// Straight into the members.
+    in_process: InProcess,
     history: History,
     chronicle: Chronicle,
     stage: Stage,
@@ -79,16 +82,22 @@ pub(crate) async fn play(case: Case, trace: Trace, remains: Remains) -> Result<R
     for place in 0..cluster.size() {
         cluster.start(place);
     }
-    let door: Arc<dyn Door> =
-        Arc::new(InProcess::new(cluster.clone(), swarm.seed.stream("the way of clients")));
+    let in_process = InProcess::new(cluster.clone(), swarm.seed.stream("the way of clients"));
     let (history, chronicle, stage) = (History::default(), Chronicle::default(), Stage::default());
-    let play = Play { swarm, cluster, door, history, chronicle, stage, trace };
+    let play = Play { swarm, cluster, in_process, history, chronicle, stage, trace };
     for member in 0..play.cluster.size() {
-        let (door, chronicle, stage) = (Arc::clone(&play.door), play.chronicle.clone(), play.stage.clone());
-        madsim::task::spawn(chronicle::read(door, member, chronicle, stage));
+        let (door, chronicle, stage) = (play.door("reader"), play.chronicle.clone(), play.stage.clone());
+        let home = play.cluster.links().map(Links::readers);
+        spawn_at(home, chronicle::read(door, member, chronicle, stage));
     }
     let (watchers, clients) = play.start_clients(calls_max);
+    if let Some(links) = play.cluster.links() {
+        madsim::task::spawn(links.clone().run());
+    }
     nemesis::run(play.cluster.clone(), play.swarm.plan.clone(), play.trace.clone()).await;
+    if let Some(links) = play.cluster.links() {
+        links.heal();
+    }
     play.stage.whole();
     play.all_progress().await?;
     nemesis::end_aftermath(&play.cluster, &play.trace);
@@ -122,7 +131,26 @@ async fn end(clients: Vec<JoinHandle<()>>) {
     }
 }
 
+/// On a machine of its own, or where everything runs.
+fn spawn_at(home: Option<&NodeHandle>, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    match home {
+        Some(home) => home.spawn(work),
+        None => madsim::task::spawn(work),
+    }
+}
+
 impl Play {
+    /// The way of one client to the members.
+    fn door(&self, whose: &str) -> Arc<dyn Door> {
+        match &self.swarm.tier {
+            Tier::Members => Arc::new(self.in_process.clone()),
+            Tier::Server(served) => {
+                let stream = self.swarm.seed.stream(&format!("streams of {whose}"));
+                Arc::new(Grpc::new(self.cluster.clone(), served.clone(), stream))
+            }
+        }
+    }
+
     /// Those that watch, who read on to the very end, and the others.
     fn start_clients(&self, calls_max: Option<u64>) -> (Vec<JoinHandle<()>>, Vec<JoinHandle<()>>) {
         let load = Arc::new(self.swarm.load.clone());
@@ -130,7 +158,7 @@ impl Play {
         for (place, role) in load.clients.iter().enumerate() {
             let client = Client {
                 place,
-                door: Arc::clone(&self.door),
+                door: self.door(&format!("client/{place}")),
                 history: self.history.clone(),
                 chronicle: self.chronicle.clone(),
                 load: Arc::clone(&load),
@@ -142,7 +170,8 @@ impl Play {
                 calls_left: calls_max,
             };
             let clients = if *role == Role::Watches { &mut watchers } else { &mut others };
-            clients.push(madsim::task::spawn(client.run(*role)));
+            let home = self.cluster.links().map(|links| links.client(place));
+            clients.push(spawn_at(home, client.run(*role)));
         }
         (watchers, others)
     }

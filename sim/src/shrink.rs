@@ -7,6 +7,7 @@
 
 use crate::case::Case;
 use crate::plan::Aftermath;
+use crate::served::{Served, Tier};
 use serde_json::Value;
 use std::fmt;
 
@@ -66,7 +67,9 @@ pub fn shrink(
     let mut shrinker = Shrinker { case: case.clone(), breaks, says, runs: 0, runs_max };
     loop {
         let before = shrinker.case.clone();
+        shrinker.attempt_with(|case| case.swarm.tier = Tier::Members);
         shrinker.fewer_faults();
+        shrinker.fewer_cuts();
         shrinker.attempt_with(|case| case.swarm.plan.aftermath = Aftermath::default());
         shrinker.fewer_members();
         shrinker.fewer_clients();
@@ -106,6 +109,15 @@ impl Shrinker<'_> {
     fn fewer_faults(&mut self) {
         let all = self.case.swarm.plan.faults.clone();
         minimize(all, &mut |faults| self.attempt_with(|case| case.swarm.plan.faults = faults.to_vec()));
+    }
+
+    /// Of clients from members.
+    fn fewer_cuts(&mut self) {
+        let Tier::Server(served) = self.case.swarm.tier.clone() else { return };
+        minimize(served.cuts.clone(), &mut |cuts| {
+            let served = Served { cuts: cuts.to_vec(), ..served.clone() };
+            self.attempt_with(|case| case.swarm.tier = Tier::Server(served))
+        });
     }
 
     /// The first ones stay; faults that name another one go with it.

@@ -9,6 +9,7 @@ use crate::disk::DiskProfile;
 use crate::network::NetworkProfile;
 use crate::plan::{Plan, Rates};
 use crate::random::Seed;
+use crate::served::Tier;
 use crate::workload::Load;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,6 +40,9 @@ pub struct Swarm {
     pub rates: Rates,
     /// What goes wrong, and when.
     pub plan: Plan,
+    /// Whether members serve gRPC.
+    #[serde(default)]
+    pub tier: Tier,
 }
 
 impl Swarm {
@@ -48,6 +52,7 @@ impl Swarm {
         let members = stream.pick(&[1, 3, 3, 3, 3, 5]);
         let rates = Rates::draw(seed);
         let knobs = Knobs::draw(&mut seed.stream("swarm/knobs"));
+        let (load, plan) = (Load::draw(seed), Plan::draw(seed, members, &rates));
         Swarm {
             seed,
             members,
@@ -56,8 +61,9 @@ impl Swarm {
             clocks: clocks(seed, members),
             network: NetworkProfile::draw(seed, members),
             disk: DiskProfile::draw(seed),
-            load: Load::draw(seed),
-            plan: Plan::draw(seed, members, &rates),
+            tier: Tier::draw(seed, members, load.clients.len(), plan.ends_ms),
+            load,
+            plan,
             rates,
         }
     }

@@ -50,6 +50,7 @@ fn command() -> Command {
             seed,
             quiet.clone(),
             flag("timeline", "write its timeline even if all is well"),
+            tier(),
         ]))
         .subcommand(many_command())
         .subcommand(Command::new("replay").about("one case, every event printed").args([
@@ -76,7 +77,8 @@ fn command() -> Command {
         )
         .subcommand(
             Command::new("speed")
-                .about("simulated to wall time of three members, 10 operations a second, one core"),
+                .about("simulated to wall time of three members, 10 operations a second, one core")
+                .arg(tier()),
         )
 }
 
@@ -90,6 +92,7 @@ fn many_command() -> Command {
         flag("twice", "run each twice and compare the runs event by event"),
         flag("hashes", "print every seed's trace hash"),
         flag("no-shrink", "leave a failing case as it is"),
+        tier(),
     ])
 }
 
@@ -100,6 +103,24 @@ fn mutants_command() -> Command {
         counted("jobs", "J", "0").help("so many at once; 0 for one a core"),
         flag("write", "keep what is found under sim/corpus/bugs and write the table in docs/simulation.md"),
     ])
+}
+
+fn tier() -> Arg {
+    let help =
+        "members alone, or the whole server with clients that speak gRPC; drawn from the seed by default";
+    Arg::new("tier").long("tier").value_name("TIER").value_parser(["members", "server"]).help(help)
+}
+
+/// The case of a seed, in the tier that was asked for.
+fn drawn(seed: u64, tier: Option<&str>) -> Case {
+    match tier {
+        Some(tier) => Case::draw_in(seed, tier == "server"),
+        None => Case::draw(seed),
+    }
+}
+
+fn named_tier(matches: &ArgMatches) -> Option<String> {
+    matches.get_one::<String>("tier").cloned()
 }
 
 fn names() -> Arg {
@@ -122,8 +143,8 @@ fn done(matches: &ArgMatches) -> Result<(), String> {
     let (name, matches) = matches.subcommand().expect("one is required");
     match name {
         "run" => {
-            let seed = number(matches, "SEED");
-            one(&Case::draw(seed), &failure::rerun(seed), matches)
+            let (seed, tier) = (number(matches, "SEED"), named_tier(matches));
+            one(&drawn(seed, tier.as_deref()), &failure::rerun(seed, tier.as_deref()), matches)
         }
         "replay" => one(&Case::load(file(matches))?, &failure::replay(file(matches)), matches),
         "many" => many::run(&Many {
@@ -136,6 +157,7 @@ fn done(matches: &ArgMatches) -> Result<(), String> {
             twice: matches.get_flag("twice"),
             hashes: matches.get_flag("hashes"),
             shrinks: !matches.get_flag("no-shrink"),
+            tier: named_tier(matches),
         }),
         "shrink" => failure::shrink_file(file(matches), number(matches, "runs")),
         "mutants" => mutants::hunt(&Mutants {
@@ -145,7 +167,7 @@ fn done(matches: &ArgMatches) -> Result<(), String> {
             writes: matches.get_flag("write"),
         }),
         "bugs" => mutants::check(&bugs(matches), jobs(number(matches, "jobs"))),
-        "speed" => speed::run(),
+        "speed" => speed::run(named_tier(matches).as_deref() == Some("server")),
         other => unreachable!("{other} has no arm"),
     }
 }

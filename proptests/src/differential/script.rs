@@ -129,7 +129,7 @@ mod tests {
     fn a_script_survives_its_text() {
         let text = "Put key:\"a\\000\\377\",lease:-7\n\
                     Range key:\"a\",revision:$compacted-1,sort_order:9\n\
-                    Txn compare{key:\"k\",version:3},failure{request_txn{}}\n\
+                    Txn compare:[{key:\"k\",version:3}],failure:[{request_txn{}}]\n\
                     Watch 2 create_request{key:\"a\",start_revision:$now+1}\n\
                     Watch 2 progress_request{}\n\
                     LeaseKeepAlive ID:$lease0\n\

@@ -170,9 +170,9 @@ mod tests {
         let text = "compare{key:\"a\"} success{request_put{key:\"b\" value:\"c\"}}";
         let message = DynamicMessage::parse_text_format(rpc.input(), text).unwrap();
         let texts: Vec<String> = simpler(&message).iter().map(DynamicMessage::to_text_format).collect();
-        assert!(texts.contains(&"success{request_put{key:\"b\",value:\"c\"}}".to_owned()), "{texts:?}");
+        assert!(texts.contains(&"success:[{request_put{key:\"b\",value:\"c\"}}]".to_owned()), "{texts:?}");
         assert!(
-            texts.contains(&"compare{key:\"a\"},success{request_put{key:\"b\"}}".to_owned()),
+            texts.contains(&"compare:[{key:\"a\"}],success:[{request_put{key:\"b\"}}]".to_owned()),
             "{texts:?}"
         );
     }

@@ -162,7 +162,7 @@ mod tests {
         let request = DynamicMessage::parse_text_format(Rpc::named("Txn").unwrap().input(), text).unwrap();
         let known = Known { revision: 12, compacted: 3, leases: vec![70, 71], member: 9 };
         let mut resolved = known.resolve(&request);
-        let expected = "compare{lease:71},success{request_range{key:\"a\",revision:10}}";
+        let expected = "compare:[{lease:71}],success:[{request_range{key:\"a\",revision:10}}]";
         assert_eq!(resolved.to_text_format(), expected);
         known.abstract_ids(&mut resolved);
         assert!(named(&resolved.to_text_format()).contains("lease:$lease1"));

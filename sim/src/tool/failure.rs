@@ -72,8 +72,9 @@ pub(super) fn shrink_file(path: &Path, runs_max: u64) -> Result<(), String> {
 }
 
 /// The command that runs a seed again.
-pub(super) fn rerun(seed: u64) -> String {
-    format!("cargo run --release -p detcd-sim -- run {seed}")
+pub(super) fn rerun(seed: u64, tier: Option<&str>) -> String {
+    let tier = tier.map_or(String::new(), |tier| format!(" --tier {tier}"));
+    format!("cargo run --release -p detcd-sim -- run {seed}{tier}")
 }
 
 fn smaller(case: &Case, broken: &Broken, runs_max: u64) -> (Case, Size) {

@@ -2,7 +2,6 @@
 
 use super::failure::{self, Shrinks};
 use super::progress::{Progress, Sum};
-use detcd_sim::case::Case;
 use detcd_sim::run::Report;
 use detcd_sim::trace::Trace;
 use detcd_sim::trial::{Broken, Failure, run_case, run_twice};
@@ -29,6 +28,8 @@ pub(super) struct Many {
     pub(super) hashes: bool,
     /// Whether a failing case is made small.
     pub(super) shrinks: bool,
+    /// Only in this tier.
+    pub(super) tier: Option<String>,
 }
 
 /// What the workers share.
@@ -94,7 +95,8 @@ pub(super) fn run(asked: &Many) -> Result<(), String> {
     };
     println!("before it broke: {done}");
     let shrinks = if asked.shrinks { Shrinks::Yes } else { Shrinks::No };
-    Err(failure::tell(&Failure::study(&Case::draw(seed), broken), shrinks, &failure::rerun(seed)))
+    let rerun = failure::rerun(seed, asked.tier.as_deref());
+    Err(failure::tell(&Failure::study(&super::drawn(seed, asked.tier.as_deref()), broken), shrinks, &rerun))
 }
 
 impl Work<'_> {
@@ -106,7 +108,7 @@ impl Work<'_> {
                 return;
             }
             self.running.lock().expect("no panic while it is held").insert(seed, Instant::now());
-            let case = Case::draw(seed);
+            let case = super::drawn(seed, self.asked.tier.as_deref());
             let outcome =
                 if self.asked.twice { run_twice(&case) } else { run_case(&case, &Trace::default()) };
             self.running.lock().expect("no panic while it is held").remove(&seed);

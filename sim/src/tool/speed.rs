@@ -1,6 +1,7 @@
 //! How much time one core simulates: three members that nothing disturbs, ten operations a second, every checker on.
 
 use detcd_sim::case::Case;
+use detcd_sim::served::{Served, Tier};
 use detcd_sim::trace::Trace;
 use detcd_sim::trial::run_case;
 use std::time::Instant;
@@ -9,10 +10,13 @@ use std::time::Instant;
 const RUN_MS: u64 = 300_000;
 const RUNS: u64 = 5;
 
-pub(super) fn run() -> Result<(), String> {
+pub(super) fn run(is_served: bool) -> Result<(), String> {
     let mut best = 0.0_f64;
     for seed in 0..RUNS {
-        let case = Case::standard(seed, RUN_MS);
+        let mut case = Case::standard(seed, RUN_MS);
+        if is_served {
+            case.swarm.tier = Tier::Server(Served::plain());
+        }
         let started = Instant::now();
         let report = run_case(&case, &Trace::default()).map_err(|broken| broken.text)?;
         let (wall, simulated) = (started.elapsed().as_secs_f64(), report.simulated.as_secs_f64());

@@ -4,8 +4,10 @@
 //! neither; they see this trait. Requests and answers are the engine's own types, for they are plain data: a way over
 //! gRPC turns its messages into them, with `RecordRef::new` for a key and its value.
 
+mod grpc;
 mod in_process;
 
+pub use grpc::Grpc;
 pub use in_process::InProcess;
 
 use crate::history::KeyValue;
@@ -13,6 +15,7 @@ use detcd_engine::ids::WatchId;
 use detcd_engine::input::WatchInput;
 use detcd_engine::request::{Reply, Request, RequestError};
 use server_sim::clock::BoxFuture;
+use server_sim::wire;
 
 /// A way to every member of a cluster. Dropping a future of it is a client that hangs up.
 pub trait Door: Send + Sync {
@@ -129,4 +132,31 @@ pub struct WatchEvent {
     pub kv: KeyValue,
     /// The key before.
     pub prev: Option<KeyValue>,
+}
+
+impl WatchEvent {
+    /// As a client reads it from its message.
+    ///
+    /// # Panics
+    /// It is of no key.
+    pub fn of(event: &wire::Event) -> WatchEvent {
+        let fields = event.decoded();
+        let kv = fields.kv.as_ref().expect("promise broken: an event is of a key");
+        WatchEvent {
+            is_delete: fields.kind == 1,
+            kv: key_value(kv),
+            prev: fields.prev_kv.as_ref().map(key_value),
+        }
+    }
+}
+
+fn key_value(kv: &wire::KeyValue) -> KeyValue {
+    KeyValue {
+        key: kv.key().to_vec().into(),
+        value: kv.value().to_vec().into(),
+        create_revision: kv.create_revision(),
+        mod_revision: kv.mod_revision(),
+        version: kv.version(),
+        lease: kv.lease(),
+    }
 }

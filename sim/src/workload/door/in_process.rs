@@ -3,14 +3,13 @@
 
 use super::{Door, Loss, News, WatchEvent, WatchFeed};
 use crate::cluster::Cluster;
-use crate::history::KeyValue;
 use crate::random::Stream;
 use detcd_engine::input::WatchInput;
 use detcd_engine::request::{Reply, Request};
 use madsim::time::sleep;
 use server_sim::clock::BoxFuture;
 use server_sim::handle::{WatchMessage, WatchStream};
-use server_sim::wire::{self, Event};
+use server_sim::wire::Event;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -81,33 +80,13 @@ fn news(message: WatchMessage) -> News {
         WatchMessage::Created { id, revision } => News::Created { id, revision },
         WatchMessage::Rejected { revision, reason } => News::Rejected { revision, reason: reason.to_owned() },
         WatchMessage::Events { id, revision, events, first, end, fragment } => {
-            let events = events[first..end].iter().map(|body| event(&Event::of_encoded(body.clone())));
+            let events =
+                events[first..end].iter().map(|body| WatchEvent::of(&Event::of_encoded(body.clone())));
             News::Events { id, revision, events: events.collect(), fragment }
         }
         WatchMessage::Progress { id, revision } => News::Progress { id, revision },
         WatchMessage::Canceled { id, .. } => News::Canceled { id },
         WatchMessage::Compacted { id, compact_revision } => News::Compacted { id, compact_revision },
         WatchMessage::NoLeader => News::NoLeader,
-    }
-}
-
-fn event(event: &Event) -> WatchEvent {
-    let fields = event.decoded();
-    let kv = fields.kv.as_ref().expect("an event is of a key");
-    WatchEvent {
-        is_delete: fields.kind == 1,
-        kv: key_value(kv),
-        prev: fields.prev_kv.as_ref().map(key_value),
-    }
-}
-
-fn key_value(kv: &wire::KeyValue) -> KeyValue {
-    KeyValue {
-        key: kv.key().to_vec().into(),
-        value: kv.value().to_vec().into(),
-        create_revision: kv.create_revision(),
-        mod_revision: kv.mod_revision(),
-        version: kv.version(),
-        lease: kv.lease(),
     }
 }

@@ -1,0 +1,95 @@
+//! What a status says of a request's fate: etcd's words are the engine's refusals, all others the transport's.
+
+use super::super::Loss;
+use detcd_engine::request::RequestError as E;
+use server_sim::wire;
+use tonic::{Code, Status};
+
+/// Every refusal. A text that begins like one and is none of them ends a run, so that this list stays whole.
+const REFUSALS: [E; 26] = [
+    E::EmptyKey,
+    E::KeyNotFound,
+    E::ValueProvided,
+    E::LeaseProvided,
+    E::TooManyOps,
+    E::DuplicateKey,
+    E::InvalidSortOption,
+    E::InvalidClientApiVersion,
+    E::Compacted,
+    E::FutureRevision,
+    E::NoSpace,
+    E::LeaseNotFound,
+    E::LeaseExists,
+    E::LeaseTtlTooLarge,
+    E::RequestTooLarge,
+    E::TooManyRequests,
+    E::NoLeader,
+    E::NotLeader,
+    E::LeaderChanged,
+    E::Stopped,
+    E::Timeout,
+    E::TimeoutLeaderFailed,
+    E::TimeoutConnectionLost,
+    E::Corrupt,
+    E::UnknownMethod,
+    E::MemberNotFound,
+];
+
+/// The refusal that a status is.
+///
+/// # Panics
+/// It has a refusal's words and another's code.
+pub(super) fn refusal(status: &Status) -> Option<E> {
+    let known = REFUSALS.into_iter().find(|error| error.to_string() == status.message());
+    assert!(
+        known.is_some() || !status.message().starts_with("etcdserver: "),
+        "promise broken: refusals have etcd's words, but one said {status:?}"
+    );
+    if let Some(error) = known {
+        let code = wire::error::code(error);
+        assert!(
+            status.code() == code,
+            "promise broken: refusals have etcd's codes, but {error:?} came as {status:?}"
+        );
+    }
+    known
+}
+
+/// What became of a call that ended so.
+pub(super) fn loss(status: &Status) -> Loss {
+    match refusal(status) {
+        Some(error) => Loss::of(error),
+        None if never_left(status) => Loss::NotDone,
+        None => Loss::Unknown,
+    }
+}
+
+/// No connection came about: nothing was sent. The words are madsim-tonic's.
+fn never_left(status: &Status) -> bool {
+    status.code() == Code::Unavailable && matches!(status.message(), "transport error" | "connection refused")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_come_back_as_what_they_were() {
+        for error in REFUSALS {
+            assert_eq!(loss(&wire::error::status(error)), Loss::of(error));
+        }
+    }
+
+    #[test]
+    fn only_a_call_that_never_left_is_surely_not_done() {
+        assert_eq!(loss(&Status::unavailable("connection refused")), Loss::NotDone);
+        assert_eq!(loss(&Status::unavailable("connection reset")), Loss::Unknown);
+        assert_eq!(loss(&Status::unknown("connection refused")), Loss::Unknown);
+    }
+
+    #[test]
+    #[should_panic(expected = "refusals have etcd's codes")]
+    fn a_refusal_with_a_wrong_code_is_noticed() {
+        refusal(&Status::internal(E::Compacted.to_string()));
+    }
+}
