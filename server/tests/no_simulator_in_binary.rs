@@ -1,7 +1,7 @@
 //! The binary that is shipped has nothing of the simulator in it, and no bug that was put in on purpose.
 
 fn binary_has() -> impl Fn(&str) -> bool {
-    let binary = std::fs::read(env!("CARGO_BIN_EXE_detcd")).unwrap();
+    let binary = std::fs::read(env!("CARGO_BIN_EXE_detcd")).expect("the binary was built");
     move |needle| binary.windows(needle.len()).any(|window| window == needle.as_bytes())
 }
 

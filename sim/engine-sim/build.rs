@@ -13,7 +13,7 @@ fn main() -> Result<(), String> {
         println!("cargo:rerun-if-changed={path}");
     }
     let out = PathBuf::from(std::env::var("OUT_DIR").map_err(|error| error.to_string())?);
-    let (bugs, probes, sizes) = read_all(Path::new("."))?;
+    let [bugs, probes, sizes] = read_all(Path::new("."))?;
     let all: Vec<Entry> = bugs.iter().chain(&probes).chain(&sizes).cloned().collect();
     for edit in all.iter().flat_map(|entry| &entry.edits) {
         if !EDITED.iter().any(|prefix| edit.file.starts_with(prefix)) {

@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo:rerun-if-changed={TWIN}/{dir}");
     }
     let out_dir = PathBuf::from(std::env::var("OUT_DIR")?);
-    let (bugs, probes, sizes) = read_all(Path::new(TWIN))?;
+    let [bugs, probes, sizes] = read_all(Path::new(TWIN))?;
     let entries = [bugs, probes, sizes].concat();
     copy(Path::new("../.."), "server/src", &out_dir.join("src"), &entries)?;
     let mut files = protox::compile(FILES, [PROTO])?;

@@ -16,7 +16,7 @@ use detcd_proptests::reference::KeyRange;
 use detcd_proptests::reference::mvcc::Store;
 use detcd_proptests::reference::watch::{self, Watch};
 use detcd_proptests::translate;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A watcher as its client sees it.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ struct Asked {
 #[derive(Debug, Default)]
 struct Stream {
     watchers: BTreeMap<i64, Watcher>,
+    /// Ended by compaction. They keep their ids until their client cancels them too.
+    overtaken: BTreeSet<i64>,
     asked: VecDeque<Asked>,
     next_id: i64,
     undrained_bytes: usize,
@@ -108,6 +110,7 @@ impl Ledger {
             }
             WatchOutput::Compacted { id, compact_revision } => {
                 let watcher = stream.watchers.remove(&id.0).expect("the end of a watcher that is there");
+                stream.overtaken.insert(id.0);
                 assert!(*compact_revision <= store.compacted(), "compacted at {compact_revision}");
                 assert!(watcher.floor < *compact_revision, "{watcher:?} ended at {compact_revision}");
             }
@@ -123,7 +126,7 @@ impl Ledger {
         for stream in self.streams.values_mut() {
             for asked in std::mem::take(&mut stream.asked) {
                 let needs_no_answer = match asked.input {
-                    WatchInput::Cancel(id) => !stream.watchers.contains_key(&id.0),
+                    WatchInput::Cancel(id) => !stream.is_taken(id.0),
                     WatchInput::Progress => !stream.must_tell_progress(asked.revision),
                     _ => false,
                 };
@@ -153,7 +156,7 @@ impl Stream {
                 (WatchInput::Create(create), _) => {
                     return assert_eq!(*output, self.create(create, &asked), "to {create:?}");
                 }
-                (WatchInput::Cancel(id), _) if self.watchers.remove(&id.0).is_some() => {
+                (WatchInput::Cancel(id), _) if self.forget(id.0) => {
                     let expected = WatchOutput::Canceled { id: *id, revision: asked.revision };
                     return assert_eq!(*output, expected);
                 }
@@ -174,7 +177,7 @@ impl Stream {
             "etcdserver: mvcc: required revision has been compacted"
         } else if !keys.contains(&keys.key) {
             "mvcc: watcher range is empty"
-        } else if create.id.is_some_and(|id| self.watchers.contains_key(&id.0)) {
+        } else if create.id.is_some_and(|id| self.is_taken(id.0)) {
             "mvcc: duplicate watch ID provided on the WatchStream"
         } else {
             let id = create.id.map_or_else(|| self.pick_id(), |id| id.0);
@@ -197,8 +200,17 @@ impl Stream {
         WatchOutput::Rejected { revision, reason }
     }
 
+    fn is_taken(&self, id: i64) -> bool {
+        self.watchers.contains_key(&id) || self.overtaken.contains(&id)
+    }
+
+    /// Whether anybody had this id.
+    fn forget(&mut self, id: i64) -> bool {
+        self.watchers.remove(&id).is_some() | self.overtaken.remove(&id)
+    }
+
     fn pick_id(&mut self) -> i64 {
-        while self.watchers.contains_key(&self.next_id) {
+        while self.is_taken(self.next_id) {
             self.next_id += 1;
         }
         self.next_id += 1;
@@ -212,19 +224,23 @@ impl Stream {
                 WatchInput::Progress if asked.revision == revision => break,
                 WatchInput::Progress => assert!(!self.must_tell_progress(asked.revision)),
                 WatchInput::Cancel(id) => {
-                    assert!(!self.watchers.contains_key(&id.0), "{id:?} is still there")
+                    assert!(!self.is_taken(id.0), "{id:?} is still there")
                 }
                 other => panic!("progress before the answer to {other:?}"),
             }
         }
         assert!(!self.watchers.is_empty(), "progress of no watchers");
+        assert!(self.overtaken.is_empty(), "progress beside watchers that compaction overtook");
         self.watchers.values().for_each(|watcher| watcher.assert_abreast(revision, store));
     }
 
     /// Whether all of the watchers are known to be synced and past their start, and nothing waits to be drained.
     fn must_tell_progress(&self, revision: i64) -> bool {
         let is_abreast = |watcher: &Watcher| watcher.floor > revision && watcher.start <= revision;
-        self.undrained_bytes == 0 && !self.watchers.is_empty() && self.watchers.values().all(is_abreast)
+        self.undrained_bytes == 0
+            && self.overtaken.is_empty()
+            && !self.watchers.is_empty()
+            && self.watchers.values().all(is_abreast)
     }
 }
 

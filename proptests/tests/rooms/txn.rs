@@ -92,7 +92,8 @@ proptest! {
         prop_assert_eq!(reference::txn::check(&asked, ops_max), expected);
     }
 
-    /// The rule of deletes told by what it means: a put beside a delete is refused where the delete would hit it.
+    /// The rule of deletes told by what it means: a put beside a delete is refused where the delete would hit it, but
+    /// for a delete of all keys from one on, which etcd does not look at.
     #[test]
     fn a_put_beside_a_delete_is_refused_where_the_delete_hits_it(
         key in strategies::keys(),
@@ -107,7 +108,7 @@ proptest! {
             true => Txn { failure: ops, ..Txn::default() },
             false => Txn { success: ops, ..Txn::default() },
         };
-        let expected = if keys.contains(&key) { Err(Refusal::DuplicateKey) } else { Ok(()) };
+        let expected = if keys.contains(&key) && !keys.is_endless() { Err(Refusal::DuplicateKey) } else { Ok(()) };
         prop_assert_eq!(check(&asked, 128).map(|_| ()), expected);
     }
 }

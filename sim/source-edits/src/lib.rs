@@ -91,12 +91,12 @@ fn read_probes(dir: &Path) -> Result<Vec<Entry>, String> {
 ///
 /// # Errors
 /// A file that cannot be read or is none of ours.
-pub fn read_all(dir: &Path) -> Result<(Vec<Entry>, Vec<Entry>, Vec<Entry>), String> {
+pub fn read_all(dir: &Path) -> Result<[Vec<Entry>; 3], String> {
     let mut sizes = Vec::new();
     for (name, text) in files(&dir.join("sizes"), "sizes")? {
         sizes.extend(parse_sizes(&name, &text)?);
     }
-    Ok((read_bugs(&dir.join("bugs"))?, read_probes(&dir.join("probes"))?, sizes))
+    Ok([read_bugs(&dir.join("bugs"))?, read_probes(&dir.join("probes"))?, sizes])
 }
 
 /// Every probe is there once and counted somewhere: by an edit, or by the simulator itself where it says so with a

@@ -324,10 +324,10 @@ mod tests {
         let (a, b) = (unknown(1, made::put("k", "a")), unknown(1, made::put("k", "b")));
         let places = check(&[a.clone(), b.clone()], &past).unwrap();
         assert_eq!(places.unknown, BTreeMap::from([(0, 2), (1, 3)]));
-        assert_eq!(broken(&[a.clone()], &past), Some(Promise::OnlyAsked));
+        assert_eq!(broken(std::slice::from_ref(&a), &past), Some(Promise::OnlyAsked));
         let twice =
             made::past(vec![vec![event(fresh("k", "a", 2))], vec![event(key_value("k", "a", (2, 3), 2))]]);
-        assert_eq!(broken(&[a.clone()], &twice), Some(Promise::Once));
+        assert_eq!(broken(std::slice::from_ref(&a), &twice), Some(Promise::Once));
         assert_eq!(broken(&[a.clone(), a.clone()], &twice), None, "a retry may be done too");
         let too_late = unknown(9, made::put("k", "a"));
         assert_eq!(broken(&[too_late, put("b", 3)], &past), Some(Promise::OnlyAsked));

@@ -15,7 +15,6 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    #[expect(clippy::too_many_lines, reason = "a line or two a class, no decisions")]
     pub(super) fn draw(&self, class: FaultClass, stream: &mut Stream) -> Option<Fault> {
         let members = self.members;
         let member = stream.index(members);
