@@ -280,6 +280,7 @@ mod tests {
     fn large() -> Case {
         let mut case = Case::draw(3);
         case.swarm.members = 5;
+        case.swarm.knobs.wal_segment_bytes = 4096;
         case.swarm.plan.aftermath = Aftermath::default();
         case.swarm.network.slow_links.clear();
         case.swarm.load.clients = vec![Role::Sets, Role::Registers, Role::Queues, Role::Registers];

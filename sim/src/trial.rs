@@ -224,10 +224,7 @@ mod tests {
     #[test]
     fn a_promise_has_one_name_whatever_the_values() {
         for (text, name) in [
-            (
-                "promise broken: one leader in a term, but in term 3 there are m0 and m1",
-                "one leader in a term",
-            ),
+            ("promise broken: one leader in a term, but in term 3 there are m0 and m1", "one_leader"),
             (
                 "applied 7 is beyond committed 5\nasserted at /t/out/src/raft/driver/output.rs:91:9",
                 "assertion in raft/driver/output.rs: applied",

@@ -184,7 +184,10 @@ mod tests {
         assert_eq!(range(answer, &asked), found(false));
         asked.keys_only = true;
         let answer = range(carried(wire::kv::range_response(None, found(true))), &asked);
-        assert_eq!(answer.kvs, [kept(b""), kept(b"")], "the values are left out");
+        let header =
+            RecordHeader { create_revision: 2, mod_revision: 5, sub: 0, version: 3, lease: LeaseId(0) };
+        let key = RecordRef::new(header, b"k", b"");
+        assert_eq!(answer.kvs, [key.clone(), key], "the values and leases are left out");
         let put = PutRequest {
             key: b"k".as_slice().into(),
             value: PutValue::Keep,
