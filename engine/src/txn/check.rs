@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 ///
 /// # Errors
 /// `TooManyOps`; `DuplicateKey` where one path puts a key twice, or puts a key inside a range with an end that it
-/// deletes. Deleting twice is fine, and so are two branches of a nested transaction that put the same key: only one of them runs.
+/// deletes. Deleting twice is fine, and so are two branches of a nested transaction that put the same key: only one
+/// of them runs.
 pub fn check(txn: Txn, ops_max: usize) -> Result<Txn, RequestError> {
     check_sizes(&txn, ops_max, 0)?;
     writes_of(&txn.success)?;

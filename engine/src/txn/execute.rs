@@ -37,16 +37,36 @@ pub(super) fn refusals(
     txn: &Txn,
     path: &Path,
 ) -> Result<(), RequestError> {
+    look_for_refusals(source, leases, txn, path, &mut None)
+}
+
+/// `emptied_from`: no key from this one on is there any more where the operation is that is looked at. Of all deletes
+/// only those without an end may hit a key that is put too (see `check`).
+fn look_for_refusals<'t>(
+    source: &impl Source,
+    leases: Option<&Lessor>,
+    txn: &'t Txn,
+    path: &'t Path,
+    emptied_from: &mut Option<&'t Bytes>,
+) -> Result<(), RequestError> {
     for (op, nested) in path.ops(txn) {
         match op {
             TxnOp::Range(range) => check_revision(source, range.revision)?,
             TxnOp::Put(put) => {
                 let leases = leases.expect("a transaction that puts is never evaluated from a view");
                 check_put(source, leases, put)?;
+                // etcd finds this out when the delete is done already, and its members end, all of them.
+                if keeps(put) && emptied_from.is_some_and(|start| *start <= put.key) {
+                    return Err(RequestError::KeyNotFound);
+                }
+            }
+            TxnOp::DeleteRange(DeleteRangeRequest { range: KeyRange::From(start), .. }) => {
+                *emptied_from = Some(emptied_from.map_or(start, |other| other.min(start)));
             }
             TxnOp::DeleteRange(_) => {}
             TxnOp::Txn(txn) => {
-                refusals(source, leases, txn, nested.expect("a nested transaction has a path"))?
+                let path = nested.expect("a nested transaction has a path");
+                look_for_refusals(source, leases, txn, path, emptied_from)?;
             }
         }
     }
@@ -72,13 +92,18 @@ fn check_put(source: &impl Source, leases: &Lessor, put: &PutRequest) -> Result<
     {
         return Err(RequestError::LeaseNotFound);
     }
-    if put.value == PutValue::Keep || put.lease == PutLease::Keep {
+    if keeps(put) {
         let present = source.range(&RangeRequest::of(KeyRange::One(put.key.clone())))?;
         if present.kvs.is_empty() {
             return Err(RequestError::KeyNotFound);
         }
     }
     Ok(())
+}
+
+/// Whether its key must be there.
+fn keeps(put: &PutRequest) -> bool {
+    put.value == PutValue::Keep || put.lease == PutLease::Keep
 }
 
 /// A plain put, inside an open write.

@@ -549,6 +549,25 @@ fn a_kept_key_must_be_there_before_the_transaction() {
 }
 
 #[test]
+fn a_kept_key_is_gone_after_a_delete_of_all_keys() {
+    let keep = |key: &str| put_with(key, PutValue::Keep, PutLease::Set(LeaseId(0)));
+    let inner = |op: TxnOp| nested(vec![op], vec![]);
+    for ops in [
+        vec![delete("b.."), keep("b")],
+        vec![inner(delete("a..")), keep("b")],
+        vec![delete("a.."), delete("zz.."), inner(keep("b"))],
+    ] {
+        World::new().assert_refused(&txn(ops, vec![]), RequestError::KeyNotFound);
+    }
+    let mut world = World::new();
+    let done = world.run(&txn(vec![keep("b"), delete("b.."), put("c", "x"), keep("a"), get("a..")], vec![]));
+    assert_eq!(
+        show(&done.unwrap()),
+        "then 6:put(b=o@4.0) 6:del 2(b=o@6.0 c=m@5.0) 6:put() 6:put(a=m@2.0) 6:[a=m@6.4 c=x@6.3]"
+    );
+}
+
+#[test]
 fn keys_follow_their_leases() {
     let mut world = World::new();
     let on = |key: &str, lease: i64| put_with(key, PutValue::Set(bytes("x")), PutLease::Set(LeaseId(lease)));

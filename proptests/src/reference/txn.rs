@@ -91,7 +91,7 @@ impl Cluster {
     /// The first refusal on its path, in the order of the operations.
     pub fn txn(&mut self, txn: &Txn) -> Result<TxnAnswer, Refusal> {
         let base = self.store.revision();
-        self.refuse(base, txn)?;
+        self.refuse(base, txn, &mut Vec::new())?;
         Ok(self.run(base, txn))
     }
 
@@ -112,7 +112,8 @@ impl Cluster {
         found.iter().all(|is| is_so(compare, is))
     }
 
-    fn refuse(&self, base: i64, txn: &Txn) -> Result<(), Refusal> {
+    /// `deleted` on the way here; nothing of it was put again, as `check` has seen.
+    fn refuse(&self, base: i64, txn: &Txn, deleted: &mut Vec<KeyRange>) -> Result<(), Refusal> {
         for op in self.branch(base, txn).1 {
             match op {
                 Op::Range(Range { revision, .. }) => {
@@ -121,9 +122,14 @@ impl Cluster {
                     let is_compacted = *revision != 0 && *revision < self.store.compacted();
                     refuse_if(is_compacted, Refusal::Compacted)?;
                 }
-                Op::Put(put) => self.refuse_put(base, put)?,
-                Op::DeleteRange(_) => {}
-                Op::Txn(nested) => self.refuse(base, nested)?,
+                Op::Put(put) => {
+                    self.refuse_put(base, put)?;
+                    let is_gone = deleted.iter().any(|keys| keys.contains(&put.key));
+                    let must_exist = put.value.is_none() || put.lease.is_none();
+                    refuse_if(must_exist && is_gone, Refusal::KeyNotFound)?;
+                }
+                Op::DeleteRange(delete) => deleted.push(delete.keys.clone()),
+                Op::Txn(nested) => self.refuse(base, nested, deleted)?,
             }
         }
         Ok(())

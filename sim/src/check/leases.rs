@@ -62,14 +62,12 @@ pub fn check(operations: &[Operation], past: &Past, places: &Places, clocks: &Cl
         learn(&mut leases, operation);
     }
     for (id, lease) in &leases {
-        let (asked, _) = lease.renewals.last().expect("the grant at least");
         let ended = places.ends.get(id).and_then(|revision| past.from(*revision).next());
         let seen = ended.map(|(revision, told)| (told.seen, format!("it was gone at revision {revision}")));
         let told = lease.gone.map(|(at, by)| (at.at, format!("then came {by:?}")));
         for (at, how) in seen.into_iter().chain(told) {
             lasted(*id, lease, at, &how, clocks)?;
         }
-        let _ = asked;
     }
     operations.iter().try_for_each(|operation| is_not_used_when_gone(&leases, operation))
 }

@@ -51,9 +51,13 @@ impl Past {
             create_revision == before.map_or(revision, |was| was.create_revision)
                 && version == before.map_or(1, |was| was.version + 1)
         };
-        let prev_is_right = event.prev.is_none() || event.prev.as_ref() == before;
+        // A transaction may put a key and delete it again; what was before is then what was before both.
+        let was = live_at(versions, revision - 1);
+        let prev_is_right = event.prev.is_none() || event.prev.as_ref() == was;
         if !is_right || !prev_is_right || mod_revision != revision {
-            return Err(Promise::WatchEvents.broken(format!("{event:?} came after {before:?}")));
+            let how =
+                format!("{event:?} came after {before:?}, and before that revision the key was {was:?}");
+            return Err(Promise::WatchEvents.broken(how));
         }
         if lease != 0 {
             self.leased.entry(lease).or_default().insert(event.kv.key.clone());

@@ -38,6 +38,8 @@ struct Reader<'a> {
     compactions: &'a [(Moment, i64)],
     created: VecDeque<&'a WatchCreate>,
     watchers: BTreeMap<WatchId, Watcher>,
+    /// Ended by compaction. They keep their ids until the client cancels them too.
+    overtaken: BTreeSet<WatchId>,
 }
 
 /// Whether every stream was told what it should have been.
@@ -99,7 +101,14 @@ impl<'a> Reader<'a> {
             WatchInput::Create(create) => Some(create),
             _ => None,
         });
-        Reader { past, log, compactions, created: created.collect(), watchers: BTreeMap::new() }
+        Reader {
+            past,
+            log,
+            compactions,
+            created: created.collect(),
+            watchers: BTreeMap::new(),
+            overtaken: BTreeSet::new(),
+        }
     }
 
     /// Those that are left at its end.
@@ -143,7 +152,7 @@ impl<'a> Reader<'a> {
         let Some(create) = self.created.pop_front() else {
             return Err((Promise::WatchEvents, "nobody asked for a watcher".to_owned()));
         };
-        if create.id.is_some_and(|asked| asked != id) || self.watchers.contains_key(&id) {
+        if create.id.is_some_and(|asked| asked != id) || self.is_taken(id) {
             return Err((Promise::WatchEvents, format!("asked was {create:?}")));
         }
         let next = if create.start_revision == 0 { revision + 1 } else { create.start_revision };
@@ -158,7 +167,7 @@ impl<'a> Reader<'a> {
         let has_reason = create.as_ref().is_some_and(|create| {
             create.start_revision < 0
                 || create.range.is_empty()
-                || create.id.is_some_and(|id| self.watchers.contains_key(&id))
+                || create.id.is_some_and(|id| self.is_taken(id))
         });
         let how = || (Promise::WatchCancels, format!("{reason:?} is no reason against {create:?}"));
         if has_reason { Ok(()) } else { Err(how()) }
@@ -211,15 +220,19 @@ impl<'a> Reader<'a> {
 
     fn cancel(&mut self, id: WatchId) -> Result<(), (Promise, String)> {
         let is_asked = self.log.asked.iter().any(|(_, ask)| *ask == WatchInput::Cancel(id));
-        match self.watchers.remove(&id) {
-            Some(_) if is_asked => Ok(()),
-            _ => Err((Promise::WatchCancels, "nobody asked for that".to_owned())),
-        }
+        let was_there = self.watchers.remove(&id).is_some() | self.overtaken.remove(&id);
+        let how = || (Promise::WatchCancels, "nobody asked for that".to_owned());
+        if was_there && is_asked { Ok(()) } else { Err(how()) }
+    }
+
+    fn is_taken(&self, id: WatchId) -> bool {
+        self.watchers.contains_key(&id) || self.overtaken.contains(&id)
     }
 
     fn compacted(&mut self, at: Moment, id: WatchId, revision: i64) -> Result<(), (Promise, String)> {
         let asked = self.compacted_by(at);
         let watcher = self.watchers.remove(&id).ok_or_else(|| gone(id))?;
+        self.overtaken.insert(id);
         if watcher.next < revision && revision <= asked {
             return Ok(());
         }
