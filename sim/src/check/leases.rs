@@ -116,6 +116,11 @@ fn learn<'a>(leases: &mut BTreeMap<i64, Lease<'a>>, operation: &'a Operation) {
     };
     if let Some(lease) = is_gone.and_then(|id| leases.get_mut(&id)) {
         let at = operation.answered.expect("it was answered");
+        let (_, granted) = lease.renewals[0];
+        if operation.invoked < granted {
+            // Not there yet: an id whose grant had no answer is granted again.
+            return;
+        }
         if lease.gone.is_none_or(|(before, _)| at < before) {
             lease.gone = Some((at, operation));
         }

@@ -45,8 +45,12 @@ impl Raft {
     ///
     /// # Panics
     /// Something that it had told others is missing.
-    pub fn recovers(&self, member: MemberId, status: &Status) {
-        let said = self.with(|inner| inner.said.get(&member).copied().unwrap_or_default());
+    pub fn recovers(&self, member: MemberId, name: &str, status: &Status) {
+        let said = self.with(|inner| {
+            let said = inner.said.get(&member).copied().unwrap_or_default();
+            inner.forget_terms_of(name, said.term);
+            said
+        });
         let has_log = status.term != said.acknowledged_term || status.last_index >= said.acknowledged;
         if status.term < said.term || !has_log {
             let (term, last) = (status.term, status.last_index);
@@ -112,6 +116,21 @@ impl Raft {
 }
 
 impl Inner {
+    /// A member that is alone leads before its term is on its disk, as nobody hears of it: after a crash it may lead
+    /// in that term again, with other entries. One that has to ask for votes has said its term.
+    fn forget_terms_of(&mut self, name: &str, said: u64) {
+        let lost: Vec<u64> = self
+            .leaders
+            .range(said + 1..)
+            .filter(|(_, leader)| *leader == name)
+            .map(|(term, _)| *term)
+            .collect();
+        for term in lost {
+            self.leaders.remove(&term);
+            self.entries.retain(|(_, of), _| *of != term);
+        }
+    }
+
     fn leads_with_all(&mut self, name: &str, status: &Status) -> Option<String> {
         let known = self.committed.entry(status.term).or_default();
         *known = (*known).max(status.committed);
@@ -218,7 +237,7 @@ mod tests {
         let after = |kind, index, status: Status| {
             promise_broken(move |raft| {
                 raft.sends(&message(1, 2, kind, 5, index));
-                raft.recovers(MemberId(1), &status);
+                raft.recovers(MemberId(1), "m0", &status);
             })
         };
         assert_eq!(after(AppendResponse, 7, status(5, 7, 0, false)), None);
@@ -249,6 +268,17 @@ mod tests {
             })
         };
         assert_eq!((logs("a"), logs("b")), (None, Some(Promise::LogsMatch)));
+        let again = |has_asked: bool| {
+            promise_broken(move |raft| {
+                if has_asked {
+                    raft.sends(&message(1, 2, RaftMessageKind::Vote, 2, 2));
+                }
+                raft.turn("m0", &appends(2, 3, "a"), &status(2, 2, 0, true));
+                raft.recovers(MemberId(1), "m0", &status(2, 2, 0, false));
+                raft.turn("m0", &appends(2, 3, "b"), &status(2, 2, 0, true));
+            })
+        };
+        assert_eq!((again(false), again(true)), (None, Some(Promise::LogsMatch)), "a term that nobody heard of");
         let leads = |term, last_index| {
             promise_broken(move |raft| {
                 raft.turn("m0", &Effects::default(), &status(4, 9, 9, false));

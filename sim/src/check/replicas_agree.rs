@@ -140,7 +140,7 @@ impl Observer for Onlooker {
         self.agreement.raft().turn(&self.member, effects, status);
         let mut last = self.last.lock().expect("no panic while it is held");
         if last.is_none() {
-            self.agreement.raft().recovers(self.id, status);
+            self.agreement.raft().recovers(self.id, &self.member, status);
         }
         let Status { term, committed, applied, is_leader, .. } = *status;
         let clock_offset_ms = self.look_at_clock(now, last.map(|last| last.clock_offset_ms));

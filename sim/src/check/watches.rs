@@ -303,7 +303,9 @@ fn tell(
     if right.kv != event.kv || right.is_delete != event.is_delete {
         return Err((Promise::WatchEvents, format!("it was {right:?}")));
     }
-    let before = past.get(&event.kv.key, at - 1);
+    // A transaction may delete a key and put it anew: nothing is before a key that is new.
+    let is_new = !event.is_delete && event.kv.create_revision == at;
+    let before = past.get(&event.kv.key, at - 1).filter(|_| !is_new);
     let is_right = match &event.prev {
         Some(prev) => watcher.create.prev_kv && Some(prev) == before,
         None => !watcher.create.prev_kv || before.is_none() || compacted >= at,

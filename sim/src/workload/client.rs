@@ -171,10 +171,12 @@ impl Client {
         self.member = (self.member + 1) % self.door.members();
     }
 
-    /// Opens a watch stream at the member that it asks.
+    /// Opens a watch stream at the member that it asks. A member that cannot be reached may leave that without an
+    /// answer.
     pub async fn open_watch(&mut self) -> Option<Box<dyn WatchFeed>> {
         let require_leader = self.stream.happens(self.load.require_leader_per_million);
-        self.door.watch(self.member, require_leader).await
+        let open = self.door.watch(self.member, require_leader);
+        timeout(self.load.patience(), open).await.ok().flatten()
     }
 
     /// The keys of a range now, by a linearizable read.
