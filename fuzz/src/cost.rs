@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "bytes are allowed")]
+    #[should_panic(expected = "16777408 are allowed")]
     fn an_allocation_out_of_proportion_is_found() {
         bounded(b"few", |_| drop(std::hint::black_box(vec![0_u8; PEAK_BYTES_MIN * 2])));
     }

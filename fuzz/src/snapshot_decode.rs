@@ -84,7 +84,7 @@ fn assemble(sections: &[(u8, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
-fn change(sections: &mut Vec<(u8, Vec<u8>)>, draw: &mut Draw<'_>) {
+fn change(sections: &mut [(u8, Vec<u8>)], draw: &mut Draw<'_>) {
     let which = draw.below(sections.len());
     let payload = &mut sections[which].1;
     let at = draw.below(payload.len().max(1));
