@@ -22,6 +22,8 @@ const ACTIONS_MAX: usize = 300;
 /// Large enough that few of them fill a stream, few enough to be held at once.
 const LARGE_VALUE_BYTES: usize = 128 * 1024;
 const LARGE_VALUES_MAX: usize = 16;
+/// How far the clock may go in all: past the end of every lease, which takes some ten thousand ticks.
+const PASSED_MS_MAX: u64 = 1_200_000;
 
 /// What a watcher was promised.
 struct Watcher {
@@ -117,7 +119,7 @@ impl World {
                 self.write(Request::Compact(CompactRequest { revision, physical: false }));
             }
             11 => {
-                let ms = 1 << draw.below(22);
+                let ms = (1 << draw.below(22)).min(PASSED_MS_MAX.saturating_sub(self.member.now_ms()));
                 // Leases end, and their keys with them.
                 let before = self.revision();
                 self.member.run_for(ms);
