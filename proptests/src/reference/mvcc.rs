@@ -166,6 +166,10 @@ impl Store {
         kvs.truncate(limit);
         if range.keys_only {
             kvs.iter_mut().for_each(|is| is.value = Bytes::new());
+            // Told from an index of keys, which knows no leases; but a sort by value looks at the records.
+            if range.target != Target::Value {
+                kvs.iter_mut().for_each(|is| is.lease = 0);
+            }
         }
         Found { kvs, more, count }
     }
