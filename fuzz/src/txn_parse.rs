@@ -2,6 +2,7 @@
 //! reason and without a trace, or applied as one revision.
 
 use crate::cluster::{Answer, CLUSTER, Cluster, first_state, read_snapshot, write_snapshot};
+use crate::cost;
 use crate::draw::Draw;
 use crate::reference;
 use crate::split;
@@ -28,16 +29,24 @@ const OPS_MAX: usize = 128;
 /// may read is bounded by the store and by `--max-txn-ops`, not by the size of the request. So it is in etcd.
 const LOOKS_MAX: usize = 200_000;
 
+/// What the decoder holds for each byte of a list of empty operations: 128 bytes for two, and half as much again while
+/// the list grows. Nothing of ours has a say before all of it is decoded.
+const DECODED_PER_BYTE: usize = 100;
+/// What the reference is asked at most, as it is plain and not fast: it takes a list of everything for each key.
+const PLAIN_BYTES_MAX: usize = 16 * 1024;
+
 /// A transaction as it is; or some that are made up, one after the other, each through its bytes.
 pub fn run(input: &[u8]) {
     let (as_it_is, body) = split(input);
     if as_it_is {
+        cost::may_hold(body.len() * DECODED_PER_BYTE);
         if let Ok(request) = pb::TxnRequest::decode(Bytes::copy_from_slice(body))
             && let Some(txn) = parse(request)
         {
             write_down(&txn);
             if looks(&txn) <= LOOKS_MAX {
-                apply(&mut ready_member(), &mut Some(ready_reference()), txn);
+                let mut plain = (body.len() <= PLAIN_BYTES_MAX).then(ready_reference);
+                apply(&mut ready_member(), &mut plain, txn);
             }
         }
         return;
