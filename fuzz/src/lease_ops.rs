@@ -133,8 +133,7 @@ impl World {
             }
             Err(RequestError::LeaseTtlTooLarge) => assert!(ttl > TTL_SECS_MAX, "{ttl} s are too many"),
             Err(RequestError::LeaseExists) => assert!(self.leases.contains_key(&id), "lease {id} is unknown"),
-            Err(error) => {
-                if std::env::var("DBG").is_ok() { eprintln!("grant {id} {ttl}: {error:?}"); }
+            Err(_) => {
                 self.leases.entry(id).or_insert(Known { ttl_secs: ttl, until_ms: 0, gone_ms: u64::MAX });
                 self.doubt(id);
             }

@@ -17,6 +17,7 @@ pub mod engine_step;
 pub mod lease_ops;
 pub mod peer_frame;
 pub mod range_parse;
+pub mod reference;
 pub mod snapshot_decode;
 pub mod txn_parse;
 pub mod wal_recover;

@@ -84,7 +84,7 @@ fn assemble(sections: &[(u8, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
-fn change(sections: &mut Vec<(u8, Vec<u8>)>, draw: &mut Draw<'_>) {
+fn change(sections: &mut [(u8, Vec<u8>)], draw: &mut Draw<'_>) {
     let which = draw.below(sections.len());
     let payload = &mut sections[which].1;
     let at = draw.below(payload.len().max(1));
@@ -131,7 +131,8 @@ fn live_with(meta: SnapshotMeta, state: State) {
         return;
     }
     let meta = SnapshotMeta { voters: vec![me], learners: Vec::new(), ..meta };
-    let mut member = Cluster::of_state(1, |_| {}, &meta, &state);
+    // Another life than the one that the state remembers commands of.
+    let mut member = Cluster::of_state(1, |config| config.boot += 1, &meta, &state);
     member.run_for(5000);
     let all = RangeRequest::of(KeyRange::From(Bytes::from_static(b"\0")));
     let Ok(reply) = member.ask_and_wait(0, Request::Range(all)) else { return };

@@ -1,8 +1,10 @@
 //! Transactions from a client, all the way: bytes, wire message, check, log entry, state, answer, bytes. Refused with a
 //! reason and without a trace, or applied as one revision.
 
-use crate::cluster::{CLUSTER, Cluster, first_state, read_snapshot, write_snapshot};
+use crate::cluster::{Answer, CLUSTER, Cluster, first_state, read_snapshot, write_snapshot};
+use crate::cost;
 use crate::draw::Draw;
+use crate::reference;
 use crate::split;
 use bytes::{Bytes, BytesMut};
 use detcd::pb;
@@ -17,6 +19,7 @@ use detcd_engine::request::{
 };
 use detcd_engine::state::State;
 use detcd_engine::txn::check;
+use detcd_proptests::reference as plain;
 use prost::Message;
 use std::sync::OnceLock;
 
@@ -26,22 +29,30 @@ const OPS_MAX: usize = 128;
 /// may read is bounded by the store and by `--max-txn-ops`, not by the size of the request. So it is in etcd.
 const LOOKS_MAX: usize = 200_000;
 
+/// What the decoder holds for each byte of a list of empty operations: 128 bytes for two, and half as much again while
+/// the list grows. Nothing of ours has a say before all of it is decoded.
+const DECODED_PER_BYTE: usize = 100;
+/// What the reference is asked at most, as it is plain and not fast: it takes a list of everything for each key.
+const PLAIN_BYTES_MAX: usize = 16 * 1024;
+
 /// A transaction as it is; or some that are made up, one after the other, each through its bytes.
 pub fn run(input: &[u8]) {
     let (as_it_is, body) = split(input);
     if as_it_is {
-        if let Ok(request) = pb::TxnRequest::decode(Bytes::copy_from_slice(body)) {
-            if let Some(txn) = parse(request) {
-                write_down(&txn);
-                if looks(&txn) <= LOOKS_MAX {
-                    apply(&mut ready_member(), txn);
-                }
+        cost::may_hold(body.len() * DECODED_PER_BYTE);
+        if let Ok(request) = pb::TxnRequest::decode(Bytes::copy_from_slice(body))
+            && let Some(txn) = parse(request)
+        {
+            write_down(&txn);
+            if looks(&txn) <= LOOKS_MAX {
+                let mut plain = (body.len() <= PLAIN_BYTES_MAX).then(ready_reference);
+                apply(&mut ready_member(), &mut plain, txn);
             }
         }
         return;
     }
     let mut draw = Draw::new(body);
-    let mut member = ready_member();
+    let (mut member, mut plain) = (ready_member(), Some(ready_reference()));
     for _ in 0..8 {
         let revision = member.engine(0).expect("it runs").state().store().revision();
         let request = draw.txn_request(revision);
@@ -49,7 +60,7 @@ pub fn run(input: &[u8]) {
         assert_eq!(decoded.as_ref(), Ok(&request), "a request survives its bytes");
         if let Some(txn) = parse(request) {
             write_down(&txn);
-            apply(&mut member, txn);
+            apply(&mut member, &mut plain, txn);
         }
         if draw.is_empty() {
             break;
@@ -89,9 +100,31 @@ fn looks(txn: &Txn) -> usize {
     ranges * puts
 }
 
-fn apply(member: &mut Cluster, txn: Txn) {
+/// Holds the answer against the reference, as long as that has words for what it was asked.
+fn compare(plain: &mut Option<plain::Cluster>, txn: &Txn, answer: &Answer) {
+    let said = answer.as_ref().map_err(|error| *error).map(|reply| match &reply.response {
+        Response::Txn(response) => response.clone(),
+        other => panic!("{other:?} to a Txn"),
+    });
+    if said == Err(RequestError::RequestTooLarge) {
+        return;
+    }
+    let expected = plain.as_mut().and_then(|plain| reference::apply(plain, txn));
+    let Some(expected) = expected else {
+        *plain = None;
+        return;
+    };
+    assert_eq!(
+        reference::answer(&said),
+        expected.map_err(Some),
+        "the reference's answer to {txn:?}, {answer:?}"
+    );
+}
+
+fn apply(member: &mut Cluster, plain: &mut Option<plain::Cluster>, txn: Txn) {
     let before = member.engine(0).expect("it runs").state().clone();
     let answer = member.ask_and_wait(0, Request::Txn(txn.clone()));
+    compare(plain, &txn, &answer);
     let state = member.engine(0).expect("it runs").state();
     let (store, was) = (state.store(), before.store().revision());
     assert_eq!(store.hash(), store.hash_from_scratch(), "the store's hash");
@@ -136,6 +169,26 @@ pub(crate) fn check_leases(member: &mut Cluster) {
     }
 }
 
+fn ready_puts() -> impl Iterator<Item = PutRequest> {
+    (0..12_u8).map(|at| PutRequest {
+        key: Bytes::copy_from_slice(&[b'a' + at % 4, b'a' + at % 3][..usize::from(at % 2) + 1]),
+        value: PutValue::Set(Bytes::copy_from_slice(&[at])),
+        lease: PutLease::Set(LeaseId(i64::from(at % 3))),
+        prev_kv: false,
+    })
+}
+
+/// The reference after what a ready member has been asked.
+fn ready_reference() -> plain::Cluster {
+    let mut plain = plain::Cluster::default();
+    let grants = [1, 2].map(|id| plain::Write::LeaseGrant(id, 1000));
+    let puts = ready_puts().map(|put| plain::Write::Put(reference::put(&put)));
+    for write in grants.into_iter().chain(puts).chain([plain::Write::Compact(5)]) {
+        plain.apply(&write).expect("nothing stands against it");
+    }
+    plain
+}
+
 /// A member that leads alone, with some keys, two leases and a past of which a part is compacted.
 pub(crate) fn ready_member() -> Cluster {
     static READY: OnceLock<(SnapshotMeta, State)> = OnceLock::new();
@@ -146,13 +199,7 @@ pub(crate) fn ready_member() -> Cluster {
             let grant = LeaseGrantRequest { id: LeaseId(id), ttl_secs: 1000 };
             member.ask_and_wait(0, Request::LeaseGrant(grant)).expect("a lease of its own");
         }
-        for at in 0..12_u8 {
-            let put = PutRequest {
-                key: Bytes::copy_from_slice(&[b'a' + at % 4, b'a' + at % 3][..usize::from(at % 2) + 1]),
-                value: PutValue::Set(Bytes::copy_from_slice(&[at])),
-                lease: PutLease::Set(LeaseId(i64::from(at % 3))),
-                prev_kv: false,
-            };
+        for put in ready_puts() {
             member.ask_and_wait(0, Request::Put(put)).expect("nothing stands against it");
         }
         let compact = CompactRequest { revision: 5, physical: true };
@@ -163,7 +210,8 @@ pub(crate) fn ready_member() -> Cluster {
         read_snapshot(&write_snapshot(meta, state.view())).expect("written just now")
     });
     assert_eq!(state.cluster(), CLUSTER, "of the cluster that all targets have");
-    let mut member = Cluster::of_state(1, |_| {}, meta, state);
+    // Its second life: under the first one's numbers a command would be taken for one that was applied before.
+    let mut member = Cluster::of_state(1, |config| config.boot += 1, meta, state);
     member.settle();
     member
 }

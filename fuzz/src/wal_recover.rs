@@ -72,8 +72,9 @@ fn add_up(bytes: Bytes) {
     let length = bytes.len() as u64;
     for is_last in [false, true] {
         let Ok(contents) = read_segment(bytes.clone(), &expected(1, None), is_last) else { continue };
-        let SegmentContents { header, records, end_offset, chain, torn } = contents;
+        let SegmentContents { header, records, end_offset, synced_bytes, chain, torn } = contents;
         assert!(end_offset <= length && chain.end_offset() == end_offset, "{end_offset} of {length} bytes");
+        assert!(synced_bytes <= end_offset, "{synced_bytes} durable of {end_offset} that count");
         assert!(is_last || torn.is_none(), "only the newest segment can be torn");
         let mut replay = LogReplay::new();
         let added = replay
@@ -103,7 +104,8 @@ fn sealed(mut draw: Draw<'_>) -> Vec<u8> {
     let segment = chain.checksum();
     let mut previous = segment;
     for _ in 0..draw.below(6) {
-        let mut body = (bytes.len() as u64).to_le_bytes().to_vec();
+        let synced = if draw.below(8) == 7 { draw.unsigned() } else { bytes.len() as u64 };
+        let mut body = synced.to_le_bytes().to_vec();
         match draw.below(3) {
             0 => body.extend_from_slice(&draw.bytes(200)),
             _ => put_odd_record(&mut body, &mut draw),
@@ -280,7 +282,12 @@ fn recover(segments: &[Segment], damaged: Vec<Vec<u8>>) {
         let is_whole = contents.records.len() == segment.written.len();
         assert!(is_whole || segment.number == newest.number, "segment {} lost its end", segment.number);
     }
-    let kept = found.last().expect("one for each segment").records.len();
+    let newest_found = found.last().expect("one for each segment");
+    let kept = newest_found.records.len();
+    if let Some(last) = kept.checked_sub(1).map(|last| &newest.written[last]) {
+        let synced = newest_found.synced_bytes;
+        assert_eq!(synced, last.synced_bytes as u64, "what the last record says was durable");
+    }
     let Some(first_lost) = newest.written.get(kept) else { return };
     assert!(
         !is_crash || first_lost.end > durable,

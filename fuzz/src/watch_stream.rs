@@ -12,16 +12,18 @@ use detcd::wire::{kv, txn, watch};
 use detcd_engine::ids::{StreamId, WatchId};
 use detcd_engine::input::{WatchCreate, WatchInput};
 use detcd_engine::mvcc::RecordRef;
-use detcd_engine::request::{CompactRequest, Request};
+use detcd_engine::request::{CompactRequest, Request, RequestError};
 use detcd_engine::txn::check;
 use detcd_engine::watch::{Event, WatchOutput};
 use prost::Message;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 const ACTIONS_MAX: usize = 300;
 /// Large enough that few of them fill a stream, few enough to be held at once.
 const LARGE_VALUE_BYTES: usize = 128 * 1024;
 const LARGE_VALUES_MAX: usize = 16;
+/// How far the clock may go in all: past the end of every lease, which takes some ten thousand ticks.
+const PASSED_MS_MAX: u64 = 1_200_000;
 
 /// What a watcher was promised.
 struct Watcher {
@@ -35,6 +37,8 @@ struct Watcher {
 #[derive(Default)]
 struct Stream {
     watchers: BTreeMap<WatchId, Watcher>,
+    /// Overtaken by compaction and not canceled since: their ids stay taken, and no progress is told.
+    overtaken: BTreeSet<WatchId>,
     asked: VecDeque<WatchCreate>,
     /// Told and not yet taken in by the client.
     owed: VecDeque<usize>,
@@ -115,7 +119,7 @@ impl World {
                 self.write(Request::Compact(CompactRequest { revision, physical: false }));
             }
             11 => {
-                let ms = 1 << draw.below(22);
+                let ms = (1 << draw.below(22)).min(PASSED_MS_MAX.saturating_sub(self.member.now_ms()));
                 // Leases end, and their keys with them.
                 let before = self.revision();
                 self.member.run_for(ms);
@@ -153,7 +157,11 @@ impl World {
     /// Asks and notes what changed before anything can be forgotten.
     fn write(&mut self, request: Request) {
         let before = self.revision();
-        drop(self.member.ask_and_wait(0, request));
+        let answer = self.member.ask_and_wait(0, request);
+        assert!(
+            !matches!(answer, Err(RequestError::Timeout)),
+            "nothing keeps a member of one from answering"
+        );
         self.note_since(before);
     }
 
@@ -248,11 +256,13 @@ impl Stream {
                 let next_revision =
                     if create.start_revision == 0 { revision + 1 } else { create.start_revision };
                 let before = self.watchers.insert(id, Watcher { create, next_revision, told_of_it: 0 });
-                assert!(before.is_none(), "{id:?} was taken");
+                assert!(before.is_none() && !self.overtaken.contains(&id), "{id:?} was taken");
             }
             WatchOutput::Rejected { .. } => {
                 let create = self.asked.pop_front().expect("refused because it was asked for");
-                let is_taken = create.id.is_some_and(|id| self.watchers.contains_key(&id));
+                let is_taken = create
+                    .id
+                    .is_some_and(|id| self.watchers.contains_key(&id) || self.overtaken.contains(&id));
                 assert!(
                     create.start_revision < 0 || create.range.is_empty() || is_taken,
                     "refused: {create:?}"
@@ -264,6 +274,8 @@ impl Stream {
             }
             WatchOutput::Progress { id, revision } => {
                 let all = id == watch::NO_WATCH;
+                let overtaken = &self.overtaken;
+                assert!(!all || overtaken.is_empty(), "progress of a stream that lost {overtaken:?}");
                 for (_, watcher) in self.watchers.iter().filter(|(of, _)| all || **of == id) {
                     let missing =
                         watcher.outstanding(history).find(|record| record.mod_revision() <= revision);
@@ -271,7 +283,8 @@ impl Stream {
                 }
             }
             WatchOutput::Canceled { id, .. } => {
-                assert!(self.watchers.remove(&id).is_some(), "{id:?} was canceled twice");
+                let was_there = self.watchers.remove(&id).is_some() || self.overtaken.remove(&id);
+                assert!(was_there, "{id:?} was canceled twice");
             }
             WatchOutput::Compacted { id, compact_revision } => {
                 let watcher =
@@ -281,6 +294,7 @@ impl Stream {
                     at < compact_revision && compact_revision <= compacted,
                     "{at} and {compact_revision}"
                 );
+                self.overtaken.insert(id);
             }
             WatchOutput::NoLeader => panic!("no stream asked for a leader"),
         }

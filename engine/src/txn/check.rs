@@ -5,6 +5,7 @@ use crate::key_range::KeyRange;
 use crate::request::{RequestError, Txn, TxnOp};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Included, Unbounded};
 
 /// Checks a transaction as etcd's `checkTxnRequest` and `checkIntervals` do, and hands it back.
 ///
@@ -56,7 +57,7 @@ fn writes_of(ops: &[TxnOp]) -> Result<Writes, RequestError> {
     }
     for op in ops {
         if let TxnOp::Put(put) = op {
-            all.add_put(put.key.clone(), false)?;
+            all.add_put(put.key.clone())?;
         }
     }
     Ok(all)
@@ -66,25 +67,32 @@ impl Writes {
     fn add_nested(&mut self, nested: &Txn) -> Result<(), RequestError> {
         let success = writes_of(&nested.success)?;
         let failure = writes_of(&nested.failure)?;
-        for key in &success.puts {
-            self.add_put(key.clone(), false)?;
+        // Only one of the branches runs: a key in both is put once.
+        let puts = union(success.puts, failure.puts);
+        if self.deletes.hit_any(&puts) {
+            return Err(RequestError::DuplicateKey);
         }
-        for key in failure.puts {
-            let in_other_branch = success.puts.contains(&key);
-            self.add_put(key, in_other_branch)?;
+        let apart = self.puts.len() + puts.len();
+        self.puts = union(std::mem::take(&mut self.puts), puts);
+        if self.puts.len() < apart {
+            return Err(RequestError::DuplicateKey);
         }
         self.deletes.add_all(success.deletes);
         self.deletes.add_all(failure.deletes);
         Ok(())
     }
 
-    fn add_put(&mut self, key: Bytes, may_be_there: bool) -> Result<(), RequestError> {
-        if self.deletes.contains(&key) {
-            return Err(RequestError::DuplicateKey);
-        }
-        let is_new = self.puts.insert(key);
-        if is_new || may_be_there { Ok(()) } else { Err(RequestError::DuplicateKey) }
+    fn add_put(&mut self, key: Bytes) -> Result<(), RequestError> {
+        let is_alone = !self.deletes.contains(&key) && self.puts.insert(key);
+        if is_alone { Ok(()) } else { Err(RequestError::DuplicateKey) }
     }
+}
+
+/// Moves the fewer to the more: however deep transactions nest, a key is moved only where the set it is in doubles.
+fn union(one: BTreeSet<Bytes>, other: BTreeSet<Bytes>) -> BTreeSet<Bytes> {
+    let (mut more, fewer) = if one.len() < other.len() { (other, one) } else { (one, other) };
+    more.extend(fewer);
+    more
 }
 
 /// Disjoint spans, from a key to the first past it.
@@ -109,7 +117,11 @@ impl Spans {
         }
     }
 
-    fn add_all(&mut self, other: Spans) {
+    /// The fewer to the more, as in `union`.
+    fn add_all(&mut self, mut other: Spans) {
+        if self.by_start.len() < other.by_start.len() {
+            std::mem::swap(self, &mut other);
+        }
         for (start, end) in other.by_start {
             self.add_span(start, end);
         }
@@ -131,6 +143,17 @@ impl Spans {
     }
 
     fn contains(&self, key: &Bytes) -> bool {
-        self.by_start.range(..=key.clone()).next_back().is_some_and(|(_, end)| key < end)
+        let candidate = self.by_start.range::<Bytes, _>((Unbounded, Included(key))).next_back();
+        candidate.is_some_and(|(_, end)| key < end)
+    }
+
+    /// Whether any of the keys is in any span; looks up the fewer in the more.
+    fn hit_any(&self, keys: &BTreeSet<Bytes>) -> bool {
+        if keys.len() < self.by_start.len() {
+            return keys.iter().any(|key| self.contains(key));
+        }
+        self.by_start
+            .iter()
+            .any(|(start, end)| keys.range::<Bytes, _>((Included(start), Excluded(end))).next().is_some())
     }
 }

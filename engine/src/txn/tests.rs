@@ -325,6 +325,26 @@ fn no_path_writes_a_key_twice() {
             Err(DuplicateKey),
         ),
         (
+            "nested put in one of more spans than puts",
+            txn(vec![delete("a..c"), delete("e..g"), nested(vec![put("f", "")], vec![])], vec![]),
+            Err(DuplicateKey),
+        ),
+        (
+            "nested put between more spans than puts",
+            txn(vec![delete("a..c"), delete("e..g"), nested(vec![put("d", "")], vec![])], vec![]),
+            Ok(()),
+        ),
+        (
+            "nested puts, one of them in a span",
+            txn(vec![delete("e..g"), nested(vec![put("a", "")], vec![put("f", "")])], vec![]),
+            Err(DuplicateKey),
+        ),
+        (
+            "nested puts around a span",
+            txn(vec![delete("e..g"), nested(vec![put("a", "")], vec![put("g", "")])], vec![]),
+            Ok(()),
+        ),
+        (
             "nested put and else put",
             txn(vec![nested(vec![put("a", "")], vec![put("a", "")])], vec![]),
             Ok(()),

@@ -86,9 +86,14 @@ fn put_record(out: &mut Vec<u8>, record: &LogRecord) {
     }
 }
 
-fn record(body: Bytes) -> Result<LogRecord, DecodeError> {
+/// The record that starts at `offset`: no more than what comes before it can have been durable when it was written.
+fn record(body: Bytes, offset: u64) -> Result<LogRecord, DecodeError> {
     let mut decoder = Decoder::new(body);
-    decoder.u64("record, synced bytes")?;
+    let synced_bytes = decoder.u64("record, synced bytes")?;
+    if synced_bytes > offset {
+        let problem = format!("{offset} at most wanted, {synced_bytes} found");
+        return Err(decoder.error("record, synced bytes", problem));
+    }
     let record = match decoder.u8("record, kind")? {
         1 => {
             let hard_state = match decoder.bool("record, has hard state")? {
@@ -175,7 +180,7 @@ pub fn read_segment(
             Ok((content, next)) => {
                 let problem = |problem| WalError::Record { offset: offset as u64, problem };
                 synced_bytes = synced_bytes_of(&content);
-                records.push(record(content).map_err(problem)?);
+                records.push(record(content, offset as u64).map_err(problem)?);
                 chain = next;
             }
             Err(problem) => match proof_of_durability(&bytes, &chain, offset, is_last) {

@@ -194,6 +194,23 @@ fn errors_name_expected_and_found() {
     assert!(text.ends_with(&wanted), "{text}");
 }
 
+#[test]
+fn no_more_was_durable_than_was_written() {
+    let (mut bytes, chain) = encode_header(&header(LogTail::default()));
+    let start = chain.end_offset();
+    // As if it were to stand further on, so that it may say more: the checksum covers the place, and is made anew.
+    let mut further_on = Chain { end_offset: start + 1, ..chain };
+    encode_batch(&mut further_on, &[append(None, &[(1, 1)])], start + 1, &mut bytes);
+    let (length, body) = (bytes.len() - start as usize - 16, start as usize + 16);
+    let place =
+        [&chain.segment.to_le_bytes()[..], &start.to_le_bytes(), &(length as u32).to_le_bytes()].concat();
+    let checksum = crc32c::crc32c(&[&place, &chain.checksum.to_le_bytes()[..], &bytes[body..]].concat());
+    bytes[body - 4..body].copy_from_slice(&checksum.to_le_bytes());
+    let text = read(&bytes, true).unwrap_err().to_string();
+    let problem = format!("{start} at most wanted, {} found (at byte 8)", start + 1);
+    assert_eq!(text, format!("record at offset {start}: record, synced bytes: {problem}"));
+}
+
 fn replay(records: &[LogRecord]) -> Result<LogReplay, ReplayError> {
     let mut replay = LogReplay::new();
     records.iter().try_for_each(|record| replay.push(record.clone()))?;

@@ -35,7 +35,8 @@ fn writing_txns(depth: usize) -> BoxedStrategy<Txn> {
         0 => prop_oneof![3 => put, 1 => delete].boxed(),
         _ => prop_oneof![3 => put, 1 => delete, 3 => writing_txns(depth - 1).prop_map(Op::Txn)].boxed(),
     };
-    let branch = vec(op, 0..=2);
+    // Three: two deletes and a transaction that puts less than they delete.
+    let branch = vec(op, 0..=3);
     (branch.clone(), branch)
         .prop_map(|(success, failure)| Txn { compares: Vec::new(), success, failure })
         .boxed()
