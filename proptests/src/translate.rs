@@ -129,7 +129,7 @@ pub fn key_value(record: &RecordRef) -> KeyValue {
 pub fn found(response: &request::RangeResponse) -> Found {
     let mut kvs: Vec<KeyValue> = response.kvs.iter().map(key_value).collect();
     if response.keys_only {
-        kvs.iter_mut().for_each(|is| is.value = Bytes::new());
+        kvs.iter_mut().for_each(|is| (is.value, is.lease) = (Bytes::new(), 0));
     }
     Found { kvs, more: response.more, count: count(response.count) }
 }

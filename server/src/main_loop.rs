@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Inputs of one kind in one turn: enough to share a sync widely, few enough that a heartbeat is not late.
@@ -150,7 +151,8 @@ impl MainLoop {
         } else {
             // The tasks on this thread get their turn too, however much comes in.
             tokio::task::yield_now().await;
-            if stop.try_recv().is_ok() {
+            // A member that was dropped without being stopped ends, too; whose end is known is not asked again.
+            if stop.try_recv() != Err(TryRecvError::Empty) {
                 return false;
             }
         }

@@ -117,8 +117,10 @@ pub async fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<SnapshotName>, Disk
     Ok(found)
 }
 
-/// Removes what a crash left half written.
-pub async fn remove_strays(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
+/// Removes what a crash left half written, and makes the names of the others durable: one may have been given by a
+/// rename whose sync failed. Were it to be lost with the power after the log before it was removed, there would be
+/// neither.
+pub async fn settle(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
     for name in disk.list(dir).await.doing("list", dir)? {
         if name.ends_with(".tmp") {
             let path = dir.join(name);
@@ -126,7 +128,7 @@ pub async fn remove_strays(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError>
             disk.remove(&path).await.doing("remove", &path)?;
         }
     }
-    Ok(())
+    disk.sync_dir(dir).await.doing("sync", dir)
 }
 
 /// Removes all but the newest two snapshots up to `newest`; answers the index of the oldest that stays. Newer ones

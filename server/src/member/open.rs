@@ -54,7 +54,7 @@ pub(super) async fn open(
     };
     data_dir.check(&meta, cluster, member)?;
     let wal_config = wal_config(config, data_dir.wal(), meta.incarnation);
-    snapshot_file::remove_strays(&**disk, &data_dir.snap()).await?;
+    snapshot_file::settle(&**disk, &data_dir.snap()).await?;
     let opened = wal::open(disk, wal_config).await?;
     let newest = snapshot_file::list(&**disk, &data_dir.snap()).await?.pop();
     let dir = || config.data_dir.clone();

@@ -5,13 +5,15 @@ use detcd::disk::{Disk, File};
 use std::any::Any;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) writes: AtomicU64,
     pub(crate) syncs: AtomicU64,
+    /// The names of directories that were synced.
+    pub(crate) synced_dirs: Mutex<Vec<String>>,
     /// From now on every sync of a file fails.
     pub(crate) syncs_fail: AtomicBool,
 }
@@ -67,6 +69,8 @@ impl Disk for CountingDisk {
         self.inner.remove(path)
     }
     fn sync_dir(&self, dir: &Path) -> BoxFuture<'static, io::Result<()>> {
+        let name = dir.file_name().expect("a directory of a member has a name").to_string_lossy();
+        self.counts.synced_dirs.lock().expect("no panic while it is held").push(name.into_owned());
         self.inner.sync_dir(dir)
     }
 }

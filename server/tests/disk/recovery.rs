@@ -227,6 +227,20 @@ async fn a_snapshot_that_cannot_be_synced_as_it_arrives_ends_the_member() {
     member.stop().await;
 }
 
+/// The name that a rename gave is lost with the power when the sync of its directory had failed; the process that
+/// ended there is started again before that, and goes on by what it finds. Found by the simulator.
+#[tokio::test]
+async fn names_that_are_found_are_made_durable_before_anything_counts_on_them() {
+    let dir = TempDir::new().unwrap();
+    starting(config_in(dir.path())).await.unwrap().stop().await;
+    let counts = Arc::new(Counts::default());
+    let disk: Arc<dyn Disk> = Arc::new(CountingDisk { inner: real_disk(), counts: Arc::clone(&counts) });
+    let member = starting_on(disk, config_in(dir.path())).await.unwrap();
+    let synced = counts.synced_dirs.lock().unwrap().clone();
+    assert!(["wal", "snap"].iter().all(|name| synced.iter().any(|dir| dir == name)), "{synced:?}");
+    member.stop().await;
+}
+
 /// After a sync that failed nobody knows what the disk holds: the member ends and says where; what waited for that
 /// sync is not acknowledged; and the next start goes on from what is really there.
 #[tokio::test]

@@ -278,7 +278,11 @@ mod tests {
                 raft.turn("m0", &appends(2, 3, "b"), &status(2, 2, 0, true));
             })
         };
-        assert_eq!((again(false), again(true)), (None, Some(Promise::LogsMatch)), "a term that nobody heard of");
+        assert_eq!(
+            (again(false), again(true)),
+            (None, Some(Promise::LogsMatch)),
+            "a term that nobody heard of"
+        );
         let leads = |term, last_index| {
             promise_broken(move |raft| {
                 raft.turn("m0", &Effects::default(), &status(4, 9, 9, false));

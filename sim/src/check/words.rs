@@ -1,6 +1,7 @@
 //! From the engine's words into the reference's: what was asked, and what was answered.
 
 use crate::history::key_value;
+use bytes::Bytes;
 use detcd_engine::key_range::KeyRange;
 use detcd_engine::request as engine;
 use detcd_proptests::reference as plain;
@@ -105,7 +106,7 @@ pub(super) fn write(request: &engine::Request) -> Option<plain::Write> {
 pub(super) fn found(found: &engine::RangeResponse) -> plain::Found {
     let mut kvs: Vec<plain::KeyValue> = found.kvs.iter().map(key_value).collect();
     if found.keys_only {
-        kvs.iter_mut().for_each(|is| is.value.clear());
+        kvs.iter_mut().for_each(|is| (is.value, is.lease) = (Bytes::new(), 0));
     }
     plain::Found { kvs, more: found.more, count: found.count.cast_signed() }
 }

@@ -57,6 +57,8 @@ pub struct Opened {
 /// Reads all segments, and cuts a torn tail off durably.
 pub async fn open(disk: &Arc<dyn Disk>, config: WalConfig) -> Result<Opened, OpenError> {
     let numbers = numbers(&**disk, &config).await?;
+    // The newest segment's name may come from a rename whose sync failed; what is appended to it must not go with it.
+    disk.sync_dir(&config.dir).await.doing("sync", &config.dir)?;
     let mut replay = LogReplay::new();
     let mut segments = VecDeque::new();
     let mut highest_index = 0;

@@ -170,8 +170,8 @@ async fn unary(
     }
     Ok(match request {
         Request::Range(range) => {
-            let answer = call!(kv_client::KvClient.range, asks::range(range.clone()));
-            headers.reply(answer.header, Response::Range(replies::range(answer, &range)))
+            let answer = call!(kv_client::KvClient.range, asks::range(range));
+            headers.reply(answer.header, Response::Range(replies::range(answer)))
         }
         Request::Put(put) => {
             let answer = call!(kv_client::KvClient.put, asks::put(put));

@@ -5,7 +5,7 @@ use detcd_engine::ids::{ClusterId, MemberId, WatchId};
 use detcd_engine::mvcc::RecordHeader;
 use detcd_engine::request::{
     Alarm, AlarmKind, DeleteRangeResponse, LeaseGrantResponse, LeaseId, LeaseTimeToLiveResponse, Member,
-    RangeRequest, RangeResponse, RecordRef, Reply, Response, Txn, TxnOp, TxnOpResponse, TxnResponse,
+    RangeResponse, RecordRef, Reply, Response, Txn, TxnOp, TxnOpResponse, TxnResponse,
 };
 use server_sim::pb::response_op::Response as WireResponse;
 use server_sim::{pb, wire};
@@ -51,10 +51,11 @@ pub(super) fn record(kv: &wire::KeyValue) -> RecordRef {
     RecordRef::new(header, kv.key(), kv.value())
 }
 
-pub(super) fn range(answer: pb::RangeResponse, asked: &RangeRequest) -> RangeResponse {
+pub(super) fn range(answer: pb::RangeResponse) -> RangeResponse {
     RangeResponse {
         kvs: answer.kvs.iter().map(record).collect(),
-        keys_only: asked.keys_only,
+        // The server has left out already what it leaves out then.
+        keys_only: false,
         more: answer.more,
         count: count(answer.count),
     }
@@ -80,8 +81,8 @@ pub(super) fn txn(answer: pb::TxnResponse, asked: &Txn) -> TxnResponse {
 fn operation(answer: pb::ResponseOp, asked: &TxnOp) -> TxnOpResponse {
     let revision = |header: Option<pb::ResponseHeader>| header.map_or(0, |header| header.revision);
     match (answer.response, asked) {
-        (Some(WireResponse::ResponseRange(answer)), TxnOp::Range(asked)) => {
-            TxnOpResponse::Range { revision: revision(answer.header), response: range(answer, asked) }
+        (Some(WireResponse::ResponseRange(answer)), TxnOp::Range(_)) => {
+            TxnOpResponse::Range { revision: revision(answer.header), response: range(answer) }
         }
         (Some(WireResponse::ResponsePut(answer)), TxnOp::Put(_)) => TxnOpResponse::Put {
             revision: revision(answer.header),
@@ -165,7 +166,7 @@ mod tests {
     use super::super::carried;
     use super::*;
     use detcd_engine::key_range::KeyRange;
-    use detcd_engine::request::{PutLease, PutRequest, PutValue};
+    use detcd_engine::request::{PutLease, PutRequest, PutValue, RangeRequest};
 
     fn kept(value: &'static [u8]) -> RecordRef {
         let header =
@@ -179,11 +180,10 @@ mod tests {
 
     #[test]
     fn the_client_understands_what_the_server_answers() {
-        let mut asked = RangeRequest::of(KeyRange::One(b"k".as_slice().into()));
+        let asked = RangeRequest::of(KeyRange::One(b"k".as_slice().into()));
         let answer = carried(wire::kv::range_response(None, found(false)));
-        assert_eq!(range(answer, &asked), found(false));
-        asked.keys_only = true;
-        let answer = range(carried(wire::kv::range_response(None, found(true))), &asked);
+        assert_eq!(range(answer), found(false));
+        let answer = range(carried(wire::kv::range_response(None, found(true))));
         let header =
             RecordHeader { create_revision: 2, mod_revision: 5, sub: 0, version: 3, lease: LeaseId(0) };
         let key = RecordRef::new(header, b"k", b"");
@@ -195,7 +195,6 @@ mod tests {
             prev_kv: true,
         };
         let inner = Txn { compares: Vec::new(), success: Vec::new(), failure: vec![TxnOp::Put(put)] };
-        asked.keys_only = false;
         let outer = Txn {
             compares: Vec::new(),
             success: vec![TxnOp::Range(asked), TxnOp::Txn(inner)],
