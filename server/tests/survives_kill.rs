@@ -11,6 +11,7 @@ use detcd::pb::kv_client::KvClient;
 use detcd::wire::KeyValue;
 use processes::{Cluster, PATIENCE, channel, eventually, local_range, put};
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -160,6 +161,20 @@ async fn sigterm_hands_leadership_on_and_ends_quickly_with_0() {
     let log = cluster.members[leader].log();
     assert!(!log.contains("without having handed leadership on"), "{log}");
     assert!(!log.contains("open calls did not end in time"), "{log}");
+}
+
+/// A client that was stopped, or whose machine is gone, never answers the server's goodbye.
+#[tokio::test]
+async fn a_client_that_is_frozen_does_not_keep_a_member_from_ending() {
+    let mut cluster = Cluster::alone(&[]).await;
+    let member = &mut cluster.members[0];
+    let address = member.client_url.trim_start_matches("http://");
+    let mut frozen = std::net::TcpStream::connect(address).unwrap();
+    // HTTP/2's preface and an empty SETTINGS frame. Once the server's own came, the connection is open.
+    frozen.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    frozen.read_exact(&mut [0; 9]).unwrap();
+    member.ask_to_stop();
+    assert!(member.ended().await.success(), "{}", member.log());
 }
 
 /// A watch and a keepalive stream, open.

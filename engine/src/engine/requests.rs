@@ -14,7 +14,7 @@ use crate::request::{
     Alarm, AlarmKind, AlarmRequest, LeaseGrantRequest, LeaseId, PutValue, Request, RequestError, Response,
     Txn, TxnOp,
 };
-use crate::state::{LEASE_TTL_SECS_MAX, grows};
+use crate::state::grows;
 use crate::txn;
 
 /// What a put costs beyond its key and value, as etcd's quota counts.
@@ -87,9 +87,6 @@ impl Engine {
     }
 
     fn on_grant(&mut self, id: RequestId, grant: LeaseGrantRequest) {
-        if grant.ttl_secs > LEASE_TTL_SECS_MAX {
-            return self.push_reply(id, Err(RequestError::LeaseTtlTooLarge));
-        }
         let lease = if grant.id == LeaseId(0) { self.choose_lease_id() } else { grant.id };
         let ttl_secs = grant.ttl_secs.max(self.config.lease_ttl_secs_min());
         self.propose_request(id, Command::LeaseGrant { id: lease, ttl_secs });

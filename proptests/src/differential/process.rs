@@ -11,10 +11,20 @@ use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A server that has not served by then never will.
 const SERVES_WITHIN: Duration = Duration::from_secs(60);
+
+/// Nor has one anything left to do so long after it was asked to stop.
+const STOPS_WITHIN: Duration = Duration::from_secs(30);
+
+/// What both write in.
+const STORAGE_VERSION: &str = "3.7.0";
+
+/// Where servers listen.
+const PORTS: std::ops::Range<u32> = 15_000..32_000;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,36 +80,53 @@ impl Server {
         command.stdin(Stdio::piped()).stdout(log).stderr(stderr);
         self.child = Some(command.spawn().map_err(|error| format!("{what}: {error}"))?);
         let deadline = Instant::now() + SERVES_WITHIN;
-        while Instant::now() < deadline {
+        let mut has_ended = false;
+        while !has_ended && Instant::now() < deadline {
             if let Some(served) = self.serves().await {
                 return Ok(served);
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
+            has_ended = self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
         }
         Err(format!("{what} does not serve; its log ends:\n{}", self.log_end()))
     }
 
-    /// It has a leader, itself, and answers a read that asks it.
+    /// It has a leader, itself, says what it will say of its storage, and answers a read that asks the leader.
     async fn serves(&self) -> Option<(Client, Known)> {
         let client = Client::connect(self.port).await.ok()?;
         let status = Rpc::named("Status").expect("etcd has it");
         let answer = client.call(&status, &DynamicMessage::new(status.input())).await.ok()?;
         let member =
             answer.get_field_by_name("leader").and_then(|leader| leader.as_u64()).filter(|id| *id != 0)?;
+        // A new etcd now and then says 3.5.0 for its first seconds, until it has written the version down.
+        answer
+            .get_field_by_name("storageVersion")
+            .filter(|version| version.as_str() == Some(STORAGE_VERSION))?;
         let range = Rpc::named("Range").expect("etcd has it");
         let any = DynamicMessage::parse_text_format(range.input(), "key:\"a\"").expect("a Range");
         let answer = client.call(&range, &any).await.ok()?;
         Some((client, Known { revision: revision_of(&answer), member, ..Known::default() }))
     }
 
-    /// Ends the process.
-    pub(crate) fn stop(&mut self, how: Stop) -> io::Result<()> {
-        let Some(mut child) = self.child.take() else { return Ok(()) };
+    /// Ends the process. Its clients live on meanwhile: they are asked to leave, and answer.
+    pub(crate) async fn stop(&mut self, how: Stop) -> Result<(), String> {
+        let Some(child) = &mut self.child else { return Ok(()) };
+        let told = |error: io::Error| error.to_string();
         match how {
-            Stop::Kill => child.kill()?,
-            Stop::Term => kill_process(Pid::from_child(&child), Signal::TERM)?,
+            Stop::Kill => child.kill().map_err(told)?,
+            Stop::Term => {
+                kill_process(Pid::from_child(child), Signal::TERM).map_err(|error| told(error.into()))?
+            }
         }
-        child.wait().map(drop)
+        let deadline = Instant::now() + STOPS_WITHIN;
+        while child.try_wait().map_err(told)?.is_none() {
+            if Instant::now() > deadline {
+                return Err(format!("{:?} does not stop; its log ends:\n{}", self.kind, self.log_end()));
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        self.child = None;
+        Ok(())
     }
 
     /// The last lines of what it logged.
@@ -113,7 +140,10 @@ impl Server {
 impl Drop for Server {
     /// The data go with it: nothing is lost by force.
     fn drop(&mut self) {
-        let _ = self.stop(Stop::Kill);
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
         let _ = std::fs::remove_dir_all(&self.dir);
     }
 }
@@ -126,6 +156,22 @@ pub(crate) fn revision_of(answer: &DynamicMessage) -> i64 {
     revision.unwrap_or(0)
 }
 
+/// A port that nobody listens on, another one each time.
+///
+/// The system hands out its own for clients' ends at any time, also to other programs and also while a server is being
+/// restarted: these lie below them (`net.ipv4.ip_local_port_range`).
 fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Two of these programs at once begin far from each other.
+    let first = std::process::id().wrapping_mul(997);
+    let mut result = Err(io::ErrorKind::AddrInUse.into());
+    for _ in PORTS {
+        let at = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % (PORTS.end - PORTS.start);
+        let port = u16::try_from(PORTS.start + at).expect("PORTS are ports");
+        result = TcpListener::bind(("127.0.0.1", port)).map(|_| port);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
 }

@@ -1,6 +1,8 @@
 //! One script against a new detcd and a new etcd, in lockstep: the next write is sent when both have answered the
 //! last, so both have one history and revisions are comparable. Reads between two writes are under way together.
 
+mod expiry;
+
 use crate::catalog::Rpc;
 use crate::client::{Answer, Client, Stream};
 use crate::process::{Kind, Server, revision_of};
@@ -124,6 +126,7 @@ impl Run {
                 self.calls(at, std::slice::from_ref(step)).await
             }
             Step::KeepAlive(message) => self.keep_alive(at, message).await,
+            Step::AwaitEnd(message) => self.await_end(at, message).await,
             Step::Watch(number, message) => self.watch(at, *number, message).await,
             Step::CloseWatch(number) => {
                 self.compare_watches(at).await?;
@@ -273,10 +276,12 @@ impl Run {
         self.compare_watches(at).await?;
         self.watches.clear();
         self.keepalives = None;
-        for server in &mut self.servers {
-            server.stop(how).map_err(|error| Difference::at(at, [error.to_string(), String::new()]))?;
-        }
         let [detcd, etcd] = &mut self.servers;
+        let (ours, theirs) = tokio::join!(detcd.stop(how), etcd.stop(how));
+        if ours.is_err() || theirs.is_err() {
+            let told = |result: Result<(), String>| result.err().unwrap_or_else(|| "stopped".to_owned());
+            return Err(Difference::at(at, [told(ours), told(theirs)]));
+        }
         let started = tokio::join!(detcd.start(), etcd.start());
         let told = |result: &Result<(Client, Known), String>| match result {
             Ok((_, known)) => format!("revision {}", known.revision),

@@ -7,6 +7,7 @@
 //! Put key:"a",value:"1"
 //! Watch 0 create_request{key:"a",start_revision:$now+1}
 //! LeaseKeepAlive ID:7
+//! AwaitEnd ID:7
 //! CloseWatch 0
 //! Restart kill
 //! ```
@@ -39,6 +40,8 @@ pub(crate) enum Step {
     Watch(u8, DynamicMessage),
     /// The client leaves a watch stream.
     CloseWatch(u8),
+    /// Nothing is asked until this lease has ended by itself.
+    AwaitEnd(DynamicMessage),
     /// Both servers are stopped and started on what they kept.
     Restart(Stop),
 }
@@ -47,7 +50,10 @@ impl Step {
     /// The message, where the step has one.
     pub(crate) fn message(&self) -> Option<&DynamicMessage> {
         match self {
-            Step::Call(_, message) | Step::KeepAlive(message) | Step::Watch(_, message) => Some(message),
+            Step::Call(_, message)
+            | Step::KeepAlive(message)
+            | Step::Watch(_, message)
+            | Step::AwaitEnd(message) => Some(message),
             Step::CloseWatch(_) | Step::Restart(_) => None,
         }
     }
@@ -57,6 +63,7 @@ impl Step {
         match self {
             Step::Call(rpc, _) => Step::Call(rpc.clone(), message),
             Step::KeepAlive(_) => Step::KeepAlive(message),
+            Step::AwaitEnd(_) => Step::AwaitEnd(message),
             Step::Watch(stream, _) => Step::Watch(*stream, message),
             Step::CloseWatch(_) | Step::Restart(_) => self.clone(),
         }
@@ -70,6 +77,7 @@ impl fmt::Display for Step {
             Step::Call(rpc, message) => write!(f, "{} {}", rpc.name(), text(message)),
             Step::KeepAlive(message) => write!(f, "LeaseKeepAlive {}", text(message)),
             Step::Watch(stream, message) => write!(f, "Watch {stream} {}", text(message)),
+            Step::AwaitEnd(message) => write!(f, "AwaitEnd {}", text(message)),
             Step::CloseWatch(stream) => write!(f, "CloseWatch {stream}"),
             Step::Restart(Stop::Term) => write!(f, "Restart term"),
             Step::Restart(Stop::Kill) => write!(f, "Restart kill"),
@@ -94,12 +102,14 @@ impl FromStr for Step {
             "Restart" if rest == "kill" => return Ok(Step::Restart(Stop::Kill)),
             _ => {}
         }
-        let rpc = Rpc::named(name).ok_or_else(|| format!("{line:?}: there is no call {name}"))?;
+        let named = if name == "AwaitEnd" { "LeaseTimeToLive" } else { name };
+        let rpc = Rpc::named(named).ok_or_else(|| format!("{line:?}: there is no call {name}"))?;
         match name {
             "Watch" => {
                 let (number, text) = rest.split_once(' ').unwrap_or((rest, ""));
                 Ok(Step::Watch(stream(number)?, message(&rpc, text)?))
             }
+            "AwaitEnd" => Ok(Step::AwaitEnd(message(&rpc, rest)?)),
             "LeaseKeepAlive" => Ok(Step::KeepAlive(message(&rpc, rest)?)),
             _ if rpc.is_stream() => Err(format!("{line:?}: {name} is a stream")),
             _ => Ok(Step::Call(rpc.clone(), message(&rpc, rest)?)),
@@ -133,6 +143,7 @@ mod tests {
                     Watch 2 create_request{key:\"a\",start_revision:$now+1}\n\
                     Watch 2 progress_request{}\n\
                     LeaseKeepAlive ID:$lease0\n\
+                    AwaitEnd ID:7,keys:true\n\
                     Status \n\
                     CloseWatch 2\n\
                     Restart kill\n";

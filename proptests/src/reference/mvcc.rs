@@ -7,6 +7,7 @@ use super::key_range::KeyRange;
 use super::request::{Found, KeyValue, Order, Range, Refusal, Target};
 use bytes::Bytes;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// One change of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,16 +67,13 @@ impl Store {
 
     /// The keys of a range as `revision` left them, in key order.
     pub fn at(&self, keys: &KeyRange, revision: i64) -> Vec<KeyValue> {
-        let mut found: Vec<KeyValue> = Vec::new();
+        let mut found: BTreeMap<&Bytes, &KeyValue> = BTreeMap::new();
         for Version { is, .. } in &self.versions {
             if is.mod_revision <= revision && keys.contains(&is.key) {
-                found.retain(|before| before.key != is.key);
-                found.push(is.clone());
+                found.insert(&is.key, is);
             }
         }
-        found.retain(|is| is.version > 0);
-        found.sort_by(|left, right| left.key.cmp(&right.key));
-        found
+        found.into_values().filter(|is| is.version > 0).cloned().collect()
     }
 
     /// The keys of a range now, those that an open transaction wrote included.

@@ -9,9 +9,9 @@ use super::listen::serve_connections;
 use detcd::grpc::Service;
 use std::io;
 use std::net::TcpStream;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Error;
@@ -22,11 +22,13 @@ const CONNECTIONS_WAITING: usize = 128;
 /// After an accept that failed (too many open files, say), so long until the next.
 const ACCEPT_PAUSE_MS: u64 = 100;
 
-/// The threads and their queues.
+/// The workers' queues, and how each of them ended.
+///
+/// Nobody joins the threads: a client that is frozen holds its worker for ever, and joining it would hold the process.
 #[derive(Debug)]
 pub(crate) struct Workers {
     queues: Vec<mpsc::Sender<TcpStream>>,
-    threads: Vec<JoinHandle<Result<(), Error>>>,
+    ends: Vec<oneshot::Receiver<Result<(), Error>>>,
 }
 
 impl Workers {
@@ -37,17 +39,22 @@ impl Workers {
         stop: &watch::Receiver<bool>,
     ) -> io::Result<Workers> {
         let count = thread::available_parallelism().map_or(1, usize::from);
-        let mut workers = Workers { queues: Vec::new(), threads: Vec::new() };
+        let mut workers = Workers { queues: Vec::new(), ends: Vec::new() };
         for worker in 0..count {
             let (queue, connections) = mpsc::channel(CONNECTIONS_WAITING);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (service, stop) = (service.clone(), stop.clone());
+            let (ended, end) = oneshot::channel();
             let serve = move || {
                 let connections = ReceiverStream::new(connections).map(tokio::net::TcpStream::from_std);
-                runtime.block_on(serve_connections(connections, service, request_bytes_max, stop))
+                let served =
+                    runtime.block_on(serve_connections(connections, service, request_bytes_max, stop));
+                // Nobody asks any more where the process is ending.
+                drop(ended.send(served));
             };
             workers.queues.push(queue);
-            workers.threads.push(thread::Builder::new().name(format!("clients-{worker}")).spawn(serve)?);
+            workers.ends.push(end);
+            thread::Builder::new().name(format!("clients-{worker}")).spawn(serve)?;
         }
         Ok(workers)
     }
@@ -81,10 +88,10 @@ impl Workers {
     /// Waits until all of them have ended.
     pub(crate) async fn ended(self) -> Result<(), Error> {
         drop(self.queues);
-        let threads = self.threads;
-        let join =
-            move || threads.into_iter().try_for_each(|thread| thread.join().expect("serving does not panic"));
-        tokio::task::spawn_blocking(join).await.expect("joining threads does not panic")
+        for end in self.ends {
+            end.await.expect("serving does not panic")?;
+        }
+        Ok(())
     }
 }
 

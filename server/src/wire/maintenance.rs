@@ -64,10 +64,11 @@ pub fn member_list_response(
 /// Where the member stands.
 pub fn status_response(header: Option<pb::ResponseHeader>, status: Status) -> pb::StatusResponse {
     let no_leader = status.leader.is_none().then(|| RequestError::NoLeader.to_string());
-    let alarms = status
-        .alarms
-        .iter()
-        .map(|alarm| format!("memberID:{} alarm:{}", alarm.member.0, alarm_type(alarm.kind).as_str_name()));
+    // As Go prints the message: a field that is zero is left out.
+    let alarms = status.alarms.iter().map(|alarm| {
+        let member = Some(alarm.member.0).filter(|id| *id != 0).map(|id| format!("memberID:{id} "));
+        format!("{}alarm:{}", member.unwrap_or_default(), alarm_type(alarm.kind).as_str_name())
+    });
     pb::StatusResponse {
         header,
         version: ETCD_VERSION.to_owned(),
@@ -118,12 +119,15 @@ mod tests {
     #[test]
     fn status_names_a_missing_leader_and_every_alarm() {
         let status = Status {
-            alarms: vec![Alarm { kind: AlarmKind::NoSpace, member: MemberId(10) }],
+            alarms: vec![
+                Alarm { kind: AlarmKind::NoSpace, member: MemberId(10) },
+                Alarm { kind: AlarmKind::Corrupt, member: MemberId(0) },
+            ],
             quota_bytes: u64::MAX,
             ..Status::default()
         };
         let response = status_response(None, status);
-        assert_eq!(response.errors, ["etcdserver: no leader", "memberID:10 alarm:NOSPACE"]);
+        assert_eq!(response.errors, ["etcdserver: no leader", "memberID:10 alarm:NOSPACE", "alarm:CORRUPT"]);
         assert_eq!(response.db_size_quota, i64::MAX);
         assert_eq!((response.version.as_str(), response.storage_version.as_str()), ("3.7.1", "3.7.0"));
     }

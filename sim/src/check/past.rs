@@ -107,14 +107,15 @@ impl Past {
         self.keys.range(keys.key.clone()..).take_while(|(key, _)| keys.contains(key)).map(|(_, is)| is)
     }
 
-    /// A reference that has come to `base`, and knows of the keys in these ranges how they were then; of `whole` ones
-    /// all that was before.
-    pub fn reference(&self, ranges: &[KeyRange], whole: bool, base: i64) -> Cluster {
+    /// A reference that has come to `base`, and knows of the keys in these ranges how they were then and at the
+    /// revisions `read`. The plainest store looks through all that it has, so it gets no more.
+    pub fn reference(&self, ranges: &[KeyRange], read: &[i64], base: i64) -> Cluster {
         let mut versions: BTreeMap<(i64, Bytes), &KeyValue> = BTreeMap::new();
         for is in ranges.iter().flat_map(|keys| self.versions_of(keys)) {
-            let until = is.partition_point(|is| is.mod_revision <= base);
-            let first = if whole { 0 } else { until.saturating_sub(1) };
-            versions.extend(is[first..until].iter().map(|is| ((is.mod_revision, is.key.clone()), is)));
+            for at in read.iter().filter(|at| **at < base).chain([&base]) {
+                let until = is.partition_point(|is| is.mod_revision <= *at);
+                versions.extend(is[..until].last().map(|is| ((is.mod_revision, is.key.clone()), is)));
+            }
         }
         let versions = versions.into_values().map(|is| Version { is: is.clone(), sub: 0 }).collect();
         Cluster { store: Store::of(versions, base), ..Cluster::default() }

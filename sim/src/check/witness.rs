@@ -64,7 +64,7 @@ fn fits(operation: &Operation, reply: &Reply, makes: bool, past: &Past) -> Resul
             let mut asked = words::range(asked);
             let at = if asked.revision > 0 { asked.revision } else { base };
             asked.revision = 0;
-            let reference = past.reference(std::slice::from_ref(&asked.keys), false, at);
+            let reference = past.reference(std::slice::from_ref(&asked.keys), &[], at);
             let found = reference.store.found(&asked);
             if words::found(told) == found {
                 return Ok(());
@@ -100,7 +100,7 @@ type Answer = Result<detcd_proptests::reference::Answer, detcd_proptests::refere
 /// What a write is answered on the store as it was at `base`, and what it then changes.
 fn put_to_reference(write: &Write, past: &Past, base: i64) -> (Answer, Vec<Version>) {
     let interest = Interest::of(write);
-    let mut reference: Cluster = past.reference(&interest.ranges, !interest.revisions.is_empty(), base);
+    let mut reference: Cluster = past.reference(&interest.ranges, &interest.revisions, base);
     for lease in interest.leases {
         // Whether a lease is there, no revision tells: `leases` checks that.
         reference.leases.grant(lease, 1).expect("each once");

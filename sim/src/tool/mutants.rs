@@ -59,7 +59,10 @@ fn keep(hunt: &Hunt, hunts: &Mutex<Hunts>) -> Result<(), String> {
     if let Some((case, broken)) = &hunt.found {
         let path = record::plan_path(hunt.bug);
         let plan = directed(hunt.bug, case, broken)?;
-        std::fs::write(&path, plan.to_text()).map_err(|error| format!("{}: {error}", path.display()))?;
+        let dir = path.parent().expect("a file has a directory");
+        std::fs::create_dir_all(dir)
+            .and_then(|()| std::fs::write(&path, plan.to_text()))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     let mut hunts = hunts.lock().expect("no panic while it is held");
     hunts.note(hunt);

@@ -11,6 +11,9 @@ const STEP_SECS: i64 = 100_000;
 /// At most so many live at once.
 const LIVE_MAX: usize = 8;
 
+/// The time of a lease that ends by itself: the requests before that take a few milliseconds.
+const ENDS_AFTER_SECS: i64 = 5;
+
 /// What the script asked for.
 #[derive(Default)]
 pub(super) struct Leases {
@@ -66,6 +69,28 @@ impl Generate {
         self.call("LeaseGrant", &pb::LeaseGrantRequest { ttl, id });
         self.keep_alive(id);
         self.call("LeaseRevoke", &pb::LeaseRevokeRequest { id });
+    }
+
+    /// A lease that ends by itself with its keys, those it lost and those it won, and perhaps in a restart.
+    ///
+    /// Its time starts again there at etcd, and goes on at detcd: it must be over at both, so nothing else is asked.
+    pub(super) fn lease_that_ends(&mut self) {
+        let id = 600 + self.below(3);
+        self.call("LeaseGrant", &pb::LeaseGrantRequest { ttl: ENDS_AFTER_SECS, id });
+        for _ in 0..1 + self.random.below(8) {
+            let mut put = self.put_request();
+            put.lease = if put.ignore_lease || self.one_in(4) { put.lease } else { id };
+            self.call("Put", &put);
+        }
+        match self.random.below(4) {
+            0 => self.keep_alive(id),
+            1 => self.restart(),
+            2 => self.delete(),
+            _ => {}
+        }
+        self.call("LeaseTimeToLive", &pb::LeaseTimeToLiveRequest { id, keys: true });
+        let rpc = Rpc::named("LeaseTimeToLive").expect("a call of etcd's");
+        self.steps.push(Step::AwaitEnd(rpc.request(&pb::LeaseTimeToLiveRequest { id, keys: true })));
     }
 
     fn revoke(&mut self) {

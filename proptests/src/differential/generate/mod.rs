@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows an answer. A script keeps in mind what it asked for (leases, watches), so that it mostly asks
 //! about what is there; revisions are symbols. Reads come in runs, because the runner has them under way together.
-//! Leases live for days or end at once: none ends by itself while a script runs.
+//! Leases live for days or end at once; one that ends by itself is waited for before anything else is asked.
 
 mod keys;
 mod kv;
@@ -21,6 +21,9 @@ const RESTART_EVERY: u64 = 4_000;
 /// Steps between two compactions, about: long enough for some history, short enough that etcd's watches, which read
 /// at most a thousand revisions at once, read all of it at once.
 const COMPACT_EVERY: u64 = 250;
+
+/// Steps between two leases that end by themselves, about: each takes seconds.
+const EXPIRY_EVERY: u64 = 2_500;
 
 /// The script of a seed, with about so many steps.
 pub(crate) fn script(seed: u64, steps: usize) -> Vec<Step> {
@@ -59,6 +62,8 @@ impl Generate {
             self.compact();
         } else if self.one_in(1_500) {
             self.alarm();
+        } else if self.one_in(EXPIRY_EVERY) {
+            self.lease_that_ends();
         }
         match self.random.below(100) {
             0..12 => self.reads(),
@@ -204,6 +209,7 @@ mod tests {
             "LeaseLeases",
             "Watch",
             "CloseWatch",
+            "AwaitEnd",
             "Alarm",
             "Status",
             "MemberList",

@@ -36,6 +36,10 @@ impl Generate {
             self.watches.created[usize::from(stream)] = 0;
             return self.steps.push(Step::CloseWatch(stream));
         }
+        if self.one_in(40) {
+            let nothing = pb::WatchRequest { request_union: None };
+            return self.steps.push(Step::Watch(stream, watching::watch().request(&nothing)));
+        }
         let request_union = match self.random.below(10) {
             0..2 if created > 0 => {
                 RequestUnion::CancelRequest(pb::WatchCancelRequest { watch_id: self.watch_id() })
