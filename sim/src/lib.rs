@@ -26,6 +26,7 @@ pub mod random;
 pub mod run;
 pub mod served;
 pub mod shrink;
+pub mod stage;
 pub mod swarm;
 pub mod timeline;
 pub mod trace;

@@ -5,8 +5,9 @@
 //! compact ask here first), so the chronicle has no gaps, and every checker may lean on it.
 
 use super::promise::Promise;
-use crate::workload::client::{Stage, everything};
+use crate::stage::Stage;
 use crate::workload::door::{Door, News, WatchEvent};
+use crate::workload::keys::everything;
 use detcd_engine::input::{WatchCreate, WatchInput};
 use madsim::time::{sleep, timeout};
 use std::collections::BTreeMap;

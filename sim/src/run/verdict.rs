@@ -4,7 +4,7 @@ use super::Play;
 use crate::check::past::Past;
 use crate::check::{Promise, leases, lines, real_time, watches, windows, witness};
 use crate::history::{KeyValue, key_value};
-use crate::workload::client::everything;
+use crate::workload::keys::everything;
 use detcd_engine::request::{RangeRequest, Request, Response};
 use detcd_proptests::reference::KeyRange;
 

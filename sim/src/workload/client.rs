@@ -6,57 +6,20 @@ use super::{Load, Role};
 use crate::check::chronicle::Chronicle;
 use crate::history::{History, Outcome};
 use crate::random::Stream;
+use crate::stage::Stage;
 use crate::trace::Trace;
 use bytes::Bytes;
-use detcd_engine::key_range::KeyRange;
 use detcd_engine::request::{
     LeaseId, PutLease, PutRequest, PutValue, RangeRequest, Reply, Request, Response,
 };
 use madsim::time::{sleep, timeout};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 /// How often a client asks the same again, at most.
 const RETRIES_MAX: usize = 3;
 /// Between two looks at how far the run is.
 const WAITS: Duration = Duration::from_millis(100);
-
-/// How far a run is, for its clients. Cheap to clone; all clones are the same.
-#[derive(Clone, Debug, Default)]
-pub struct Stage(Arc<AtomicU8>);
-
-impl Stage {
-    /// Nothing goes wrong any more.
-    pub fn whole(&self) {
-        self.0.store(1, Ordering::Relaxed);
-    }
-
-    /// Clients ask for nothing new; watchers read on.
-    pub fn rest(&self) {
-        self.0.store(2, Ordering::Relaxed);
-    }
-
-    /// Watchers end too.
-    pub fn end(&self) {
-        self.0.store(3, Ordering::Relaxed);
-    }
-
-    /// Whether things may go wrong.
-    pub fn is_troubled(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
-    }
-
-    /// Whether clients are to ask for nothing new.
-    pub fn is_at_rest(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 1
-    }
-
-    /// Whether all is over.
-    pub fn has_ended(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 2
-    }
-}
 
 /// One client.
 pub struct Client {
@@ -216,16 +179,4 @@ pub fn put(key: &Bytes, value: Bytes) -> PutRequest {
         lease: PutLease::Set(LeaseId(0)),
         prev_kv: false,
     }
-}
-
-/// All keys that begin with this.
-pub fn prefix(prefix: &[u8]) -> KeyRange {
-    let mut end = prefix.to_vec();
-    *end.last_mut().expect("a prefix is not empty") += 1;
-    KeyRange::Span { start: Bytes::copy_from_slice(prefix), end: Bytes::from(end) }
-}
-
-/// All keys.
-pub fn everything() -> KeyRange {
-    KeyRange::From(Bytes::from_static(&[0]))
 }

@@ -5,8 +5,9 @@
 //! The create revision of the own key is the fence: what the seat guards is written on condition that it still
 //! stands. A lock guards a key; an election's seat is the key itself, into which the winner proclaims.
 
-use super::client::{Client, prefix, put};
+use super::client::{Client, put};
 use super::door::News;
+use super::keys::prefix;
 use crate::history::{Claim, KeyValue};
 use bytes::Bytes;
 use detcd_engine::input::{WatchCreate, WatchInput};

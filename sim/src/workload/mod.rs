@@ -4,6 +4,7 @@
 pub mod client;
 pub mod compactions;
 pub mod door;
+pub mod keys;
 pub mod leases;
 pub mod lines;
 mod load;

@@ -1,7 +1,8 @@
 //! A queue: elements are keys under a prefix, taken out by whoever deletes the oldest as it was seen. Each element is
 //! taken by one client at most.
 
-use super::client::{Client, prefix, put};
+use super::client::{Client, put};
+use super::keys::prefix;
 use crate::history::{Claim, KeyValue, Outcome};
 use bytes::Bytes;
 use detcd_engine::key_range::KeyRange;

@@ -1,7 +1,8 @@
 //! Range reads in all their forms: limits, orders, filters, counts, keys alone; of now, of the past, of revisions
 //! that are compacted or yet to come.
 
-use super::client::{Client, everything, prefix};
+use super::client::Client;
+use super::keys::{everything, prefix};
 use detcd_engine::request::{RangeRequest, Request, SortOrder, SortTarget};
 
 /// One client, to the end.

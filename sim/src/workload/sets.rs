@@ -1,6 +1,7 @@
 //! A set: elements are keys under a prefix that only ever get added, and reads of the whole.
 
-use super::client::{Client, prefix, put};
+use super::client::{Client, put};
+use super::keys::prefix;
 use bytes::Bytes;
 use detcd_engine::request::{RangeRequest, Request};
 

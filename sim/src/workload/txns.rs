@@ -1,7 +1,8 @@
 //! Transactions over several keys: comparisons of every field, of single keys and of ranges; puts, deletes and ranges
 //! (of old revisions too) in both branches; transactions inside.
 
-use super::client::{Client, everything, prefix, put};
+use super::client::{Client, put};
+use super::keys::{everything, prefix};
 use super::ranges;
 use detcd_engine::key_range::KeyRange;
 use detcd_engine::request::{

@@ -1,8 +1,9 @@
 //! Watchers: from the past, from now, from the future; filtered; with previous values, progress and fragments; read
 //! at once or slowly; cancelled; and taken up again at another member, from one past the last revision seen.
 
-use super::client::{Client, everything, prefix};
+use super::client::Client;
 use super::door::{News, WatchFeed};
+use super::keys::{everything, prefix};
 use crate::history::StreamPlace;
 use detcd_engine::ids::WatchId;
 use detcd_engine::input::{WatchCreate, WatchInput};

@@ -1,7 +1,7 @@
 use super::*;
 use crate::check::made::{self, event, fresh, key_value, moment};
 use crate::history::KeyValue;
-use crate::workload::client::everything;
+use crate::workload::keys::everything;
 
 const ID: WatchId = WatchId(0);
 
