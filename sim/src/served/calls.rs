@@ -14,7 +14,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::codegen::{BoxMessage, BoxMessageStream, Service as _};
 use tonic::{Request, Response, Status};
@@ -32,8 +32,17 @@ pub(crate) struct Serving {
     pub(crate) address: SocketAddr,
     /// Calls that the services have not answered yet.
     pub(crate) unanswered: Arc<AtomicUsize>,
-    /// Open as long as it goes on.
-    _goes_on: watch::Sender<()>,
+    _end: End,
+}
+
+/// Ends what waits for it when it is dropped. A semaphore that nobody ever gets anything from: it wakes those who wait
+/// in their order. A `watch` would wake them in an order that tokio draws from a counter of the process.
+struct End(Arc<Semaphore>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// Serves at this address, from the machine that this is called on, until the process ends.
@@ -42,24 +51,24 @@ pub(crate) struct Serving {
 /// The address cannot be had.
 pub(crate) async fn serve(service: Service, address: SocketAddr) -> io::Result<Serving> {
     let endpoint = Endpoint::bind(address).await?;
-    let (ends, goes_on) = watch::channel(());
+    let end = Arc::new(Semaphore::new(0));
     let unanswered = Arc::new(AtomicUsize::new(0));
-    let serving = Serving { address, unanswered: Arc::clone(&unanswered), _goes_on: ends };
-    madsim::task::spawn(until_end(goes_on.clone(), async move {
+    let serving = Serving { address, unanswered: Arc::clone(&unanswered), _end: End(Arc::clone(&end)) };
+    madsim::task::spawn(until_end(Arc::clone(&end), async move {
         // An error is that of an endpoint that is gone.
         while let Ok((sender, receiver, _)) = endpoint.accept1().await {
             let call = answer(service.clone(), sender, receiver, Arc::clone(&unanswered));
-            madsim::task::spawn(until_end(goes_on.clone(), call));
+            madsim::task::spawn(until_end(Arc::clone(&end), call));
         }
     }));
     Ok(serving)
 }
 
-async fn until_end(mut goes_on: watch::Receiver<()>, work: impl Future<Output = ()>) {
+async fn until_end(end: Arc<Semaphore>, work: impl Future<Output = ()>) {
     tokio::select! {
         biased;
-        // Never changes: only its end is seen.
-        _ = goes_on.changed() => {}
+        // Never one to be had: only its end is seen.
+        _ = end.acquire() => {}
         () = work => {}
     }
 }
