@@ -121,7 +121,9 @@ impl Pieces {
     }
 }
 
-/// The receiving side: at most one snapshot at a time, the newest announced.
+/// The receiving side: at most one snapshot at a time, the newest announced. A leader that was deposed may go on sending
+/// for a while beside its successor: of two terms the later counts, and of one leader's snapshots that of the higher
+/// index. Were each piece to begin its own anew, neither would ever be whole.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     disk: Arc<dyn Disk>,
@@ -136,10 +138,24 @@ pub(crate) struct Receiver {
 #[derive(Debug)]
 struct Incoming {
     from: MemberId,
+    /// The sender's when it announced this.
+    term: u64,
     meta: SnapshotMeta,
     file: SnapshotWriter,
     reader: Reader,
 }
+
+impl Incoming {
+    fn is(&self, from: MemberId, term: u64, meta: &SnapshotMeta) -> bool {
+        (self.from, self.term, &self.meta) == (from, term, meta)
+    }
+
+    fn counts_more_than(&self, term: u64, meta: &SnapshotMeta) -> bool {
+        (self.term, self.meta.index) > (term, meta.index)
+    }
+}
+
+const REFUSAL: SnapshotAck = SnapshotAck { offset: 0, refused: true };
 
 /// Why a piece was not taken.
 enum Untaken {
@@ -184,20 +200,15 @@ impl Receiver {
         match self.try_take(message, chunk, inputs).await {
             Ok(offset) => SnapshotAck { offset, refused: false },
             Err(Untaken::Refused(reason)) => {
-                tracing::warn!(reason, "refused a snapshot");
-                self.refusal()
+                tracing::warn!(reason, "refused a piece of a snapshot");
+                REFUSAL
             }
             Err(Untaken::Disk(error)) => {
                 // A member that ends already has nobody to tell.
                 drop(self.failed.send(error));
-                self.refusal()
+                REFUSAL
             }
         }
-    }
-
-    fn refusal(&mut self) -> SnapshotAck {
-        self.current = None;
-        SnapshotAck { offset: 0, refused: true }
     }
 
     async fn try_take(
@@ -210,9 +221,9 @@ impl Receiver {
             return Err("its announcement is no message of raft's".into());
         };
         let meta = raft.snapshot.clone().ok_or("its announcement names no snapshot")?;
-        let from = message.from;
+        let (from, term) = (message.from, raft.term);
         // It may come once more, from its beginning: raft did not take it when it was whole, in a term gone by.
-        let arrives = self.current.as_ref().is_some_and(|now| (now.from, &now.meta) == (from, &meta));
+        let arrives = self.current.as_ref().is_some_and(|now| now.is(from, term, &meta));
         if let Some((sender, finished, length)) = &self.finished
             && (*sender, finished) == (from, &meta)
             && chunk.offset > 0
@@ -220,15 +231,16 @@ impl Receiver {
         {
             return Ok(*length);
         }
+        if let Some(now) = self.current.as_ref().filter(|now| now.counts_more_than(term, &meta)) {
+            let (arriving, told) = (&now.meta, now.term);
+            return Err(format!("one at index {} of term {told} is arriving", arriving.index).into());
+        }
+        // What goes wrong with a piece from here on ends its whole snapshot.
         let mut incoming = match self.current.take() {
-            Some(incoming) if incoming.from == from && incoming.meta == meta => incoming,
-            Some(incoming) if incoming.meta.index > meta.index => {
-                self.current = Some(incoming);
-                return Err("a newer one is arriving".into());
-            }
+            Some(incoming) if incoming.is(from, term, &meta) => incoming,
             _ => {
                 let file = SnapshotWriter::create(&self.disk, &self.dir, "received").await?;
-                Incoming { from, meta, file, reader: Reader::new() }
+                Incoming { from, term, meta, file, reader: Reader::new() }
             }
         };
         if chunk.offset != incoming.file.written() {

@@ -190,6 +190,55 @@ async fn a_received_snapshot_that_the_log_does_not_know_is_where_the_member_come
     }
 }
 
+/// A leader that was deposed goes on sending beside its successor, who is sending the same: found by the simulator,
+/// where each piece of one began the file of the other anew, for ever.
+#[tokio::test]
+async fn a_deposed_leaders_snapshot_does_not_hold_up_its_successors() {
+    let dir = TempDir::new().unwrap();
+    let config = config_in(dir.path());
+    let (me, cluster) = (config.engine.member, config.initial_cluster.clone());
+    let member = starting(config).await.unwrap();
+    Keys::of(&member).await;
+    let meta = SnapshotMeta { index: 1, term: 1, voters: vec![me], learners: Vec::new() };
+    let mut pieces = Writer::new(meta.clone(), State::first(&cluster).view());
+    let whole: Vec<u8> = std::iter::from_fn(|| pieces.next_piece()).flatten().collect();
+    let half = whole.len() / 2;
+    let chunk = |from: u64, term: u64, offset: usize, end: usize| {
+        let snapshot = Some(meta.clone());
+        let raft = RaftMessage { kind: RaftMessageKind::Snapshot, term, snapshot, ..RaftMessage::default() };
+        let announcement = PeerMessage {
+            from: MemberId(from),
+            from_incarnation: Incarnation(1),
+            to: me,
+            to_incarnation: None,
+            body: PeerBody::Raft(raft),
+        };
+        SnapshotChunk {
+            announcement: frame::encode(&announcement, cluster.id).into(),
+            offset: offset as u64,
+            piece: whole[offset..end].to_vec().into(),
+            last: end == whole.len(),
+        }
+    };
+    let inbox = member.peer_inbox();
+    let (deposed, leader) = ((7, 8), (8, 9));
+    let mut answers = Vec::new();
+    for ((from, term), offset, end) in [
+        (deposed, 0, half),
+        (leader, 0, half),
+        (deposed, half, whole.len()),
+        (deposed, 0, half),
+        (leader, half, whole.len()),
+    ] {
+        let answer = inbox.deliver_chunk(chunk(from, term, offset, end)).await;
+        answers.push((answer.offset as usize, answer.refused));
+    }
+    let taken = |offset| (offset, false);
+    let refused = (0, true);
+    assert_eq!(answers, [taken(half), taken(half), refused, refused, taken(whole.len())]);
+    member.stop().await;
+}
+
 /// The last piece of a snapshot comes in and cannot be synced: no less the end than a log that cannot be.
 #[tokio::test]
 async fn a_snapshot_that_cannot_be_synced_as_it_arrives_ends_the_member() {
