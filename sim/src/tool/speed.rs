@@ -1,4 +1,5 @@
-//! How much time one core simulates: three members that nothing disturbs, about five operations a second, every checker on.
+//! How much time one core simulates: three members that nothing disturbs, about five operations a second, every
+//! checker on.
 
 use detcd_sim::case::Case;
 use detcd_sim::served::{Served, Tier};
