@@ -1,6 +1,9 @@
 //! Members without a world: engines, what their disks keep, and what is under way between them, all in the fuzzer's
 //! hand. Whatever docs/invariants.md says that can be seen from outside is asserted as it happens.
 
+mod checks;
+mod time;
+
 use detcd_engine::config::Config;
 use detcd_engine::effects::{Effects, Persist, Read, ReadQuery, WatchEffects};
 use detcd_engine::engine::{Engine, Recovered};
@@ -21,8 +24,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Theirs.
 pub const CLUSTER: ClusterId = ClusterId(0xc);
-/// Steps after which a cluster that nothing happens to must have come to rest.
-const STEPS_MAX: u32 = 20_000;
 /// How long, in milliseconds, a cluster may take to agree once nothing disturbs it.
 const SETTLE_MS: u64 = 60_000;
 
@@ -422,98 +423,6 @@ impl Cluster {
         self.handle(at);
     }
 
-    /// Time passes for all, to be noticed by those that have something due.
-    pub fn pass(&mut self, ms: u64) {
-        self.now = self.now.plus_ms(ms);
-    }
-
-    /// A member that has something due by now is woken.
-    pub fn wake(&mut self, at: usize) -> bool {
-        let is_due = self.nodes[at].wake_at.is_some_and(|due| due <= self.now);
-        if is_due {
-            self.step(at, Input::Wake);
-        }
-        is_due
-    }
-
-    /// Everything under way happens, at this moment, until there is nothing left to do.
-    pub fn run(&mut self) {
-        for _ in 0..STEPS_MAX {
-            let mut is_quiet = true;
-            for at in 0..self.len() {
-                is_quiet &= !self.wake(at);
-                is_quiet &= !self.persist_one(at);
-                is_quiet &= !self.finish_checkpoint(at, true);
-            }
-            if !self.network.is_empty() {
-                self.deliver(0);
-                is_quiet = false;
-            }
-            is_quiet &= !self.finish_snapshot(true);
-            if is_quiet {
-                return;
-            }
-        }
-        assert!(self.is_hostile, "the members never rest");
-    }
-
-    /// Time passes to the next thing that is due, and what it brings happens.
-    pub fn pass_to_next(&mut self) {
-        let next = self.nodes.iter().filter_map(|node| node.wake_at).min();
-        self.now = next.expect("a member that runs always waits for something").max(self.now);
-        self.run();
-    }
-
-    /// Time passes, and what it brings happens.
-    pub fn run_for(&mut self, ms: u64) {
-        let end = self.now.plus_ms(ms);
-        self.run();
-        while self.nodes.iter().filter_map(|node| node.wake_at).min().is_some_and(|next| next <= end) {
-            self.pass_to_next();
-        }
-        self.now = end;
-    }
-
-    /// All members are started and nothing disturbs them: in a while they agree, and every client has its answer.
-    pub fn settle(&mut self) {
-        (0..self.len()).for_each(|at| self.start(at));
-        self.run();
-        let until = self.now.plus_ms(SETTLE_MS);
-        while !self.is_settled() {
-            assert!(self.now < until, "no agreement: {:#?}", self.statuses());
-            self.pass_to_next();
-        }
-    }
-
-    fn is_settled(&self) -> bool {
-        let Some(leader) = self.leader().and_then(|at| self.engine(at)) else { return false };
-        let status = leader.status();
-        let applied = leader.state().applied();
-        let all_there = (0..self.len()).all(|at| {
-            self.engine(at)
-                .is_some_and(|engine| engine.state().applied() == applied && engine.status().is_ready)
-        });
-        all_there && status.last_index == applied.0 && self.nodes.iter().all(|node| node.asked.is_empty())
-    }
-
-    fn statuses(&self) -> Vec<detcd_engine::engine::Status> {
-        (0..self.len()).filter_map(|at| self.engine(at)).map(Engine::status).collect()
-    }
-
-    /// What is true of every state at every moment, looked at from scratch.
-    pub fn check_states(&self) {
-        for at in 0..self.len() {
-            let Some(engine) = self.engine(at) else { continue };
-            let (state, (index, term)) = (engine.state(), engine.state().applied());
-            assert_eq!(state.store().hash(), state.store().hash_from_scratch(), "the store's hash");
-            let meta = SnapshotMeta { index, term, ..first_state(self.len() as u64).0 };
-            let bytes = write_snapshot(meta.clone(), state.view());
-            let (reread_meta, reread) = read_snapshot(&bytes).expect("a member's own snapshot");
-            assert_eq!((&reread_meta, reread.hash()), (&meta, state.hash()), "a snapshot read back");
-            assert!(write_snapshot(meta, reread.view()) == bytes, "a snapshot has one form");
-        }
-    }
-
     fn handle(&mut self, at: usize) {
         let Some(engine) = &mut self.nodes[at].engine else { return };
         let effects = engine.take_effects();
@@ -564,33 +473,6 @@ impl Cluster {
                 self.nodes[at].streams.remove(&stream);
             }
             self.told.push(Told { member: at, stream, output, events, size_bytes });
-        }
-    }
-
-    /// Terms and applied indices go up, a term has one leader, and the store's two ends are in order.
-    fn check_status(&mut self, at: usize) {
-        let Some(engine) = &self.nodes[at].engine else { return };
-        let status = engine.status();
-        let (term, applied, compacted) = self.nodes[at].seen;
-        assert!(
-            status.term >= term && status.applied >= applied,
-            "{status:?} after term {term}, {applied} applied"
-        );
-        assert!(status.applied <= status.committed, "applied before it was committed: {status:?}");
-        assert!(status.compacted_revision <= status.revision, "compacted beyond the present: {status:?}");
-        assert!(status.compacted_revision >= compacted, "compaction went back from {compacted}: {status:?}");
-        assert!(status.live_bytes <= status.state_bytes, "more lives than there is: {status:?}");
-        if status.is_leader && !self.is_hostile {
-            let leader = *self.leaders.entry(status.term).or_insert(at);
-            assert_eq!(leader, at, "two leaders of term {}", status.term);
-        }
-        self.nodes[at].seen = (status.term, status.applied, status.compacted_revision);
-    }
-
-    fn check_hashes(&mut self, at: usize, applied: &[(u64, u128)]) {
-        for (index, hash) in applied {
-            let first = *self.hashes.entry(*index).or_insert(*hash);
-            assert!(self.is_hostile || first == *hash, "member {at} disagrees at index {index}");
         }
     }
 }
