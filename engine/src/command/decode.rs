@@ -75,9 +75,6 @@ fn decode_command(from: &mut Decoder) -> Result<Command, DecodeError> {
                     let problem = format!("{wanted} wanted, {remaining_secs} found");
                     return Err(from.error("remaining time", problem));
                 }
-                if !noted && remaining_secs != 0 {
-                    return Err(from.error("remaining time", "not noted, yet not 0"));
-                }
                 notes.push((grant, noted.then_some(remaining_secs)));
             }
             Command::LeaseRemaining(notes)
