@@ -125,8 +125,7 @@ impl Cluster {
                 Op::Put(put) => {
                     self.refuse_put(base, put)?;
                     let is_gone = deleted.iter().any(|keys| keys.contains(&put.key));
-                    let must_exist = put.value.is_none() || put.lease.is_none();
-                    refuse_if(must_exist && is_gone, Refusal::KeyNotFound)?;
+                    refuse_if(must_exist(put) && is_gone, Refusal::KeyNotFound)?;
                 }
                 Op::DeleteRange(delete) => deleted.push(delete.keys.clone()),
                 Op::Txn(nested) => self.refuse(base, nested, deleted)?,
@@ -140,8 +139,7 @@ impl Cluster {
         let is_unknown = |lease: i64| lease != 0 && self.leases.get(lease).is_none();
         refuse_if(put.lease.is_some_and(is_unknown), Refusal::LeaseNotFound)?;
         let is_missing = self.store.at(&KeyRange::one(put.key.clone()), base).is_empty();
-        let must_exist = put.value.is_none() || put.lease.is_none();
-        refuse_if(must_exist && is_missing, Refusal::KeyNotFound)
+        refuse_if(must_exist(put) && is_missing, Refusal::KeyNotFound)
     }
 
     fn run(&mut self, base: i64, txn: &Txn) -> TxnAnswer {
@@ -167,6 +165,11 @@ impl Cluster {
         }
         TxnAnswer { succeeded, answers }
     }
+}
+
+/// What it keeps is to be there.
+fn must_exist(put: &Put) -> bool {
+    put.value.is_none() || put.lease.is_none()
 }
 
 fn is_so(compare: &Compare, is: &KeyValue) -> bool {
