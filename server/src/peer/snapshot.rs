@@ -121,9 +121,9 @@ impl Pieces {
     }
 }
 
-/// The receiving side: at most one snapshot at a time, the newest announced. A leader that was deposed may go on sending
-/// for a while beside its successor: of two terms the later counts, and of one leader's snapshots that of the higher
-/// index. Were each piece to begin its own anew, neither would ever be whole.
+/// The receiving side: at most one snapshot at a time, the newest announced. A leader that was deposed may go on
+/// sending for a while beside its successor: of two terms the later counts, and of one leader's snapshots that of the
+/// higher index. Were each piece to begin its own anew, neither would ever be whole.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     disk: Arc<dyn Disk>,
@@ -232,8 +232,7 @@ impl Receiver {
             return Ok(*length);
         }
         if let Some(now) = self.current.as_ref().filter(|now| now.counts_more_than(term, &meta)) {
-            let (arriving, told) = (&now.meta, now.term);
-            return Err(format!("one at index {} of term {told} is arriving", arriving.index).into());
+            return Err(format!("one at index {} of term {} is arriving", now.meta.index, now.term).into());
         }
         // What goes wrong with a piece from here on ends its whole snapshot.
         let mut incoming = match self.current.take() {
