@@ -36,6 +36,12 @@ struct CountingFile {
     counts: Arc<Counts>,
 }
 
+/// Another disk, counted, and the counts.
+pub(crate) fn counted(inner: Arc<dyn Disk>) -> (Arc<dyn Disk>, Arc<Counts>) {
+    let counts = Arc::new(Counts::default());
+    (Arc::new(CountingDisk { inner, counts: Arc::clone(&counts) }), counts)
+}
+
 impl CountingDisk {
     fn counted(
         &self,

@@ -1,6 +1,6 @@
 //! Members in this process, on the real disk: what they come back with.
 
-use super::counting::{CountingDisk, Counts};
+use super::counting::counted;
 use super::{files, real_disk};
 use detcd::clock::{Clock, RealClock};
 use detcd::disk::Disk;
@@ -190,52 +190,68 @@ async fn a_received_snapshot_that_the_log_does_not_know_is_where_the_member_come
     }
 }
 
+/// A snapshot of the cluster's first state, as leaders send it to its only member.
+struct Sent {
+    cluster: InitialCluster,
+    meta: SnapshotMeta,
+    bytes: Vec<u8>,
+}
+
+impl Sent {
+    fn to(config: &MemberConfig) -> Sent {
+        let cluster = config.initial_cluster.clone();
+        let meta =
+            SnapshotMeta { index: 1, term: 1, voters: vec![config.engine.member], learners: Vec::new() };
+        let mut pieces = Writer::new(meta.clone(), State::first(&cluster).view());
+        let bytes = std::iter::from_fn(|| pieces.next_piece()).flatten().collect();
+        Sent { cluster, meta, bytes }
+    }
+
+    fn chunk(&self, from: u64, term: u64, piece: std::ops::Range<usize>) -> SnapshotChunk {
+        let snapshot = Some(self.meta.clone());
+        let raft = RaftMessage { kind: RaftMessageKind::Snapshot, term, snapshot, ..RaftMessage::default() };
+        let announcement = PeerMessage {
+            from: MemberId(from),
+            from_incarnation: Incarnation(1),
+            to: self.meta.voters[0],
+            to_incarnation: None,
+            body: PeerBody::Raft(raft),
+        };
+        SnapshotChunk {
+            announcement: frame::encode(&announcement, self.cluster.id).into(),
+            offset: piece.start as u64,
+            last: piece.end == self.bytes.len(),
+            piece: self.bytes[piece].to_vec().into(),
+        }
+    }
+}
+
 /// A leader that was deposed goes on sending beside its successor, who is sending the same: found by the simulator,
 /// where each piece of one began the file of the other anew, for ever.
 #[tokio::test]
 async fn a_deposed_leaders_snapshot_does_not_hold_up_its_successors() {
     let dir = TempDir::new().unwrap();
     let config = config_in(dir.path());
-    let (me, cluster) = (config.engine.member, config.initial_cluster.clone());
+    let sent = Sent::to(&config);
     let member = starting(config).await.unwrap();
     Keys::of(&member).await;
-    let meta = SnapshotMeta { index: 1, term: 1, voters: vec![me], learners: Vec::new() };
-    let mut pieces = Writer::new(meta.clone(), State::first(&cluster).view());
-    let whole: Vec<u8> = std::iter::from_fn(|| pieces.next_piece()).flatten().collect();
-    let half = whole.len() / 2;
-    let chunk = |from: u64, term: u64, offset: usize, end: usize| {
-        let snapshot = Some(meta.clone());
-        let raft = RaftMessage { kind: RaftMessageKind::Snapshot, term, snapshot, ..RaftMessage::default() };
-        let announcement = PeerMessage {
-            from: MemberId(from),
-            from_incarnation: Incarnation(1),
-            to: me,
-            to_incarnation: None,
-            body: PeerBody::Raft(raft),
-        };
-        SnapshotChunk {
-            announcement: frame::encode(&announcement, cluster.id).into(),
-            offset: offset as u64,
-            piece: whole[offset..end].to_vec().into(),
-            last: end == whole.len(),
-        }
-    };
+    let (half, whole) = (sent.bytes.len() / 2, sent.bytes.len());
     let inbox = member.peer_inbox();
     let (deposed, leader) = ((7, 8), (8, 9));
     let mut answers = Vec::new();
-    for ((from, term), offset, end) in [
-        (deposed, 0, half),
-        (leader, 0, half),
-        (deposed, half, whole.len()),
-        (deposed, 0, half),
-        (leader, half, whole.len()),
+    for ((from, term), piece) in [
+        (deposed, 0..half),
+        (leader, 0..half),
+        (deposed, half..whole),
+        (deposed, 0..half),
+        (leader, half..whole),
     ] {
-        let answer = inbox.deliver_chunk(chunk(from, term, offset, end)).await;
+        let answer = inbox.deliver_chunk(sent.chunk(from, term, piece)).await;
         answers.push((answer.offset as usize, answer.refused));
     }
     let taken = |offset| (offset, false);
     let refused = (0, true);
-    assert_eq!(answers, [taken(half), taken(half), refused, refused, taken(whole.len())]);
+    assert_eq!(answers, [taken(half), taken(half), refused, refused, taken(whole)]);
     member.stop().await;
 }
 
@@ -243,33 +259,13 @@ async fn a_deposed_leaders_snapshot_does_not_hold_up_its_successors() {
 #[tokio::test]
 async fn a_snapshot_that_cannot_be_synced_as_it_arrives_ends_the_member() {
     let dir = TempDir::new().unwrap();
-    let counts = Arc::new(Counts::default());
-    let disk: Arc<dyn Disk> = Arc::new(CountingDisk { inner: real_disk(), counts: Arc::clone(&counts) });
+    let (disk, counts) = counted(real_disk());
     let config = config_in(dir.path());
-    let (me, cluster) = (config.engine.member, config.initial_cluster.clone());
+    let sent = Sent::to(&config);
     let mut member = starting_on(disk, config).await.unwrap();
     Keys::of(&member).await;
-    let meta = SnapshotMeta { index: 1, term: 1, voters: vec![me], learners: Vec::new() };
-    let mut pieces = Writer::new(meta.clone(), State::first(&cluster).view());
-    let mut whole = Vec::new();
-    while let Some(piece) = pieces.next_piece() {
-        whole.extend(piece);
-    }
-    let announcement = PeerMessage {
-        from: MemberId(7),
-        from_incarnation: Incarnation(1),
-        to: me,
-        to_incarnation: None,
-        body: PeerBody::Raft(RaftMessage {
-            kind: RaftMessageKind::Snapshot,
-            term: 9,
-            snapshot: Some(meta),
-            ..RaftMessage::default()
-        }),
-    };
-    let announcement = frame::encode(&announcement, cluster.id).into();
     counts.syncs_fail.store(true, Ordering::SeqCst);
-    let chunk = SnapshotChunk { announcement, offset: 0, piece: whole.into(), last: true };
+    let chunk = sent.chunk(7, 9, 0..sent.bytes.len());
     assert!(member.peer_inbox().deliver_chunk(chunk).await.refused);
     let failure = member.failed().await.to_string();
     assert!(failure.starts_with("cannot sync ") && failure.contains("/snap/"), "{failure}");
@@ -282,8 +278,7 @@ async fn a_snapshot_that_cannot_be_synced_as_it_arrives_ends_the_member() {
 async fn names_that_are_found_are_made_durable_before_anything_counts_on_them() {
     let dir = TempDir::new().unwrap();
     starting(config_in(dir.path())).await.unwrap().stop().await;
-    let counts = Arc::new(Counts::default());
-    let disk: Arc<dyn Disk> = Arc::new(CountingDisk { inner: real_disk(), counts: Arc::clone(&counts) });
+    let (disk, counts) = counted(real_disk());
     let member = starting_on(disk, config_in(dir.path())).await.unwrap();
     let synced = counts.synced_dirs.lock().unwrap().clone();
     assert!(["wal", "snap"].iter().all(|name| synced.iter().any(|dir| dir == name)), "{synced:?}");
@@ -295,8 +290,7 @@ async fn names_that_are_found_are_made_durable_before_anything_counts_on_them() 
 #[tokio::test]
 async fn a_failed_sync_ends_the_member_and_acknowledges_nothing() {
     let dir = TempDir::new().unwrap();
-    let counts = Arc::new(Counts::default());
-    let disk: Arc<dyn Disk> = Arc::new(CountingDisk { inner: real_disk(), counts: Arc::clone(&counts) });
+    let (disk, counts) = counted(real_disk());
     let mut member = starting_on(disk, config_in(dir.path())).await.unwrap();
     let keys = Keys::of(&member).await;
     keys.put("before".to_owned(), "value").await;

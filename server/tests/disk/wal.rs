@@ -1,6 +1,6 @@
 //! The log.
 
-use super::counting::{CountingDisk, Counts};
+use super::counting::counted;
 use super::{files, real_disk};
 use bytes::Bytes;
 use detcd::disk::Disk;
@@ -211,8 +211,7 @@ async fn segments_before_a_snapshot_go_and_the_rest_still_adds_up() {
 #[tokio::test]
 async fn many_batches_share_one_write_and_one_sync() {
     let dir = TempDir::new().unwrap();
-    let counts = Arc::new(Counts::default());
-    let disk: Arc<dyn Disk> = Arc::new(CountingDisk { inner: real_disk(), counts: Arc::clone(&counts) });
+    let (disk, counts) = counted(real_disk());
     let config = config(dir.path(), 1024 * 1024);
     let mut wal = begin(&disk, config.clone()).await;
     let before = counts.now();
@@ -230,8 +229,7 @@ async fn many_batches_share_one_write_and_one_sync() {
 #[tokio::test]
 async fn a_last_batch_is_written_again_before_it_counts() {
     let dir = TempDir::new().unwrap();
-    let counts = Arc::new(Counts::default());
-    let disk: Arc<dyn Disk> = Arc::new(CountingDisk { inner: real_disk(), counts: Arc::clone(&counts) });
+    let (disk, counts) = counted(real_disk());
     let config = config(dir.path(), 64 * 1024);
     let mut wal = begin(&disk, config.clone()).await;
     wal.append(&[batch(2, "durable")]).await.unwrap();
