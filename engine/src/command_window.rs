@@ -46,6 +46,14 @@ impl CommandWindow {
         window.admit(id.number)
     }
 
+    /// Whether the command with this id was applied, or comes too late to be.
+    pub(crate) fn was_applied(&self, id: CommandId) -> bool {
+        let Some(window) = self.by_member.get(&id.member).filter(|_| id.number > 0) else {
+            return false;
+        };
+        id.boot < window.boot || id.boot == window.boot && window.was_applied(id.number)
+    }
+
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.put_u32_field(u32::try_from(self.by_member.len()).expect("a cluster has a few members"));
         for (member, window) in &self.by_member {
@@ -91,6 +99,11 @@ impl MemberWindow {
         is_new
     }
 
+    fn was_applied(&self, number: u64) -> bool {
+        let (word, bit) = position(number);
+        number <= self.highest && (self.highest - number >= WINDOW || self.applied[word] & bit != 0)
+    }
+
     /// Forgets the numbers that fall out of the window when it ends at `number`.
     fn advance_to(&mut self, number: u64) {
         if number - self.highest >= WINDOW {
@@ -122,7 +135,9 @@ mod tests {
     fn a_repeated_command_is_admitted_once_in_whatever_order() {
         let mut window = CommandWindow::default();
         for number in [3, 1, 2, 70_000, 69_999, 4_465] {
+            assert!(!window.was_applied(id(1, number)), "{number} is not there");
             assert!(window.admit(id(1, number)), "{number} is new");
+            assert!(window.was_applied(id(1, number)), "{number} is there");
             assert!(!window.admit(id(1, number)), "{number} is repeated");
         }
     }
@@ -131,7 +146,9 @@ mod tests {
     fn what_fell_out_of_the_window_counts_as_applied() {
         let mut window = CommandWindow::default();
         assert!(window.admit(id(1, WINDOW + 10)));
+        assert!(window.was_applied(id(1, 10)));
         assert!(!window.admit(id(1, 10)));
+        assert!(!window.was_applied(id(1, 11)));
         assert!(window.admit(id(1, 11)));
     }
 
@@ -139,7 +156,9 @@ mod tests {
     fn a_new_boot_forgets_the_old_one_and_refuses_its_stragglers() {
         let mut window = CommandWindow::default();
         assert!(window.admit(id(1, 5)));
+        assert!(!window.was_applied(id(2, 5)));
         assert!(window.admit(id(2, 5)));
+        assert!(window.was_applied(id(1, 6)));
         assert!(!window.admit(id(1, 6)));
     }
 

@@ -303,6 +303,7 @@ impl Engine {
         self.membership = meta.clone();
         self.checkpoints.installed(meta.index, self.state.mvcc.state_bytes());
         self.watches.restored(&self.state.mvcc);
+        self.answer_skipped();
         self.report_hash();
         self.raft.applied(meta.index);
         self.raft.set_snapshot(meta);

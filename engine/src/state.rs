@@ -6,7 +6,7 @@
 use crate::codec::Encode;
 use crate::command::{Command, Proposal, put_alarm};
 use crate::command_window::CommandWindow;
-use crate::ids::{ClusterId, Grant, LeaseId, MemberId};
+use crate::ids::{ClusterId, CommandId, Grant, LeaseId, MemberId};
 use crate::key_range::KeyRange;
 use crate::lease::{LeaseView, Lessor};
 use crate::membership::{InitialCluster, Member, MemberAttributes};
@@ -144,6 +144,11 @@ impl State {
         assert_eq!(index, self.applied.0 + 1, "entry {index} applied after entry {}", self.applied.0);
         assert!(term >= self.applied.1, "entry {index} of term {term} applied after term {}", self.applied.1);
         self.applied = (index, term);
+    }
+
+    /// Whether this command was applied, or comes too late to be.
+    pub(crate) fn was_applied(&self, id: CommandId) -> bool {
+        self.window.was_applied(id)
     }
 
     /// One command; `None` where it was applied before, or came too late to tell.

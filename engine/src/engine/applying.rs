@@ -46,11 +46,12 @@ impl Engine {
     }
 
     fn apply_proposal(&mut self, proposal: &Proposal) {
+        self.proposals.applied(proposal.id);
         let waiting =
             if self.is_own(proposal) { self.pending.take_command(proposal.id.number) } else { None };
         let Some(applied) = self.state.apply(proposal) else {
-            // It was applied before and its client, if any, was answered then, unless this member skipped over that
-            // entry by a snapshot: then nobody here knows the answer.
+            // It was applied before and its client, if any, was answered then; or it comes so late that nobody can
+            // tell any more.
             if let Some(id) = waiting {
                 self.reply(id, Err(RequestError::Timeout));
             }
@@ -71,6 +72,17 @@ impl Engine {
         }
         if let Some(id) = waiting {
             self.answer_applied(id, &proposal.command, outcome);
+        }
+    }
+
+    /// Entries that this member skipped over by a snapshot may hold commands that its clients wait for: they were
+    /// applied, and nobody here knows with what outcome.
+    pub(super) fn answer_skipped(&mut self) {
+        let waiting = self.pending.commands();
+        let skipped = waiting.filter(|(number, _)| self.state.was_applied(self.own_id(*number)));
+        let skipped: Vec<RequestId> = skipped.map(|(_, id)| id).collect();
+        for id in skipped {
+            self.reply(id, Err(RequestError::Timeout));
         }
     }
 

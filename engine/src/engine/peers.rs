@@ -3,7 +3,7 @@
 use super::Engine;
 use super::reads::{Asker, Waiting};
 use crate::command;
-use crate::ids::MemberId;
+use crate::ids::{CommandId, MemberId};
 use crate::raft::{PeerBody, PeerMessage, ReceivedSnapshot};
 use crate::request::RequestError;
 use bytes::Bytes;
@@ -79,16 +79,22 @@ impl Engine {
                 return;
             }
             match command::decode(command.clone()) {
-                // The frame it came in is a buffer of its own, but of many commands.
-                Ok(proposal) if proposal.id.member == from => {
-                    self.proposals.push(Bytes::copy_from_slice(&command))
-                }
+                Ok(proposal) if proposal.id.member == from => self.take_forwarded(proposal.id, &command),
                 Ok(proposal) => {
                     self.refuse(from, format!("a forwarded command of member {}", proposal.id.member))
                 }
                 Err(error) => self.refuse(from, format!("a forwarded command: {error}")),
             }
         }
+    }
+
+    /// One that was applied comes again from a member that has yet to apply it, and learns the outcome then.
+    fn take_forwarded(&mut self, id: CommandId, command: &[u8]) {
+        if self.state.was_applied(id) {
+            return;
+        }
+        // The frame it came in is a buffer of its own, but of many commands.
+        self.proposals.push_forwarded(id, self.now, Bytes::copy_from_slice(command));
     }
 
     pub(super) fn on_snapshot_received(&mut self, received: ReceivedSnapshot) {

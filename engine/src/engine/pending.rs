@@ -70,7 +70,7 @@ impl Pending {
         assert!(before.is_none(), "request id {id} was used before");
     }
 
-    /// The client left. Its command, if it was proposed, is applied all the same.
+    /// The client left. Its command, if it is in the log or on its way to who leads, is applied all the same.
     pub(super) fn forget(&mut self, id: RequestId) {
         self.finish(id);
     }
@@ -124,15 +124,26 @@ impl Pending {
         self.by_counter.values().next().map(|waiting| waiting.until)
     }
 
-    /// Commands last sent at or before `sent_by`, in the order they came; each counts as sent at `now`.
-    pub(super) fn take_unsent_commands(&mut self, sent_by: Time, now: Time) -> Vec<Bytes> {
+    /// Whether a client waits for the command of this number.
+    pub(super) fn waits_for_command(&self, number: u64) -> bool {
+        self.commands.contains_key(&number)
+    }
+
+    /// The numbers of all commands that are waited for, with their requests.
+    pub(super) fn commands(&self) -> impl Iterator<Item = (u64, RequestId)> {
+        self.commands.iter().map(|(number, counter)| (*number, self.by_counter[counter].id))
+    }
+
+    /// Commands last sent at or before `sent_by`, with their numbers, in the order they came; each counts as sent at
+    /// `now`.
+    pub(super) fn take_unsent_commands(&mut self, sent_by: Time, now: Time) -> Vec<(u64, Bytes)> {
         let mut unsent = Vec::new();
         for waiting in self.by_counter.values_mut() {
-            if let WaitsFor::Command { command, sent_at, .. } = &mut waiting.what
+            if let WaitsFor::Command { number, command, sent_at } = &mut waiting.what
                 && *sent_at <= sent_by
             {
                 *sent_at = now;
-                unsent.push(command.clone());
+                unsent.push((*number, command.clone()));
             }
         }
         unsent

@@ -1,4 +1,7 @@
 //! From commands to entries: gathered while the disk is busy, proposed as few entries, or forwarded to who leads.
+//!
+//! A command that nobody waits for any more is not worth an entry, nor is a second copy of one that is on its way:
+//! beyond what the disk and the links carry, both would take the place of those that are waited for.
 
 use super::Engine;
 use super::pending::WaitsFor;
@@ -6,8 +9,9 @@ use crate::command::{Caller, Command, EntryBuilder, Proposal, encode};
 use crate::ids::{CommandId, MemberId, PersistId, RequestId};
 use crate::raft::PeerBody;
 use crate::request::RequestError;
+use crate::time::Time;
 use bytes::{Bytes, BytesMut};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Entries proposed in one go: more would only wait in raft's queue.
 const ENTRIES_AT_ONCE: usize = 4;
@@ -20,7 +24,10 @@ const FORWARD_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct Proposals {
     /// Encoded. On a follower only commands of its own; on a leader those of others too.
-    queue: VecDeque<Bytes>,
+    queue: VecDeque<Queued>,
+    /// What others forwarded to this leader and is in its queue or its log: there it stays while this member leads
+    /// in its term, so a second copy would only be a second entry.
+    under_way: BTreeSet<CommandId>,
     /// Where the next commands are encoded. Full, it is followed by another as large, and lives as long as any of
     /// its commands waits.
     buffer: BytesMut,
@@ -33,11 +40,21 @@ pub(super) struct Proposals {
     is_refused: bool,
 }
 
+/// A command that waits to be proposed or forwarded.
+#[derive(Debug)]
+pub(super) struct Queued {
+    id: CommandId,
+    since: Time,
+    /// As encoded.
+    command: Bytes,
+}
+
 impl Proposals {
     /// Nothing waits and nothing is in flight.
     pub(super) fn new() -> Proposals {
         Proposals {
             queue: VecDeque::new(),
+            under_way: BTreeSet::new(),
             buffer: BytesMut::with_capacity(BUFFER_BYTES),
             last_number: 0,
             handed: PersistId::default(),
@@ -68,12 +85,27 @@ impl Proposals {
         self.queue.len()
     }
 
-    pub(super) fn push(&mut self, command: Bytes) {
-        self.queue.push_back(command);
+    fn push(&mut self, id: CommandId, since: Time, command: Bytes) {
+        self.queue.push_back(Queued { id, since, command });
     }
 
+    /// Takes a command that another member forwarded, unless it is on its way already.
+    pub(super) fn push_forwarded(&mut self, id: CommandId, since: Time, command: Bytes) {
+        if id.number > 0 && !self.under_way.insert(id) {
+            return;
+        }
+        self.push(id, since, command);
+    }
+
+    /// It was applied, whoever proposed it.
+    pub(super) fn applied(&mut self, id: CommandId) {
+        self.under_way.remove(&id);
+    }
+
+    /// Who leads has changed: what is queued is sent again by those whose clients wait for it.
     pub(super) fn clear(&mut self) {
         self.queue.clear();
+        self.under_way.clear();
     }
 }
 
@@ -89,18 +121,23 @@ impl Engine {
             return self.push_reply(id, Err(RequestError::RequestTooLarge));
         }
         self.wait_for(id, WaitsFor::Command { number, command: command.clone(), sent_at: self.now });
-        self.proposals.push(command);
+        self.proposals.push(self.own_id(number), self.now, command);
     }
 
     /// Proposes something of this member's own accord. Nobody waits for it, and it may be lost: who proposes it
     /// looks again later.
     pub(super) fn propose_own(&mut self, command: Command) {
         let command = self.encode_own(0, Caller::Member, command);
-        self.proposals.push(command);
+        self.proposals.push(self.own_id(0), self.now, command);
+    }
+
+    /// Of this member, in this life.
+    pub(super) fn own_id(&self, number: u64) -> CommandId {
+        CommandId { member: self.config.member, boot: self.config.boot, number }
     }
 
     fn encode_own(&mut self, number: u64, caller: Caller, command: Command) -> Bytes {
-        let id = CommandId { member: self.config.member, boot: self.config.boot, number };
+        let id = self.own_id(number);
         encode(&mut self.proposals.buffer, &Proposal { id, caller, command })
     }
 
@@ -135,16 +172,19 @@ impl Engine {
             if !self.can_propose_more() {
                 return;
             }
-            let taken = self.next_entry_commands();
-            let bytes: usize = taken.iter().map(|command| command.len() + 4).sum();
+            let taken = self.take_from_queue(self.config.entry_commands_max, self.config.entry_bytes_max);
+            if taken.is_empty() {
+                return;
+            }
+            let bytes: usize = taken.iter().map(|queued| queued.command.len() + 4).sum();
             let mut entry = EntryBuilder::with_capacity(bytes);
-            for command in &taken {
-                entry.push(command);
+            for queued in &taken {
+                entry.push(&queued.command);
             }
             if !self.raft.propose(entry.finish()) {
                 // Raft has too much uncommitted, or hands leadership on: they wait at the front.
-                for command in taken.into_iter().rev() {
-                    self.proposals.queue.push_front(command);
+                for queued in taken.into_iter().rev() {
+                    self.proposals.queue.push_front(queued);
                 }
                 self.proposals.is_refused = true;
                 return;
@@ -152,15 +192,22 @@ impl Engine {
         }
     }
 
-    /// The front of the queue, as much as one entry carries.
-    fn next_entry_commands(&mut self) -> Vec<Bytes> {
+    /// The front of the queue, so many commands and bytes of it, one large command excepted. Those that nobody waits
+    /// for are passed over.
+    fn take_from_queue(&mut self, commands_max: usize, bytes_max: usize) -> Vec<Queued> {
         let mut taken = Vec::new();
         let mut bytes = 0;
-        while taken.len() < self.config.entry_commands_max
-            && let Some(command) = self.proposals.queue.front()
+        while taken.len() < commands_max
+            && let Some(queued) = self.proposals.queue.front()
         {
-            bytes += command.len();
-            if bytes > self.config.entry_bytes_max && !taken.is_empty() {
+            if !self.is_waited_for(queued) {
+                let unwanted = queued.id;
+                self.proposals.queue.pop_front();
+                self.proposals.under_way.remove(&unwanted);
+                continue;
+            }
+            bytes += queued.command.len();
+            if bytes > bytes_max && !taken.is_empty() {
                 break;
             }
             taken.extend(self.proposals.queue.pop_front());
@@ -168,16 +215,25 @@ impl Engine {
         taken
     }
 
+    /// A client of another member's is taken to wait as long as one of this member's would.
+    fn is_waited_for(&self, queued: &Queued) -> bool {
+        let id = queued.id;
+        if id.number == 0 {
+            return true;
+        }
+        if id.member == self.config.member {
+            return self.pending.waits_for_command(id.number);
+        }
+        queued.since.plus_ms(self.config.request_timeout_ms) > self.now
+    }
+
     fn forward(&mut self, leader: MemberId) {
-        while !self.proposals.queue.is_empty() {
-            let mut commands = Vec::new();
-            let mut bytes = 0;
-            while let Some(command) = self.proposals.queue.front()
-                && (commands.is_empty() || bytes + command.len() <= FORWARD_BYTES)
-            {
-                bytes += command.len();
-                commands.extend(self.proposals.queue.pop_front());
+        loop {
+            let taken = self.take_from_queue(usize::MAX, FORWARD_BYTES);
+            if taken.is_empty() {
+                return;
             }
+            let commands = taken.into_iter().map(|queued| queued.command).collect();
             let message = self.address(leader, PeerBody::Forward(commands));
             self.effects.send.push(message);
         }
@@ -197,9 +253,9 @@ impl Engine {
     /// Puts the commands whose fate is unknown in the queue again. What was applied already is dropped by the
     /// window of commands.
     pub(super) fn send_again(&mut self, sent_before_ms: u64) {
-        let sent_by = crate::time::Time::from_ms(self.now.as_ms().saturating_sub(sent_before_ms));
-        for command in self.pending.take_unsent_commands(sent_by, self.now) {
-            self.proposals.push(command);
+        let sent_by = Time::from_ms(self.now.as_ms().saturating_sub(sent_before_ms));
+        for (number, command) in self.pending.take_unsent_commands(sent_by, self.now) {
+            self.proposals.push(self.own_id(number), self.now, command);
         }
         if let Some(leader) = self.raft.leader().filter(|_| !self.raft.is_leader()) {
             for (id, ask) in self.pending.take_unsent_asks(sent_by, self.now) {
