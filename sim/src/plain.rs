@@ -100,7 +100,8 @@ fn plain_load() -> Load {
         clients: vec![Role::Registers, Role::Registers],
         keys: 4,
         skew: 0,
-        think_ms: 100,
+        // Two clients ask about ten times a second.
+        think_ms: 50,
         reads_per_million: 300_000,
         deletes_per_million: 50_000,
         swaps_per_million: 100_000,

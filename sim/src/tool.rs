@@ -77,7 +77,7 @@ fn command() -> Command {
         )
         .subcommand(
             Command::new("speed")
-                .about("simulated to wall time of three members, about five operations a second, one core")
+                .about("simulated to wall time of three members, about ten operations a second, one core")
                 .arg(tier()),
         )
 }
