@@ -12,10 +12,16 @@
 //! Decoding any bytes whatsoever neither panics nor allocates more than a small multiple of their length.
 //! Byte by byte in docs/data-format.md.
 
+mod lease;
+mod raft;
+#[cfg(test)]
+mod tests;
+
+use self::lease::{lease_answer, lease_ask, put_lease_answer, put_lease_ask};
+use self::raft::{put_raft, raft};
 use crate::codec::{DecodeError, Decoder, Encode};
-use crate::ids::{ClusterId, Incarnation, LeaseId, MemberId, RequestId};
-use crate::raft::{LeaseAnswer, LeaseAsk, PeerBody, PeerMessage, RaftMessage, RaftMessageKind, fields};
-use crate::request::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
+use crate::ids::{ClusterId, Incarnation, MemberId, RequestId};
+use crate::raft::{PeerBody, PeerMessage, fields};
 use bytes::Bytes;
 
 /// The first four bytes of every frame: "dtpf", detcd peer frame.
@@ -209,78 +215,6 @@ fn body(decoder: &mut Decoder) -> Result<PeerBody, DecodeError> {
     }
 }
 
-fn put_raft(out: &mut Vec<u8>, message: &RaftMessage) {
-    out.put_u8_field(raft_kind_code(message.kind));
-    out.put_u64_field(message.term);
-    out.put_u64_field(message.log_term);
-    out.put_u64_field(message.index);
-    out.put_u64_field(message.commit);
-    out.put_u64_field(message.commit_term);
-    out.put_bool_field(message.reject);
-    out.put_u64_field(message.reject_hint);
-    out.put_u64_field(message.request_snapshot);
-    out.put_i64_field(message.priority);
-    out.put_bytes_field(&message.context);
-    out.put_bool_field(message.snapshot.is_some());
-    if let Some(meta) = &message.snapshot {
-        fields::put_snapshot_meta(out, meta);
-    }
-    fields::put_entries(out, &message.entries);
-}
-
-fn raft(decoder: &mut Decoder) -> Result<RaftMessage, DecodeError> {
-    let code = decoder.u8("raft, kind")?;
-    let Some(kind) = RAFT_KINDS.into_iter().find(|kind| raft_kind_code(*kind) == code) else {
-        return Err(decoder.error("raft, kind", format!("1 to 10 wanted, {code} found")));
-    };
-    Ok(RaftMessage {
-        kind,
-        term: decoder.u64("raft, term")?,
-        log_term: decoder.u64("raft, log term")?,
-        index: decoder.u64("raft, index")?,
-        commit: decoder.u64("raft, commit")?,
-        commit_term: decoder.u64("raft, commit term")?,
-        reject: decoder.bool("raft, reject")?,
-        reject_hint: decoder.u64("raft, reject hint")?,
-        request_snapshot: decoder.u64("raft, request snapshot")?,
-        priority: decoder.i64("raft, priority")?,
-        context: fields::owned(decoder.bytes("raft, context")?),
-        snapshot: match decoder.bool("raft, has snapshot")? {
-            true => Some(fields::snapshot_meta(decoder)?),
-            false => None,
-        },
-        entries: fields::entries(decoder)?,
-    })
-}
-
-const RAFT_KINDS: [RaftMessageKind; 10] = [
-    RaftMessageKind::Append,
-    RaftMessageKind::AppendResponse,
-    RaftMessageKind::Vote,
-    RaftMessageKind::VoteResponse,
-    RaftMessageKind::PreVote,
-    RaftMessageKind::PreVoteResponse,
-    RaftMessageKind::Heartbeat,
-    RaftMessageKind::HeartbeatResponse,
-    RaftMessageKind::Snapshot,
-    RaftMessageKind::TimeoutNow,
-];
-
-fn raft_kind_code(kind: RaftMessageKind) -> u8 {
-    match kind {
-        RaftMessageKind::Append => 1,
-        RaftMessageKind::AppendResponse => 2,
-        RaftMessageKind::Vote => 3,
-        RaftMessageKind::VoteResponse => 4,
-        RaftMessageKind::PreVote => 5,
-        RaftMessageKind::PreVoteResponse => 6,
-        RaftMessageKind::Heartbeat => 7,
-        RaftMessageKind::HeartbeatResponse => 8,
-        RaftMessageKind::Snapshot => 9,
-        RaftMessageKind::TimeoutNow => 10,
-    }
-}
-
 fn put_request_id(out: &mut Vec<u8>, id: &RequestId) {
     out.put_u64_field(id.member.0);
     out.put_u32_field(id.boot);
@@ -294,136 +228,3 @@ fn request_id(decoder: &mut Decoder) -> Result<RequestId, DecodeError> {
         counter: decoder.u64("request, counter")?,
     })
 }
-
-fn put_lease_ask(out: &mut Vec<u8>, ask: &LeaseAsk) {
-    match ask {
-        LeaseAsk::KeepAlive(lease) => {
-            out.put_u8_field(1);
-            out.put_i64_field(lease.0);
-        }
-        LeaseAsk::TimeToLive(LeaseTimeToLiveRequest { id, keys }) => {
-            out.put_u8_field(2);
-            out.put_i64_field(id.0);
-            out.put_bool_field(*keys);
-        }
-    }
-}
-
-fn lease_ask(decoder: &mut Decoder) -> Result<LeaseAsk, DecodeError> {
-    match decoder.u8("lease question, kind")? {
-        1 => Ok(LeaseAsk::KeepAlive(LeaseId(decoder.i64("lease")?))),
-        2 => {
-            let id = LeaseId(decoder.i64("lease")?);
-            Ok(LeaseAsk::TimeToLive(LeaseTimeToLiveRequest { id, keys: decoder.bool("lease, keys wanted")? }))
-        }
-        other => Err(decoder.error("lease question, kind", format!("1 or 2 wanted, {other} found"))),
-    }
-}
-
-fn put_lease_answer(out: &mut Vec<u8>, answer: &Result<LeaseAnswer, RequestError>) {
-    match answer {
-        Err(error) => {
-            out.put_u8_field(0);
-            out.put_u8_field(error_code(*error));
-        }
-        Ok(LeaseAnswer::KeepAlive { ttl_secs }) => {
-            out.put_u8_field(1);
-            out.put_i64_field(*ttl_secs);
-        }
-        Ok(LeaseAnswer::TimeToLive(left)) => {
-            out.put_u8_field(2);
-            out.put_i64_field(left.id.0);
-            out.put_i64_field(left.ttl_secs);
-            out.put_i64_field(left.granted_ttl_secs);
-            out.put_u32_field(u32::try_from(left.keys.len()).expect("a lease's keys fit in a frame"));
-            for key in &left.keys {
-                out.put_bytes_field(key);
-            }
-        }
-    }
-}
-
-fn lease_answer(decoder: &mut Decoder) -> Result<Result<LeaseAnswer, RequestError>, DecodeError> {
-    match decoder.u8("lease answer, kind")? {
-        0 => {
-            let code = decoder.u8("lease answer, error")?;
-            let error = ERRORS.into_iter().find(|error| error_code(*error) == code);
-            error.map(Err).ok_or_else(|| decoder.error("lease answer, error", format!("unknown code {code}")))
-        }
-        1 => Ok(Ok(LeaseAnswer::KeepAlive { ttl_secs: decoder.i64("lease, ttl")? })),
-        2 => {
-            let id = LeaseId(decoder.i64("lease")?);
-            let ttl_secs = decoder.i64("lease, ttl")?;
-            let granted_ttl_secs = decoder.i64("lease, granted ttl")?;
-            let count = decoder.count("lease, keys", 4)?;
-            let keys = (0..count).map(|_| decoder.bytes("lease, key").map(fields::owned));
-            let keys = keys.collect::<Result<_, _>>()?;
-            Ok(Ok(LeaseAnswer::TimeToLive(LeaseTimeToLiveResponse { id, ttl_secs, granted_ttl_secs, keys })))
-        }
-        other => Err(decoder.error("lease answer, kind", format!("0 to 2 wanted, {other} found"))),
-    }
-}
-
-const ERRORS: [RequestError; 26] = [
-    RequestError::EmptyKey,
-    RequestError::KeyNotFound,
-    RequestError::ValueProvided,
-    RequestError::LeaseProvided,
-    RequestError::TooManyOps,
-    RequestError::DuplicateKey,
-    RequestError::InvalidSortOption,
-    RequestError::InvalidClientApiVersion,
-    RequestError::Compacted,
-    RequestError::FutureRevision,
-    RequestError::NoSpace,
-    RequestError::LeaseNotFound,
-    RequestError::LeaseExists,
-    RequestError::LeaseTtlTooLarge,
-    RequestError::RequestTooLarge,
-    RequestError::TooManyRequests,
-    RequestError::NoLeader,
-    RequestError::NotLeader,
-    RequestError::LeaderChanged,
-    RequestError::Stopped,
-    RequestError::Timeout,
-    RequestError::TimeoutLeaderFailed,
-    RequestError::TimeoutConnectionLost,
-    RequestError::Corrupt,
-    RequestError::UnknownMethod,
-    RequestError::MemberNotFound,
-];
-
-/// A new error needs a code here and a place in `ERRORS`; a code is never given twice.
-fn error_code(error: RequestError) -> u8 {
-    match error {
-        RequestError::EmptyKey => 1,
-        RequestError::KeyNotFound => 2,
-        RequestError::ValueProvided => 3,
-        RequestError::LeaseProvided => 4,
-        RequestError::TooManyOps => 5,
-        RequestError::DuplicateKey => 6,
-        RequestError::InvalidSortOption => 7,
-        RequestError::InvalidClientApiVersion => 8,
-        RequestError::Compacted => 9,
-        RequestError::FutureRevision => 10,
-        RequestError::NoSpace => 11,
-        RequestError::LeaseNotFound => 12,
-        RequestError::LeaseExists => 13,
-        RequestError::LeaseTtlTooLarge => 14,
-        RequestError::RequestTooLarge => 15,
-        RequestError::TooManyRequests => 16,
-        RequestError::NoLeader => 17,
-        RequestError::NotLeader => 18,
-        RequestError::LeaderChanged => 19,
-        RequestError::Stopped => 20,
-        RequestError::Timeout => 21,
-        RequestError::TimeoutLeaderFailed => 22,
-        RequestError::TimeoutConnectionLost => 23,
-        RequestError::Corrupt => 24,
-        RequestError::UnknownMethod => 25,
-        RequestError::MemberNotFound => 26,
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,5 +1,9 @@
+use super::lease::{ERRORS, error_code};
+use super::raft::RAFT_KINDS;
 use super::*;
-use crate::raft::{EntryKind, LogEntry, SnapshotMeta};
+use crate::ids::LeaseId;
+use crate::raft::{EntryKind, LeaseAnswer, LeaseAsk, LogEntry, RaftMessage, SnapshotMeta};
+use crate::request::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse};
 
 const CLUSTER: ClusterId = ClusterId(0xc1);
 const ME: MemberId = MemberId(2);

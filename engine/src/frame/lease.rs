@@ -1,0 +1,136 @@
+//! What a follower asks its leader of a lease, and what it is told: bodies of frames.
+
+use crate::codec::{DecodeError, Decoder, Encode};
+use crate::ids::LeaseId;
+use crate::raft::{LeaseAnswer, LeaseAsk, fields};
+use crate::request::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
+
+pub(super) fn put_lease_ask(out: &mut Vec<u8>, ask: &LeaseAsk) {
+    match ask {
+        LeaseAsk::KeepAlive(lease) => {
+            out.put_u8_field(1);
+            out.put_i64_field(lease.0);
+        }
+        LeaseAsk::TimeToLive(LeaseTimeToLiveRequest { id, keys }) => {
+            out.put_u8_field(2);
+            out.put_i64_field(id.0);
+            out.put_bool_field(*keys);
+        }
+    }
+}
+
+pub(super) fn lease_ask(decoder: &mut Decoder) -> Result<LeaseAsk, DecodeError> {
+    match decoder.u8("lease question, kind")? {
+        1 => Ok(LeaseAsk::KeepAlive(LeaseId(decoder.i64("lease")?))),
+        2 => {
+            let id = LeaseId(decoder.i64("lease")?);
+            Ok(LeaseAsk::TimeToLive(LeaseTimeToLiveRequest { id, keys: decoder.bool("lease, keys wanted")? }))
+        }
+        other => Err(decoder.error("lease question, kind", format!("1 or 2 wanted, {other} found"))),
+    }
+}
+
+pub(super) fn put_lease_answer(out: &mut Vec<u8>, answer: &Result<LeaseAnswer, RequestError>) {
+    match answer {
+        Err(error) => {
+            out.put_u8_field(0);
+            out.put_u8_field(error_code(*error));
+        }
+        Ok(LeaseAnswer::KeepAlive { ttl_secs }) => {
+            out.put_u8_field(1);
+            out.put_i64_field(*ttl_secs);
+        }
+        Ok(LeaseAnswer::TimeToLive(left)) => {
+            out.put_u8_field(2);
+            out.put_i64_field(left.id.0);
+            out.put_i64_field(left.ttl_secs);
+            out.put_i64_field(left.granted_ttl_secs);
+            out.put_u32_field(u32::try_from(left.keys.len()).expect("a lease's keys fit in a frame"));
+            for key in &left.keys {
+                out.put_bytes_field(key);
+            }
+        }
+    }
+}
+
+pub(super) fn lease_answer(decoder: &mut Decoder) -> Result<Result<LeaseAnswer, RequestError>, DecodeError> {
+    match decoder.u8("lease answer, kind")? {
+        0 => {
+            let code = decoder.u8("lease answer, error")?;
+            let error = ERRORS.into_iter().find(|error| error_code(*error) == code);
+            error.map(Err).ok_or_else(|| decoder.error("lease answer, error", format!("unknown code {code}")))
+        }
+        1 => Ok(Ok(LeaseAnswer::KeepAlive { ttl_secs: decoder.i64("lease, ttl")? })),
+        2 => {
+            let id = LeaseId(decoder.i64("lease")?);
+            let ttl_secs = decoder.i64("lease, ttl")?;
+            let granted_ttl_secs = decoder.i64("lease, granted ttl")?;
+            let count = decoder.count("lease, keys", 4)?;
+            let keys = (0..count).map(|_| decoder.bytes("lease, key").map(fields::owned));
+            let keys = keys.collect::<Result<_, _>>()?;
+            Ok(Ok(LeaseAnswer::TimeToLive(LeaseTimeToLiveResponse { id, ttl_secs, granted_ttl_secs, keys })))
+        }
+        other => Err(decoder.error("lease answer, kind", format!("0 to 2 wanted, {other} found"))),
+    }
+}
+
+pub(super) const ERRORS: [RequestError; 26] = [
+    RequestError::EmptyKey,
+    RequestError::KeyNotFound,
+    RequestError::ValueProvided,
+    RequestError::LeaseProvided,
+    RequestError::TooManyOps,
+    RequestError::DuplicateKey,
+    RequestError::InvalidSortOption,
+    RequestError::InvalidClientApiVersion,
+    RequestError::Compacted,
+    RequestError::FutureRevision,
+    RequestError::NoSpace,
+    RequestError::LeaseNotFound,
+    RequestError::LeaseExists,
+    RequestError::LeaseTtlTooLarge,
+    RequestError::RequestTooLarge,
+    RequestError::TooManyRequests,
+    RequestError::NoLeader,
+    RequestError::NotLeader,
+    RequestError::LeaderChanged,
+    RequestError::Stopped,
+    RequestError::Timeout,
+    RequestError::TimeoutLeaderFailed,
+    RequestError::TimeoutConnectionLost,
+    RequestError::Corrupt,
+    RequestError::UnknownMethod,
+    RequestError::MemberNotFound,
+];
+
+/// A new error needs a code here and a place in `ERRORS`; a code is never given twice.
+pub(super) fn error_code(error: RequestError) -> u8 {
+    match error {
+        RequestError::EmptyKey => 1,
+        RequestError::KeyNotFound => 2,
+        RequestError::ValueProvided => 3,
+        RequestError::LeaseProvided => 4,
+        RequestError::TooManyOps => 5,
+        RequestError::DuplicateKey => 6,
+        RequestError::InvalidSortOption => 7,
+        RequestError::InvalidClientApiVersion => 8,
+        RequestError::Compacted => 9,
+        RequestError::FutureRevision => 10,
+        RequestError::NoSpace => 11,
+        RequestError::LeaseNotFound => 12,
+        RequestError::LeaseExists => 13,
+        RequestError::LeaseTtlTooLarge => 14,
+        RequestError::RequestTooLarge => 15,
+        RequestError::TooManyRequests => 16,
+        RequestError::NoLeader => 17,
+        RequestError::NotLeader => 18,
+        RequestError::LeaderChanged => 19,
+        RequestError::Stopped => 20,
+        RequestError::Timeout => 21,
+        RequestError::TimeoutLeaderFailed => 22,
+        RequestError::TimeoutConnectionLost => 23,
+        RequestError::Corrupt => 24,
+        RequestError::UnknownMethod => 25,
+        RequestError::MemberNotFound => 26,
+    }
+}
