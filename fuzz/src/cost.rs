@@ -20,7 +20,6 @@ static MEASURED: Mutex<()> = Mutex::new(());
 
 thread_local! {
     static EXPANDED_BYTES: Cell<usize> = const { Cell::new(0) };
-    static HELD_BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The largest input that the bounds are made for.
@@ -41,7 +40,6 @@ pub fn bounded(input: &[u8], run: fn(&[u8])) {
     // A find before leaves the lock poisoned, and nothing else.
     let _measured = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
     EXPANDED_BYTES.set(0);
-    HELD_BYTES.set(0);
     let before_bytes = HEAP.current_usage();
     HEAP.reset_peak_usage();
     let started = processor_time();
@@ -50,7 +48,6 @@ pub fn bounded(input: &[u8], run: fn(&[u8])) {
     let peak_bytes = HEAP.peak_usage().saturating_sub(before_bytes);
     let length = input.len().max(EXPANDED_BYTES.get());
     let (most_bytes, most_ms) = bounds(length);
-    let most_bytes = most_bytes.max(HELD_BYTES.get());
     assert!(
         peak_bytes <= most_bytes,
         "an input of {length} bytes held {peak_bytes} bytes, {most_bytes} are allowed"
@@ -64,11 +61,6 @@ pub fn bounded(input: &[u8], run: fn(&[u8])) {
 /// What is being run stands for an input of so many bytes: a few choices that describe a large file.
 pub fn counts_as(bytes: usize) {
     EXPANDED_BYTES.set(bytes);
-}
-
-/// What is being run is known to hold so much, beyond its bound: an exception that docs/testing.md tells of.
-pub fn may_hold(bytes: usize) {
-    HELD_BYTES.set(bytes);
 }
 
 /// The most bytes and the most milliseconds for an input of this length.

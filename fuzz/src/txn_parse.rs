@@ -2,13 +2,12 @@
 //! reason and without a trace, or applied as one revision.
 
 use crate::cluster::{Answer, CLUSTER, Cluster, first_state, read_snapshot, write_snapshot};
-use crate::cost;
 use crate::draw::Draw;
 use crate::reference;
 use crate::split;
 use bytes::{Bytes, BytesMut};
 use detcd::pb;
-use detcd::wire::txn;
+use detcd::wire::{EncodedTxn, txn};
 use detcd_engine::command::{Caller, Command, Proposal, decode, encode};
 use detcd_engine::ids::CommandId;
 use detcd_engine::key_range::KeyRange;
@@ -20,7 +19,7 @@ use detcd_engine::request::{
 use detcd_engine::state::State;
 use detcd_engine::txn::check;
 use detcd_proptests::reference as plain;
-use prost::Message;
+use prost::{DecodeError, Message};
 use std::sync::OnceLock;
 
 /// `--max-txn-ops`, as it is if nobody says otherwise.
@@ -29,23 +28,24 @@ const OPS_MAX: usize = 128;
 /// may read is bounded by the store and by `--max-txn-ops`, not by the size of the request. So it is in etcd.
 const LOOKS_MAX: usize = 200_000;
 
-/// What the decoder holds for each byte of a list of empty operations: 128 bytes for two, and half as much again while
-/// the list grows. Nothing of ours has a say before all of it is decoded.
-const DECODED_PER_BYTE: usize = 100;
-/// What the reference is asked at most, as it is plain and not fast: it takes a list of everything for each key.
+/// What prost decodes as a whole, and the reference is asked, at most: one takes a hundred bytes for each, the other is
+/// plain and not fast, with a list of everything for each key.
 const PLAIN_BYTES_MAX: usize = 16 * 1024;
 
 /// A transaction as it is; or some that are made up, one after the other, each through its bytes.
 pub fn run(input: &[u8]) {
     let (as_it_is, body) = split(input);
     if as_it_is {
-        cost::may_hold(body.len() * DECODED_PER_BYTE);
-        if let Ok(request) = pb::TxnRequest::decode(Bytes::copy_from_slice(body))
-            && let Some(txn) = parse(request)
-        {
-            write_down(&txn);
+        let bytes = Bytes::copy_from_slice(body);
+        let request = EncodedTxn::decode(bytes.clone());
+        let is_large = body.len() > PLAIN_BYTES_MAX;
+        if !is_large {
+            whole(bytes, &request);
+        }
+        if let Some(txn) = request.ok().and_then(parse) {
+            let txn = written_down(txn, is_large);
             if looks(&txn) <= LOOKS_MAX {
-                let mut plain = (body.len() <= PLAIN_BYTES_MAX).then(ready_reference);
+                let mut plain = (!is_large).then(ready_reference);
                 apply(&mut ready_member(), &mut plain, txn);
             }
         }
@@ -56,11 +56,10 @@ pub fn run(input: &[u8]) {
     for _ in 0..8 {
         let revision = member.engine(0).expect("it runs").state().store().revision();
         let request = draw.txn_request(revision);
-        let decoded = pb::TxnRequest::decode(Bytes::from(request.encode_to_vec()));
-        assert_eq!(decoded.as_ref(), Ok(&request), "a request survives its bytes");
-        if let Some(txn) = parse(request) {
-            write_down(&txn);
-            apply(&mut member, &mut plain, txn);
+        let bytes = Bytes::from(request.encode_to_vec());
+        assert_eq!(pb::TxnRequest::decode(bytes.clone()), Ok(request), "a request survives its bytes");
+        if let Some(txn) = EncodedTxn::decode(bytes).ok().and_then(parse) {
+            apply(&mut member, &mut plain, written_down(txn, false));
         }
         if draw.is_empty() {
             break;
@@ -69,18 +68,33 @@ pub fn run(input: &[u8]) {
     member.check_states();
 }
 
-fn parse(request: pb::TxnRequest) -> Option<Txn> {
-    let txn = txn::txn_request(request, OPS_MAX).and_then(|txn| check(txn, OPS_MAX)).ok()?;
-    assert_eq!(check(txn.clone(), OPS_MAX).as_ref(), Ok(&txn), "checked once and again");
-    Some(txn)
+/// What is decoded level by level is what prost makes of the whole, with the same error where there is none.
+fn whole(bytes: Bytes, request: &Result<EncodedTxn, DecodeError>) {
+    let whole = pb::TxnRequest::decode(bytes);
+    assert_eq!(request.as_ref().err(), whole.as_ref().err(), "well formed, or not");
+    if let (Ok(request), Ok(whole)) = (request, whole) {
+        let parsed = txn::txn_request(request.clone(), OPS_MAX);
+        assert_eq!(parsed, txn::txn_request(whole, OPS_MAX), "the same from its bytes, made anew");
+    }
 }
 
-/// Whatever is accepted can be read back from the log.
-fn write_down(txn: &Txn) {
+fn parse(request: EncodedTxn) -> Option<Txn> {
+    let txn = txn::txn_request(request, OPS_MAX).and_then(|txn| check(txn, OPS_MAX)).ok()?;
+    Some(check(txn, OPS_MAX).expect("checked once and again"))
+}
+
+/// What is accepted, as it is read back from the log. A member does not keep the one while it reads the other, and a
+/// large one is not held twice here either.
+fn written_down(txn: Txn, is_large: bool) -> Txn {
+    let same = (!is_large).then(|| txn.clone());
     let proposal =
-        Proposal { id: CommandId::default(), caller: Caller::Anonymous, command: Command::Txn(txn.clone()) };
-    let bytes = encode(&mut BytesMut::new(), &proposal);
-    assert_eq!(decode(bytes).as_ref(), Ok(&proposal), "a transaction survives its bytes");
+        |txn| Proposal { id: CommandId::default(), caller: Caller::Anonymous, command: Command::Txn(txn) };
+    let written = encode(&mut BytesMut::new(), &proposal(txn));
+    let read = decode(written.clone()).expect("written just now");
+    assert_eq!(encode(&mut BytesMut::new(), &read), written, "a transaction survives its bytes");
+    let Command::Txn(txn) = read.command else { panic!("{:?} was a transaction", read.command) };
+    assert!(same.is_none_or(|same| same == txn), "a transaction survives its bytes");
+    txn
 }
 
 /// How many keys could be looked at: every range sees those of the store and those that are put.

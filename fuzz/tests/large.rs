@@ -72,6 +72,67 @@ fn a_txn_of_empty_nested_ones() {
     run("txn_parse", &repeated(&[], &op_in(SUCCESS, &nested(&[]))));
 }
 
+/// Just past where a list doubles, twice, and the rest.
+#[test]
+fn a_txn_of_three_lists_that_have_just_grown() {
+    let lists = [(SUCCESS, (1 << 18) + 1), (FAILURE, (1 << 17) + 1), (COMPARE, (1 << 17) - 3)];
+    let body: Vec<u8> = lists.into_iter().flat_map(|(list, times)| op_in(list, &[]).repeat(times)).collect();
+    assert!(body.len() < INPUT_BYTES_MAX, "{} bytes", body.len());
+    run("txn_parse", &[&[AS_IT_IS], &body[..]].concat());
+}
+
+/// A nested transaction that comes piece by piece: to protobuf its pieces are one.
+#[test]
+fn a_txn_of_one_operation_in_many_pieces() {
+    let pieces = nested(&op_in(COMPARE, &[])).repeat(INPUT_BYTES_MAX / 4 - 4);
+    run("txn_parse", &[&[AS_IT_IS], &op_in(SUCCESS, &pieces)[..]].concat());
+    let kinds = [nested(&op_in(SUCCESS, &[])), put(b"k")].concat();
+    let pieces = kinds.repeat(INPUT_BYTES_MAX / kinds.len() - 4);
+    run("txn_parse", &[&[AS_IT_IS], &op_in(SUCCESS, &pieces)[..]].concat());
+}
+
+/// Well formed to the last operation but one.
+#[test]
+fn a_txn_that_is_torn_off() {
+    for item in [op_in(COMPARE, &[]), op_in(SUCCESS, &[]), op_in(FAILURE, &nested(&compare()))] {
+        let mut input = repeated(&[], &item);
+        input.extend([op_in(SUCCESS, &[])[0], 1]);
+        run("txn_parse", &input);
+    }
+}
+
+/// A compare as a list holds it, with a key.
+fn compare() -> Vec<u8> {
+    op_in(COMPARE, &field(3, b"k"))
+}
+
+/// Branches of `wide` operations each, on so many levels, around `leaf`.
+fn tree(levels: usize, wide: usize, leaf: &[u8]) -> Vec<u8> {
+    let inner = if levels == 1 { leaf.to_vec() } else { tree(levels - 1, wide, leaf) };
+    let branch = |list| op_in(list, &nested(&inner)).repeat(wide);
+    [branch(SUCCESS), branch(FAILURE)].concat()
+}
+
+/// Each is within what its parents left: a list of one, again and again.
+#[test]
+fn a_txn_of_nested_ones_of_a_single_compare_or_range() {
+    let leaves = [(23, compare()), (21, op_in(SUCCESS, &field(1, &field(1, b"k"))))];
+    for (wide, leaf) in leaves {
+        let txn = tree(3, wide, &leaf);
+        assert!(txn.len() < INPUT_BYTES_MAX, "{} bytes", txn.len());
+        assert!(txn.len() > INPUT_BYTES_MAX * 3 / 4, "{} bytes", txn.len());
+        run("txn_parse", &[&[AS_IT_IS], &txn[..]].concat());
+    }
+}
+
+/// Levels that double, as deep as a megabyte goes.
+#[test]
+fn a_txn_that_branches_on_every_level() {
+    let txn = tree(16, 1, &compare());
+    assert!(txn.len() < INPUT_BYTES_MAX, "{} bytes", txn.len());
+    run("txn_parse", &[&[AS_IT_IS], &txn[..]].concat());
+}
+
 /// Lists of forty in three levels: each is within what its parent left.
 #[test]
 fn a_txn_that_is_wide_on_every_level() {

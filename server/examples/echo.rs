@@ -7,8 +7,9 @@ use bytes::Bytes;
 use detcd::pb::kv_server::{Kv, KvServer};
 use detcd::pb::{
     CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse,
-    RangeRequest, RangeResponse, ResponseHeader, TxnRequest, TxnResponse,
+    RangeRequest, RangeResponse, ResponseHeader, TxnResponse,
 };
+use detcd::wire::EncodedTxn;
 use prost::Message;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
@@ -28,7 +29,7 @@ impl Kv for Echo {
         Ok(Response::new(self.range.clone()))
     }
 
-    async fn txn(&self, _: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
+    async fn txn(&self, _: Request<EncodedTxn>) -> Result<Response<TxnResponse>, Status> {
         Err(Status::unimplemented("the echo knows put and range only"))
     }
 

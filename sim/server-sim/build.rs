@@ -9,6 +9,8 @@ const PROTO: &str = "../../server/proto";
 const FILES: [&str; 2] = ["detcd/peer.proto", "etcd/api/etcdserverpb/rpc.proto"];
 /// Where the edits are.
 const TWIN: &str = "../engine-sim";
+/// As there.
+const ENCODED_TXN: &str = ".etcdserverpb.EncodedTxn";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     for path in [PROTO, "../../server/src", "build.rs"] {
@@ -25,6 +27,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let described = out_dir.join("etcdserverpb.descriptors");
     for file in &mut files.file {
         file.source_code_info = None;
+        for method in file.service.iter_mut().flat_map(|service| &mut service.method) {
+            if method.input_type() == ".etcdserverpb.TxnRequest" {
+                method.input_type = Some(ENCODED_TXN.to_owned());
+            }
+        }
     }
     std::fs::write(&described, files.encode_to_vec())?;
     madsim_tonic_build::configure()
@@ -33,6 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(["."])
         .extern_path(".mvccpb.KeyValue", "crate::wire::KeyValue")
         .extern_path(".mvccpb.Event", "crate::wire::Event")
+        .extern_path(ENCODED_TXN, "crate::wire::EncodedTxn")
         .compile_protos(&FILES, &[PROTO])?;
     Ok(())
 }

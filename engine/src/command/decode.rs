@@ -13,7 +13,8 @@ use bytes::Bytes;
 
 /// Id, caller, kind, and four bytes of the least of them.
 const COMMAND_BYTES_MIN: usize = 8 + 4 + 8 + 1 + 1 + 4;
-/// Room is made for so many operations before the first is read; most transactions have fewer.
+/// Room is made for so many compares or operations before the first is read. Most transactions have fewer: a list that
+/// just grew would hold four places for one, which where many nest is more than all the rest.
 const OPS_AT_ONCE: usize = 8;
 
 /// The commands of an entry. Keys and values are slices of `entry`; whoever keeps one copies it.
@@ -189,8 +190,10 @@ fn decode_txn(from: &mut Decoder, depth: usize) -> Result<Txn, DecodeError> {
         return Err(from.error("txn", format!("nested deeper than {TXN_DEPTH_MAX}")));
     }
     let count = from.count("compares", 7)?;
-    let compares: Result<_, _> = (0..count).map(|_| decode_compare(from)).collect();
-    let compares = compares?;
+    let mut compares = Vec::with_capacity(count.min(OPS_AT_ONCE));
+    for _ in 0..count {
+        compares.push(decode_compare(from)?);
+    }
     let success = decode_branch(from, depth)?;
     let failure = decode_branch(from, depth)?;
     Ok(Txn { compares, success, failure })

@@ -3,7 +3,7 @@
 use super::Service;
 use crate::pb;
 use crate::wire::error::status;
-use crate::wire::{kv, txn};
+use crate::wire::{EncodedTxn, kv, txn};
 use detcd_engine::request::{Reply, Request as Ask, Response as Answer};
 use detcd_engine::txn::check;
 use tonic::{Request, Response, Status};
@@ -39,7 +39,7 @@ impl pb::kv_server::Kv for Service {
         Ok(Response::new(kv::delete_range_response(self.header(revision, term), deleted)))
     }
 
-    async fn txn(&self, request: Request<pb::TxnRequest>) -> Result<Response<pb::TxnResponse>, Status> {
+    async fn txn(&self, request: Request<EncodedTxn>) -> Result<Response<pb::TxnResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let ops_max = self.limits.txn_ops_max;
         let txn = txn::txn_request(request.into_inner(), ops_max)

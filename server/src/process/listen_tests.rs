@@ -1,6 +1,7 @@
 //! Over real sockets, with a KV service of the test's own: the limits stand in front of any service.
 
 use super::*;
+use crate::wire::EncodedTxn;
 use bytes::Bytes;
 use pb::kv_client::KvClient;
 use pb::kv_server::{Kv, KvServer};
@@ -22,7 +23,7 @@ impl Kv for Echo {
     ) -> Result<Response<pb::DeleteRangeResponse>, Status> {
         Ok(Response::new(Default::default()))
     }
-    async fn txn(&self, _: Request<pb::TxnRequest>) -> Result<Response<pb::TxnResponse>, Status> {
+    async fn txn(&self, _: Request<EncodedTxn>) -> Result<Response<pb::TxnResponse>, Status> {
         Ok(Response::new(Default::default()))
     }
     async fn compact(

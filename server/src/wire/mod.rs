@@ -1,9 +1,11 @@
 //! Between etcd's protobuf messages and the engine's domain: shapes only, no decisions.
 //!
 //! `kv`, `txn`, `lease`, `maintenance` and `watch` turn requests into the engine's and its answers into responses;
-//! `error` gives each refusal its gRPC code; `key_value` and `event` are the two messages that are most of the
-//! traffic, written by hand so that they encode straight from what the engine holds.
+//! `error` gives each refusal its gRPC code. Three messages are written by hand: `key_value` and `event` are most of
+//! the traffic, and encode straight from what the engine holds; `encoded_txn` is a transaction that is not decoded
+//! before its operations are counted.
 
+mod encoded_txn;
 pub mod error;
 mod event;
 mod field;
@@ -15,6 +17,7 @@ pub mod maintenance;
 pub mod txn;
 pub mod watch;
 
+pub use encoded_txn::EncodedTxn;
 pub use event::{DecodedEvent, Event, encode_batch};
 pub use header::Headers;
 pub use key_value::KeyValue;

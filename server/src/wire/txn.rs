@@ -4,10 +4,10 @@
 //! of compares, then the operations one by one. Duplicate keys come last; `engine/txn/check` looks for those once the
 //! tree is built.
 
+use super::encoded_txn::{self, EncodedTxn, Level, LevelOp};
 use super::{header, kv};
 use crate::pb;
 use crate::pb::compare::{CompareResult as WireResult, CompareTarget as WireTarget, TargetUnion};
-use crate::pb::request_op::Request as WireOp;
 use crate::pb::response_op::Response as WireResponse;
 use bytes::Bytes;
 use detcd_engine::request::{
@@ -15,24 +15,40 @@ use detcd_engine::request::{
 };
 
 /// A transaction whose lists hold at most `max_ops` each; a nested one has what its parent's longest list left.
-/// prost refuses messages nested deeper than 100 levels, which bounds the recursion.
-pub fn txn_request(request: pb::TxnRequest, max_ops: usize) -> Result<Txn, RequestError> {
-    let longest = request.compare.len().max(request.success.len()).max(request.failure.len());
+/// How deep they nest is bounded where the request came in.
+pub fn txn_request(request: impl Into<EncodedTxn>, max_ops: usize) -> Result<Txn, RequestError> {
+    level(request.into().level(), max_ops)
+}
+
+fn level(level: Level, max_ops: usize) -> Result<Txn, RequestError> {
+    let longest = level.compares.len().max(level.success.len()).max(level.failure.len());
     let Some(left) = max_ops.checked_sub(longest) else {
         return Err(RequestError::TooManyOps);
     };
-    let compares = request.compare.into_iter().map(compare).collect::<Result<_, _>>()?;
-    let success = request.success.into_iter().map(|op| operation(op, left)).collect::<Result<_, _>>()?;
-    let failure = request.failure.into_iter().map(|op| operation(op, left)).collect::<Result<_, _>>()?;
+    let compares = all(level.compares, |encoded| compare(encoded_txn::compare(encoded)))?;
+    let success = all(level.success, |encoded| operation(encoded, left))?;
+    let failure = all(level.failure, |encoded| operation(encoded, left))?;
     Ok(Txn { compares, success, failure })
 }
 
-fn operation(op: pb::RequestOp, left: usize) -> Result<TxnOp, RequestError> {
-    match op.request {
-        Some(WireOp::RequestRange(range)) => kv::range_request(range).map(TxnOp::Range),
-        Some(WireOp::RequestPut(put)) => kv::put_request(put).map(TxnOp::Put),
-        Some(WireOp::RequestDeleteRange(delete)) => kv::delete_range_request(delete).map(TxnOp::DeleteRange),
-        Some(WireOp::RequestTxn(txn)) => txn_request(txn, left).map(TxnOp::Txn),
+/// As `collect` would, but in a list of just the size: many nested lists of one would hold three spare places each.
+fn all<T>(
+    encoded: Vec<Bytes>,
+    parse: impl Fn(Bytes) -> Result<T, RequestError>,
+) -> Result<Vec<T>, RequestError> {
+    let mut parsed = Vec::with_capacity(encoded.len());
+    for encoded in encoded {
+        parsed.push(parse(encoded)?);
+    }
+    Ok(parsed)
+}
+
+fn operation(encoded: Bytes, left: usize) -> Result<TxnOp, RequestError> {
+    match encoded_txn::operation(encoded) {
+        Some(LevelOp::Range(range)) => kv::range_request(range).map(TxnOp::Range),
+        Some(LevelOp::Put(put)) => kv::put_request(put).map(TxnOp::Put),
+        Some(LevelOp::DeleteRange(delete)) => kv::delete_range_request(delete).map(TxnOp::DeleteRange),
+        Some(LevelOp::Txn(nested)) => level(nested, left).map(TxnOp::Txn),
         None => Err(RequestError::KeyNotFound),
     }
 }
@@ -96,6 +112,7 @@ fn operation_response(response: TxnOpResponse) -> WireResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pb::request_op::Request as WireOp;
 
     fn op(request: WireOp) -> pb::RequestOp {
         pb::RequestOp { request: Some(request) }

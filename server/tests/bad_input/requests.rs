@@ -147,6 +147,7 @@ fn sizes_and_duplicates() -> Vec<Row> {
             "grpc: received message larger than max (2097164 vs. 2097152)",
         ),
         ("too many ops", txn(puts(129)), InvalidArgument, too_many),
+        ("a megabyte of ops of no kind", txn(vec![Default::default(); 500_000]), InvalidArgument, too_many),
         (
             "too many compares",
             Ask::Txn(pb::TxnRequest { compare: compares, ..Default::default() }),

@@ -19,6 +19,7 @@ use prost::Message;
 use replies::Headers;
 use server_sim::clock::BoxFuture;
 use server_sim::pb;
+use server_sim::wire::EncodedTxn;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -182,7 +183,7 @@ async fn unary(
             headers.reply(answer.header, Response::DeleteRange(replies::delete_range(answer)))
         }
         Request::Txn(txn) => {
-            let answer = call!(kv_client::KvClient.txn, asks::txn(txn.clone()));
+            let answer = call!(kv_client::KvClient.txn, EncodedTxn::from(asks::txn(txn.clone())));
             headers.reply(answer.header, Response::Txn(replies::txn(answer, &txn)))
         }
         Request::Compact(compact) => {
