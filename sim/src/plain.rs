@@ -112,5 +112,6 @@ fn plain_load() -> Load {
         require_leader_per_million: 0,
         lease_ttl_secs: 2,
         slow_watch_ms: 0,
+        frees_space: false,
     }
 }

@@ -51,13 +51,19 @@ impl Swarm {
         let mut stream = seed.stream("swarm/members");
         let members = stream.pick(&[1, 3, 3, 3, 3, 5]);
         let rates = Rates::draw(seed);
-        let knobs = Knobs::draw(&mut seed.stream("swarm/knobs"));
-        let (load, plan) = (Load::draw(seed), Plan::draw(seed, members, &rates));
+        let mut knobs = Knobs::draw(&mut seed.stream("swarm/knobs"));
+        let (mut load, plan) = (Load::draw(seed), Plan::draw(seed, members, &rates));
+        let mut uneven = uneven(seed, members, &knobs);
+        if let Some(quota_bytes) = scarce_space(seed) {
+            knobs.quota_bytes = quota_bytes;
+            uneven.iter_mut().for_each(|knobs| knobs.quota_bytes = quota_bytes);
+            load.make_space();
+        }
         Swarm {
             seed,
             members,
             knobs,
-            uneven: uneven(seed, members, &knobs),
+            uneven,
             clocks: clocks(seed, members),
             network: NetworkProfile::draw(seed, members),
             disk: DiskProfile::draw(seed),
@@ -106,6 +112,13 @@ fn uneven(seed: Seed, members: usize, common: &Knobs) -> Vec<Knobs> {
         return Vec::new();
     }
     (0..members).map(|_| Knobs::draw(&mut stream).with_elections_of(common)).collect()
+}
+
+/// In one run of sixteen the store outgrows its quota, again and again: clients compact and disarm.
+fn scarce_space(seed: Seed) -> Option<u64> {
+    let mut stream = seed.stream("swarm/space");
+    let is_scarce = stream.happens(60_000);
+    is_scarce.then(|| stream.pick(&[4 * 1024, 16 * 1024, 64 * 1024]))
 }
 
 /// In a quarter of the runs no clock is true, by up to 2 %: what a bad crystal does. Faults do worse.
