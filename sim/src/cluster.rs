@@ -44,6 +44,8 @@ struct Inner {
     network: Network,
     agreement: ReplicasAgree,
     restart: Duration,
+    /// Of a main loop that has more to do at once.
+    busy_turn: Duration,
     /// To clients; `None` where members do not serve.
     links: Option<Links>,
     ends: mpsc::UnboundedSender<Ended>,
@@ -115,6 +117,7 @@ impl Cluster {
             network,
             agreement: ReplicasAgree::default(),
             restart: Duration::from_millis(swarm.disk.restart_ms),
+            busy_turn: Duration::from_micros(swarm.busy_turn_us),
             links,
             ends,
             members: slots.into_iter().map(Mutex::new).collect(),
@@ -207,7 +210,7 @@ impl Cluster {
         let whose = if slot.is_lost { "a stranger's" } else { "boot" };
         self.0.trace.ends(&name, "down", format_args!("starts, {whose} {boot}"));
         let node = self.machine_for(place, &name, boot);
-        let clock = SimClock::start(slot.micros_per_second);
+        let clock = SimClock::start(slot.micros_per_second).with_busy_turn(self.0.busy_turn);
         let way = self.0.network.boot(id, Arc::clone(&node));
         let (transport, observer): (Arc<dyn Transport>, Arc<dyn Observer>) = if slot.is_lost {
             (Arc::new(way), Arc::new(Outsider::new(name.clone())))

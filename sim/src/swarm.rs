@@ -30,6 +30,9 @@ pub struct Swarm {
     /// How many microseconds each member's clock shows in a true second, before any fault; a million for those that
     /// are not listed.
     pub clocks: Vec<u32>,
+    /// How long a turn of a main loop takes that has more to do at once.
+    #[serde(default)]
+    pub busy_turn_us: u64,
     /// The network.
     pub network: NetworkProfile,
     /// The disks.
@@ -65,6 +68,7 @@ impl Swarm {
             knobs,
             uneven,
             clocks: clocks(seed, members),
+            busy_turn_us: busy_turn_us(seed),
             network: NetworkProfile::draw(seed, members),
             disk: DiskProfile::draw(seed),
             tier: Tier::draw(seed, members, load.clients.len(), plan.ends_ms),
@@ -119,6 +123,13 @@ fn scarce_space(seed: Seed) -> Option<u64> {
     let mut stream = seed.stream("swarm/space");
     let is_scarce = stream.happens(60_000);
     is_scarce.then(|| stream.pick(&[4 * 1024, 16 * 1024, 64 * 1024]))
+}
+
+/// In one run of eight a sweep or a long queue is not done with in no time.
+fn busy_turn_us(seed: Seed) -> u64 {
+    let mut stream = seed.stream("swarm/busy turns");
+    let are_slow = stream.happens(125_000);
+    if are_slow { stream.pick(&[300, 2000]) } else { 0 }
 }
 
 /// In a quarter of the runs no clock is true, by up to 2 %: what a bad crystal does. Faults do worse.
