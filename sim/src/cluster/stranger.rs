@@ -4,8 +4,9 @@
 //!
 //! They know it once they have applied what the lost one said of itself. One that starts again may have to be told a
 //! second time, and might give a stranger its ear until then. So a stranger comes only when all others are up and know
-//! whom they have lost, and leaves before any of them starts again: nothing is promised for what lies between. Nobody
-//! is to be told by a stranger what its store holds, so clients do not find it.
+//! whom they have lost, and leaves before any of them starts again: nothing is promised for what lies between. What they
+//! sent before they knew whom they meant it for does not find the stranger: connections end with the machine. Nobody is
+//! to be told by a stranger what its store holds, so clients do not find it either.
 
 use super::Cluster;
 use crate::check::Promise;
@@ -37,6 +38,7 @@ impl Cluster {
                 && living.iter().all(|other| self.handle(*other).is_some());
             if all_know && are_same {
                 if self.node(place).is_none() {
+                    self.network().stranger_comes(self.id(place));
                     self.boot(place);
                 }
                 return;
