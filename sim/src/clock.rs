@@ -16,7 +16,11 @@ pub(crate) fn simulated_now() -> Duration {
 
 /// One boot's clock. Cheap to clone; all clones are the same clock.
 #[derive(Clone, Debug)]
-pub struct SimClock(Arc<Mutex<Reading>>);
+pub struct SimClock {
+    reading: Arc<Mutex<Reading>>,
+    /// How long a turn of a main loop takes that has more to do at once.
+    busy_turn: Duration,
+}
 
 /// What the clock showed when its rate last changed.
 #[derive(Debug)]
@@ -39,7 +43,14 @@ impl SimClock {
     /// At zero. It shows this many microseconds for every true second.
     pub fn start(micros_per_second: u32) -> SimClock {
         assert!(micros_per_second > 0, "a clock that stands still does so for a while");
-        SimClock(Arc::new(Mutex::new(Reading { at: simulated_now(), shown_micros: 0, micros_per_second })))
+        let reading = Reading { at: simulated_now(), shown_micros: 0, micros_per_second };
+        SimClock { reading: Arc::new(Mutex::new(reading)), busy_turn: Duration::ZERO }
+    }
+
+    /// Of a machine on which a turn takes so long when the main loop has more to do at once; zero for no time at all.
+    /// What takes a member many turns is then under way while other things happen.
+    pub fn with_busy_turn(self, busy_turn: Duration) -> SimClock {
+        SimClock { busy_turn, ..self }
     }
 
     /// Goes faster or slower from now on.
@@ -66,7 +77,7 @@ impl SimClock {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Reading) -> T) -> T {
-        change(&mut self.0.lock().expect("no panic while it is held"))
+        change(&mut self.reading.lock().expect("no panic while it is held"))
     }
 
     /// True time until the clock shows `when`, if it does not jump.
@@ -93,6 +104,9 @@ impl Clock for SimClock {
     fn sleep_until(&self, when: Time) -> BoxFuture<'static, ()> {
         let clock = self.clone();
         Box::pin(async move {
+            if !clock.busy_turn.is_zero() && clock.true_time_until(when).is_zero() {
+                return sleep(clock.busy_turn).await;
+            }
             // Again where the rate went down meanwhile: a sleep may end late, never early.
             loop {
                 let left = clock.true_time_until(when);
@@ -125,6 +139,18 @@ mod tests {
             sleeper.await;
             assert_eq!(clock.now(), Time::from_ms(100));
             assert!(simulated_now() - start >= Duration::from_millis(600));
+        });
+    }
+
+    #[test]
+    fn a_turn_of_a_busy_member_takes_its_time() {
+        run(async {
+            let clock = SimClock::start(1_000_000).with_busy_turn(Duration::from_millis(2));
+            let start = simulated_now();
+            clock.sleep_until(Time::from_ms(0)).await;
+            assert!(simulated_now() - start >= Duration::from_millis(2));
+            clock.sleep_until(Time::from_ms(10)).await;
+            assert!(simulated_now() - start < Duration::from_millis(12), "it had time to wait for");
         });
     }
 

@@ -1,8 +1,10 @@
 //! Members as `server_sim` runs them, each on a machine with a disk, a clock and a place in the network of its own.
 //! They are started, killed and stopped here; which and when is the nemesis's business. One that ends by itself is
-//! judged and started again by `supervise`.
+//! judged and started again by `supervise`. One whose disk is gone never comes back, but somebody may start another
+//! under its name: `stranger`.
 
 mod serve;
+mod stranger;
 mod supervise;
 
 use crate::check::raft::Tapped;
@@ -19,11 +21,13 @@ use detcd_engine::ids::MemberId;
 use detcd_engine::membership::InitialCluster;
 use madsim::runtime::{Handle, NodeHandle};
 use server_sim::handle::MemberHandle;
-use server_sim::member::{self, Deps, Member, MemberConfig};
+use server_sim::member::{self, Deps, Member, MemberConfig, Observer};
+use server_sim::peer::Transport;
 use server_sim::wire;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use stranger::Outsider;
 use supervise::{End, Ended};
 use tokio::sync::{mpsc, oneshot};
 
@@ -40,6 +44,8 @@ struct Inner {
     network: Network,
     agreement: ReplicasAgree,
     restart: Duration,
+    /// Of a main loop that has more to do at once.
+    busy_turn: Duration,
     /// To clients; `None` where members do not serve.
     links: Option<Links>,
     ends: mpsc::UnboundedSender<Ended>,
@@ -111,6 +117,7 @@ impl Cluster {
             network,
             agreement: ReplicasAgree::default(),
             restart: Duration::from_millis(swarm.disk.restart_ms),
+            busy_turn: Duration::from_micros(swarm.busy_turn_us),
             links,
             ends,
             members: slots.into_iter().map(Mutex::new).collect(),
@@ -186,29 +193,38 @@ impl Cluster {
 
     /// Starts a member that is down.
     pub fn start(&self, place: usize) {
-        let mut slot = self.slot(place);
+        let slot = self.slot(place);
         if slot.up.is_some() || slot.is_lost || slot.is_held {
             return;
         }
+        drop(slot);
+        self.strangers_leave();
+        self.boot(place);
+    }
+
+    /// A machine that is down comes up. Where its member is lost, it is a stranger that comes.
+    fn boot(&self, place: usize) {
+        let mut slot = self.slot(place);
         slot.boots += 1;
         let (id, name, boot) = (slot.id, slot.name.clone(), slot.boots);
-        self.0.trace.ends(&name, "down", format_args!("starts, boot {boot}"));
+        let whose = if slot.is_lost { "a stranger's" } else { "boot" };
+        self.0.trace.ends(&name, "down", format_args!("starts, {whose} {boot}"));
         let node = self.machine_for(place, &name, boot);
-        let clock = SimClock::start(slot.micros_per_second);
+        let clock = SimClock::start(slot.micros_per_second).with_busy_turn(self.0.busy_turn);
+        let way = self.0.network.boot(id, Arc::clone(&node));
+        let (transport, observer): (Arc<dyn Transport>, Arc<dyn Observer>) = if slot.is_lost {
+            (Arc::new(way), Arc::new(Outsider::new(name.clone())))
+        } else {
+            let (agreement, trace) = (self.0.agreement.clone(), self.0.trace.clone());
+            let tapped = Tapped::new(way, agreement.raft().clone());
+            (Arc::new(tapped), Arc::new(Onlooker::new(id, name.clone(), agreement, trace)))
+        };
         let deps = Deps {
             disk: Arc::new(slot.machine.boot()),
             clock: Arc::new(clock.clone()),
-            transport: Arc::new(Tapped::new(
-                self.0.network.boot(id, Arc::clone(&node)),
-                self.0.agreement.raft().clone(),
-            )),
+            transport,
             encode_events: wire::encode_batch,
-            observer: Some(Arc::new(Onlooker::new(
-                id,
-                name.clone(),
-                self.0.agreement.clone(),
-                self.0.trace.clone(),
-            ))),
+            observer: Some(observer),
         };
         let config = MemberConfig {
             engine: self.0.knobs[place].apply(Config { name, ..Config::new(id, self.0.initial.id) }),
@@ -237,10 +253,12 @@ impl Cluster {
             Ok(member) => member,
             Err(error) => return ended(End::NotStarted(error)),
         };
-        if let Some(up) = &mut self.slot(place).up {
+        // Clients were never told of a stranger.
+        let is_stranger = self.is_lost(place);
+        if let Some(up) = self.slot(place).up.as_mut().filter(|_| !is_stranger) {
             up.handle = Some(member.handle());
         }
-        if self.0.links.is_some() {
+        if self.0.links.is_some() && !is_stranger {
             madsim::task::spawn(self.clone().serve(place, boot, member.handle()));
         }
         tokio::select! {

@@ -109,7 +109,12 @@ fn commit(cluster: &Cluster, fault: Fault) {
                 kill(cluster, member, 1);
             }
         }
-        Fault::Wipe { member } => cluster.wipe(member),
+        Fault::Wipe { member, stranger_after_ms } => {
+            cluster.wipe(member);
+            if let Some(after_ms) = stranger_after_ms {
+                madsim::task::spawn(cluster.clone().stranger_comes(member, Duration::from_millis(after_ms)));
+            }
+        }
         Fault::ClockRate { member, micros_per_second } => cluster.set_clock_rate(member, micros_per_second),
         Fault::ClockJump { member, by_ms } => {
             if let Some(clock) = cluster.clock(member) {

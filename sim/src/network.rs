@@ -21,7 +21,7 @@ use detcd_engine::ids::{ClusterId, MemberId};
 use madsim::runtime::NodeHandle;
 use madsim::time::sleep;
 use server_sim::peer::PeerInbox;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -48,6 +48,8 @@ struct State {
     sooner: Arc<Notify>,
     sent: i64,
     counts: Counts,
+    /// In whose place a stranger has come.
+    strangers: BTreeSet<MemberId>,
 }
 
 struct Attached {
@@ -134,6 +136,7 @@ impl Network {
             sooner: Arc::new(Notify::new()),
             sent: 0,
             counts: Counts::default(),
+            strangers: BTreeSet::new(),
         })))
     }
 
@@ -199,6 +202,12 @@ impl Network {
     /// Frames delivered so far.
     pub fn delivered(&self) -> u64 {
         self.lock().counts.delivered
+    }
+
+    /// A stranger is to come in this member's place. What others sent before they knew whose data directory they meant
+    /// does not find it: connections end with their machine.
+    pub fn stranger_comes(&self, member: MemberId) {
+        self.lock().strangers.insert(member);
     }
 
     /// What became of frames so far.

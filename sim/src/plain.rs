@@ -29,6 +29,7 @@ impl Case {
             knobs: plain_knobs(),
             uneven: Vec::new(),
             clocks: Vec::new(),
+            busy_turn_us: 0,
             network: plain_network(),
             disk: plain_disk(),
             load: plain_load(),
@@ -47,6 +48,7 @@ impl Swarm {
         (self.knobs, self.network, self.disk) = (plain_knobs(), plain_network(), plain_disk());
         self.load = Load { clients, ..plain_load() };
         (self.uneven, self.clocks, self.rates) = (Vec::new(), Vec::new(), Rates::default());
+        self.busy_turn_us = 0;
         self.tier.make_plain();
     }
 }
@@ -113,5 +115,6 @@ fn plain_load() -> Load {
         require_leader_per_million: 0,
         lease_ttl_secs: 2,
         slow_watch_ms: 0,
+        frees_space: false,
     }
 }

@@ -30,6 +30,9 @@ pub struct Swarm {
     /// How many microseconds each member's clock shows in a true second, before any fault; a million for those that
     /// are not listed.
     pub clocks: Vec<u32>,
+    /// How long a turn of a main loop takes that has more to do at once.
+    #[serde(default)]
+    pub busy_turn_us: u64,
     /// The network.
     pub network: NetworkProfile,
     /// The disks.
@@ -51,14 +54,21 @@ impl Swarm {
         let mut stream = seed.stream("swarm/members");
         let members = stream.pick(&[1, 3, 3, 3, 3, 5]);
         let rates = Rates::draw(seed);
-        let knobs = Knobs::draw(&mut seed.stream("swarm/knobs"));
-        let (load, plan) = (Load::draw(seed), Plan::draw(seed, members, &rates));
+        let mut knobs = Knobs::draw(&mut seed.stream("swarm/knobs"));
+        let (mut load, plan) = (Load::draw(seed), Plan::draw(seed, members, &rates));
+        let mut uneven = uneven(seed, members, &knobs);
+        if let Some(quota_bytes) = scarce_space(seed) {
+            knobs.quota_bytes = quota_bytes;
+            uneven.iter_mut().for_each(|knobs| knobs.quota_bytes = quota_bytes);
+            load.make_space();
+        }
         Swarm {
             seed,
             members,
             knobs,
-            uneven: uneven(seed, members, &knobs),
+            uneven,
             clocks: clocks(seed, members),
+            busy_turn_us: busy_turn_us(seed),
             network: NetworkProfile::draw(seed, members),
             disk: DiskProfile::draw(seed),
             tier: Tier::draw(seed, members, load.clients.len(), plan.ends_ms),
@@ -106,6 +116,20 @@ fn uneven(seed: Seed, members: usize, common: &Knobs) -> Vec<Knobs> {
         return Vec::new();
     }
     (0..members).map(|_| Knobs::draw(&mut stream).with_elections_of(common)).collect()
+}
+
+/// In one run of sixteen the store outgrows its quota, again and again: clients compact and disarm.
+fn scarce_space(seed: Seed) -> Option<u64> {
+    let mut stream = seed.stream("swarm/space");
+    let is_scarce = stream.happens(60_000);
+    is_scarce.then(|| stream.pick(&[4 * 1024, 16 * 1024, 64 * 1024]))
+}
+
+/// In one run of eight a sweep or a long queue is not done with in no time.
+fn busy_turn_us(seed: Seed) -> u64 {
+    let mut stream = seed.stream("swarm/busy turns");
+    let are_slow = stream.happens(125_000);
+    if are_slow { stream.pick(&[300, 2000]) } else { 0 }
 }
 
 /// In a quarter of the runs no clock is true, by up to 2 %: what a bad crystal does. Faults do worse.

@@ -34,6 +34,7 @@ promises! {
     LeaderComplete "leader_complete" "a leader has all that was committed before its term";
     PersistedFirst "persisted_first" "what a member acknowledged or voted is on its disk";
     ReplicasAgree "replicas_agree" "members agree on the state at every applied index";
+    Strangers "strangers" "a member whose disk was replaced takes part in nothing";
     Starts "starts" "a member starts from whatever a crash left";
     StaysUp "stays_up" "a member does not end by itself";
     SameHistory "same_history" "all members tell the same history";
@@ -50,6 +51,7 @@ promises! {
     WatchReliable "watch_reliable" "a watch is reliable: no event is left out";
     WatchAtomic "watch_atomic" "a watch is atomic: a revision comes whole";
     WatchBookmarks "watch_bookmarks" "a watch is bookmarkable: progress means that all before was sent";
+    WatchReported "watch_reported" "a watch that asked for progress is told of it while nothing happens";
     WatchEvents "watch_events" "an event tells what happened: key, value, versions, and the key before";
     WatchCancels "watch_cancels" "a watch is cancelled only when asked, refused or overtaken by compaction";
     LeaseNotEarly "lease_not_early" "a lease does not end before its time";

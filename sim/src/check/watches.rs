@@ -3,6 +3,9 @@
 //! What a watcher must be told follows from the chronicle: the events from its start on, in its range, not filtered.
 //! What it was told is held against that, event by event. Resuming needs no check of its own: a watcher that takes up
 //! after another has a past start like any other, and misses nothing either.
+//!
+//! Progress is a promise about what comes before it and about when it comes: a watcher that waits for a revision of
+//! the future is told of none, and one that asked for it is told of it as long as nothing else happens.
 
 use super::chronicle::Revision;
 use super::past::Past;
@@ -63,6 +66,25 @@ pub fn untold(log: &StreamLog, past: &Past) -> Option<String> {
             id.0, log.client, log.member
         ))
     })
+}
+
+/// A watcher of an open stream that asked for progress and was told of none since nothing happens any more; `None`
+/// where all were. One that waits for a revision of the future is owed nothing.
+pub fn unreported(log: &StreamLog, since: Moment, past: &Past) -> Option<String> {
+    let all = [(Moment { order: 0, at: std::time::Duration::ZERO }, i64::MAX)];
+    // What is wrong with it otherwise is said in the end.
+    let watchers = Reader::new(log, past, &all).read().ok()?;
+    let late = log.news.iter().rev().take_while(|(at, _)| *at > since);
+    let told: BTreeSet<WatchId> = late
+        .filter_map(|(_, news)| match news {
+            News::Progress { id, .. } => Some(*id),
+            _ => None,
+        })
+        .collect();
+    let is_owed =
+        |watcher: &Watcher| watcher.create.progress_notify && watcher.create.start_revision <= past.head();
+    let (id, _) = watchers.into_iter().find(|(id, watcher)| is_owed(watcher) && !told.contains(id))?;
+    Some(format!("watcher {} of client {} at member {} was not", id.0, log.client, log.member))
 }
 
 fn compactions(operations: &[Operation]) -> Vec<(Moment, i64)> {
@@ -209,6 +231,11 @@ impl<'a> Reader<'a> {
             let watcher = self.watchers.get_mut(&id).ok_or_else(|| gone(id))?;
             if let Some((missing, _)) = watcher.expected(past).next().filter(|(at, _)| *at <= revision) {
                 return Err((Promise::WatchBookmarks, format!("watcher {} was not told of {missing}", id.0)));
+            }
+            let start = watcher.create.start_revision;
+            if revision < start {
+                let how = format!("watcher {} begins at {start} only", id.0);
+                return Err((Promise::WatchBookmarks, how));
             }
             // Nothing up to here may follow.
             if watcher.next <= revision {

@@ -90,6 +90,20 @@ fn a_damaged_member_stays_down_and_the_others_go_on() {
 }
 
 #[test]
+fn a_stranger_comes_under_the_name_of_a_wiped_member_and_leaves_when_another_starts() {
+    in_cluster(quiet(), |cluster| async move {
+        suffer(&cluster, Fault::Wipe { member: 0, stranger_after_ms: Some(100) }).await;
+        assert!(cluster.is_lost(0) && cluster.node(0).is_some());
+        assert!(cluster.handle(0).is_none(), "no client finds it");
+        assert!(serves(&cluster, 1) && serves(&cluster, 2));
+        cluster.kill(1);
+        assert!(cluster.node(0).is_some());
+        cluster.start(1);
+        assert!(cluster.node(0).is_none());
+    });
+}
+
+#[test]
 fn a_member_without_room_starts_when_there_is_some() {
     in_cluster(quiet(), |cluster| async move {
         let until = crate::clock::simulated_now() + Duration::from_secs(3);

@@ -139,7 +139,7 @@ impl State {
                 self.insert(until, order, packet);
                 continue;
             }
-            if now < road.cut_until {
+            if now < road.cut_until || self.misses_stranger(packet.to, &packet.frame) {
                 self.counts.lost += 1;
                 continue;
             }
@@ -152,6 +152,13 @@ impl State {
             }
         }
         None
+    }
+
+    /// Whether a frame means nobody's data directory, and a stranger has come in its addressee's place.
+    pub(super) fn misses_stranger(&self, to: MemberId, frame: &Bytes) -> bool {
+        self.strangers.contains(&to)
+            && frame::decode(frame.clone(), self.cluster, to)
+                .is_ok_and(|message| message.to_incarnation.is_none())
     }
 
     /// A receiver refused a frame: its connection closes, with all that is under way on it.

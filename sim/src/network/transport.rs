@@ -74,6 +74,9 @@ async fn carry_chunk(
     sleep(there).await;
     let (node, inbox) = {
         let state = network.lock();
+        if state.misses_stranger(to, &chunk.announcement) {
+            return None;
+        }
         let other = state.members.get(&to)?;
         let (node, inbox) = (other.node.clone()?, other.inbox.clone()?);
         let words = format_args!("piece at {} of a snapshot", chunk.offset);

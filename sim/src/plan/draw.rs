@@ -65,7 +65,11 @@ impl Scene {
                 at_per_million: u32::try_from(stream.within(0..1_000_000)).expect("below a million"),
                 kills: stream.happens(700_000),
             },
-            FaultClass::Wipes => Fault::Wipe { member: self.fragile(stream)? },
+            FaultClass::Wipes => {
+                let member = self.fragile(stream)?;
+                let comes = stream.happens(700_000);
+                Fault::Wipe { member, stranger_after_ms: comes.then(|| stream.within(1..2000)) }
+            }
             FaultClass::ClockRates => Fault::ClockRate {
                 member,
                 micros_per_second: u32::try_from(stream.within(800_000..1_200_000)).expect("about a million"),

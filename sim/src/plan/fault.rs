@@ -156,10 +156,14 @@ pub enum Fault {
         /// The machine loses power as well, so that the member comes to read it.
         kills: bool,
     },
-    /// The machine loses power and its disk is empty. It does not come back.
+    /// The machine loses power and its disk is empty. The member does not come back.
     Wipe {
         /// Whose.
         member: usize,
+        /// After so long somebody starts another one under its name all the same, once the others know whom they have
+        /// lost; `None` for never.
+        #[serde(default)]
+        stranger_after_ms: Option<u64>,
     },
     /// A member's clock stands still.
     ClockStall {
@@ -229,7 +233,7 @@ impl Fault {
             | Fault::FailDisk { member, .. }
             | Fault::FullDisk { member, .. }
             | Fault::Rot { member, .. }
-            | Fault::Wipe { member }
+            | Fault::Wipe { member, .. }
             | Fault::ClockStall { member, .. }
             | Fault::Pause { member, .. }
             | Fault::ClockRate { member, .. }

@@ -69,7 +69,8 @@ fn a_plan_that_cannot_be_run_says_why() {
         kill.check(3).unwrap_err(),
         "plan.faults[0] (kill): member 3 of a cluster of 3, counted from 0"
     );
-    let wipes = plan(vec![fault(Fault::Wipe { member: 0 }), fault(Fault::Wipe { member: 1 })]);
+    let wipe = |member| fault(Fault::Wipe { member, stranger_after_ms: None });
+    let wipes = plan(vec![wipe(0), wipe(1)]);
     assert_eq!(wipes.check(5), Ok(()));
     assert!(wipes.check(3).unwrap_err().contains("are no quorum"));
     let aftermath = Aftermath { rest: vec![1], down: vec![2], cut: Vec::new() };

@@ -12,6 +12,8 @@ use std::time::Duration;
 const RECOVERY: (u32, Duration) = (20, Duration::from_secs(15));
 /// A lease ends so much after its TTL at the latest, and an election timeout: that of a takeover.
 const LEASE_SLACK: Duration = Duration::from_secs(4);
+/// A watcher that is owed progress after more than this is not waited for.
+const PROGRESS_INTERVAL_MS_MAX: u64 = 1000;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -47,6 +49,14 @@ impl Play {
         self.until(Promise::WatchReliable, || {
             let open = self.history.streams().into_iter().filter(|stream| stream.is_open);
             open.into_iter().find_map(|stream| watches::untold(&stream, &past))
+        })
+        .await?;
+        let quiet = self.history.now();
+        self.until(Promise::WatchReported, || {
+            let reports =
+                |member| self.swarm.knobs_of(member).watch_progress_interval_ms <= PROGRESS_INTERVAL_MS_MAX;
+            let open = self.history.streams().into_iter().filter(|log| log.is_open && reports(log.member));
+            open.into_iter().find_map(|log| watches::unreported(&log, quiet, &past))
         })
         .await
     }

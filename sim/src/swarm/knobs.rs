@@ -62,7 +62,7 @@ impl Knobs {
             request_bytes_max: stream.pick(&[32 * 1024, 1_572_864]),
             pending_requests_max: stream.pick(&[4, 100, 100_000]),
             watch_progress_interval_ms: stream.pick(&[100, 1000, 600_000]),
-            // Above all of a run's data.
+            // Above all of a run's data; where space is scarce, another is drawn beside.
             quota_bytes: stream.pick(&[256 * 1024 * 1024, 2 * 1024 * 1024 * 1024]),
             wal_segment_bytes: stream.pick(&[1024, 4096, 64 * 1024, 1024 * 1024]),
         }

@@ -1,10 +1,10 @@
 //! A client that compacts: to the head, to the last tombstone, to some revision of the past, again to where it was,
-//! and beyond the head.
+//! and beyond the head. Where the store outgrows its quota, it disarms the alarm as well, whether or not there is room.
 //!
 //! Nothing is compacted that the chronicle has not seen: it could not say any more what had happened there.
 
 use super::client::Client;
-use detcd_engine::request::{CompactRequest, Request};
+use detcd_engine::request::{AlarmKind, AlarmRequest, CompactRequest, Request, Response};
 use madsim::time::sleep;
 use std::time::Duration;
 
@@ -26,5 +26,19 @@ pub async fn run(mut client: Client) {
         let physical = client.stream.happens(300_000);
         client.chronicle.may_be_compacted(revision);
         client.ask_stubbornly(Request::Compact(CompactRequest { revision, physical })).await;
+        if client.load.frees_space {
+            disarm(&mut client).await;
+        }
+    }
+}
+
+async fn disarm(client: &mut Client) {
+    let list = AlarmRequest::List(Some(AlarmKind::NoSpace));
+    let Some(reply) = client.done(Request::Alarm(list)).await else { return };
+    let Response::Alarm(raised) = reply.response else {
+        panic!("a list of alarms was answered with {:?}", reply.response)
+    };
+    for alarm in raised {
+        client.ask_stubbornly(Request::Alarm(AlarmRequest::Deactivate(alarm))).await;
     }
 }

@@ -41,6 +41,9 @@ pub struct Load {
     pub lease_ttl_secs: i64,
     /// How long slow watchers leave a response unread.
     pub slow_watch_ms: u64,
+    /// Who compacts disarms the alarm of a store that has outgrown its quota.
+    #[serde(default)]
+    pub frees_space: bool,
 }
 
 /// What one client does.
@@ -103,6 +106,15 @@ impl Load {
             require_leader_per_million: stream.pick(&[0, 200_000]),
             lease_ttl_secs: stream.pick(LEASE_TTLS_SECS),
             slow_watch_ms: stream.pick(&[0, 0, 300, 3000]),
+            frees_space: false,
+        }
+    }
+
+    /// For a store that outgrows its quota: somebody compacts, and disarms.
+    pub(crate) fn make_space(&mut self) {
+        self.frees_space = true;
+        if !self.clients.contains(&Role::Compactions) {
+            self.clients.push(Role::Compactions);
         }
     }
 

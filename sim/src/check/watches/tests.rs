@@ -84,6 +84,10 @@ fn each_guarantee_is_found_broken() {
     }
     let later = WatchCreate { start_revision: 3, ..create() };
     assert_eq!(broken_by(later, vec![events(&[2])]), Some(Promise::WatchOrdered));
+    let future = WatchCreate { start_revision: 9, ..create() };
+    let progress = |id| vec![News::Progress { id, revision: 8 }];
+    assert_eq!(broken_by(future.clone(), progress(ID)), Some(Promise::WatchBookmarks), "before its start");
+    assert_eq!(broken_by(future, progress(WatchId(-1))), Some(Promise::WatchBookmarks));
     let puts = WatchCreate { no_delete: true, ..create() };
     assert_eq!(broken_by(puts, vec![events(&[2, 3, 4])]), Some(Promise::WatchEvents), "filtered");
 }
@@ -128,4 +132,19 @@ fn who_is_not_told_of_everything_is_found() {
     assert_eq!(untold(&log(create(), vec![events(&[2, 3, 4])]), &past()), None);
     let found = untold(&log(create(), vec![events(&[2, 3])]), &past());
     assert!(found.is_some_and(|text| text.contains("was not told of (4")));
+}
+
+#[test]
+fn who_is_told_of_no_progress_while_nothing_happens_is_found() {
+    let asks = WatchCreate { progress_notify: true, ..create() };
+    let is_owed = |create: &WatchCreate, news: Vec<News>| {
+        // The events are the second of its news.
+        unreported(&log(create.clone(), news), moment(2), &past()).is_some()
+    };
+    let progress = |id| News::Progress { id, revision: 4 };
+    assert!(is_owed(&asks, vec![events(&[2, 3, 4])]));
+    assert!(is_owed(&asks, vec![events(&[2, 3, 4]), progress(WatchId(-1))]), "somebody asked for that");
+    assert!(!is_owed(&asks, vec![events(&[2, 3, 4]), progress(ID)]));
+    assert!(!is_owed(&create(), vec![events(&[2, 3, 4])]));
+    assert!(!is_owed(&WatchCreate { start_revision: 5, ..asks.clone() }, Vec::new()), "its time is to come");
 }
