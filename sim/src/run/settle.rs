@@ -40,6 +40,7 @@ impl Play {
     /// Clients ask for nothing new any more; what goes on by itself comes to its end.
     pub(super) async fn settle(&self) -> Result<(), String> {
         self.until(Promise::Converges, || self.apart()).await?;
+        self.leaders_come_and_go().await?;
         self.leases_end().await?;
         self.until(Promise::Converges, || self.apart()).await?;
         self.until(Promise::WatchReliable, || self.untold()).await?;
@@ -52,7 +53,7 @@ impl Play {
     }
 
     /// What is still missing must be there within the time of recovery.
-    async fn until(
+    pub(super) async fn until(
         &self,
         promise: Promise,
         mut missing: impl FnMut() -> Option<String>,
@@ -68,7 +69,7 @@ impl Play {
     }
 
     /// All members have applied all that any has.
-    fn apart(&self) -> Option<String> {
+    pub(super) fn apart(&self) -> Option<String> {
         let newest = self.cluster.agreement().newest();
         let living = self.cluster.living();
         let applied: Vec<Option<u64>> =
