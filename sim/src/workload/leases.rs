@@ -1,5 +1,9 @@
 //! Leases: granted with an id or without, kept alive for a while and then not, asked about, revoked; with keys that
 //! are attached by a put, moved to another lease, and detached.
+//!
+//! An id may be any number but zero: half of those that are chosen are as far below it as can be. One that is revoked
+//! is now and then renewed at the same moment, elsewhere; and then every member is asked for it, since one that led
+//! and has not heard of its successor may still know it.
 
 use super::client::{Client, put};
 use bytes::Bytes;
@@ -25,7 +29,7 @@ pub async fn run(mut client: Client) {
         }
         keep(&mut client, &held).await;
         match client.stream.index(3) {
-            0 => drop(client.ask_stubbornly(Request::LeaseRevoke(held.id)).await),
+            0 => revoke(&mut client, &held).await,
             1 => outlive(&mut client, &held).await,
             // Left to end alone.
             _ => {}
@@ -39,7 +43,8 @@ async fn grant(client: &mut Client, chosen: &mut i64) -> Option<Held> {
     } else {
         // Now and then one that is taken.
         *chosen += i64::from(*chosen == 0 || client.stream.happens(900_000));
-        LeaseId(client.place.cast_signed() as i64 * 1_000_000 + *chosen)
+        let number = client.place.cast_signed() as i64 * 1_000_000 + *chosen;
+        LeaseId(if *chosen % 2 == 0 { number } else { i64::MIN + number })
     };
     let grant = LeaseGrantRequest { id, ttl_secs: client.load.lease_ttl_secs };
     let reply = client.done(Request::LeaseGrant(grant)).await?;
@@ -77,6 +82,29 @@ async fn keep(client: &mut Client, held: &Held) {
             let keys = client.stream.happens(500_000);
             client.done(Request::LeaseTimeToLive(LeaseTimeToLiveRequest { id: held.id, keys })).await;
         }
+    }
+}
+
+/// Revokes the lease: now and then when most of its time has gone by without a renewal, so that what is left of it is
+/// recorded, and while it is renewed at another member.
+async fn revoke(client: &mut Client, held: &Held) {
+    let mut hand = client.second_hand();
+    if hand.stream.happens(500_000) {
+        sleep(held.ttl * 2 / 3).await;
+        let renews = async {
+            sleep(hand.stream.delay(Duration::from_millis(2))).await;
+            hand.ask(Request::LeaseKeepAlive(held.id)).await
+        };
+        futures_util::future::join(client.ask_stubbornly(Request::LeaseRevoke(held.id)), renews).await;
+    } else {
+        client.ask_stubbornly(Request::LeaseRevoke(held.id)).await;
+    }
+    for _ in 0..client.door.members() {
+        if client.stage.is_at_rest() {
+            return;
+        }
+        hand.turn_elsewhere();
+        hand.ask(Request::LeaseKeepAlive(held.id)).await;
     }
 }
 
