@@ -2,10 +2,10 @@
 //! are attached by a put, moved to another lease, and detached.
 //!
 //! An id may be any number but zero: half of those that are chosen are as far below it as can be. One that is revoked
-//! is now and then renewed at the same moment, elsewhere; and then every member is asked for it, since one that led
-//! and has not heard of its successor may still know it.
+//! is now and then renewed at the same moment, elsewhere; XX
 
 use super::client::{Client, put};
+use crate::history::Outcome;
 use bytes::Bytes;
 use detcd_engine::request::{
     LeaseGrantRequest, LeaseId, LeaseTimeToLiveRequest, PutLease, Request, Response,
@@ -19,13 +19,22 @@ struct Held {
     ttl: Duration,
 }
 
+/// How often a second hand renews, at most, until it hears that the lease is gone.
+const RENEWALS_MAX: usize = 60;
+
 /// One client, to the end.
 pub async fn run(mut client: Client) {
     let mut chosen = 0;
+    // Revokes what it was just granted, again and again: whoever leads changes under it.
+    let is_brief = client.stream.happens(300_000);
     while client.goes_on().await {
         let Some(held) = grant(&mut client, &mut chosen).await else { continue };
         for number in 0..client.stream.index(4) {
             attach(&mut client, held.id, number).await;
+        }
+        if is_brief {
+            revoke(&mut client, &held).await;
+            continue;
         }
         keep(&mut client, &held).await;
         match client.stream.index(3) {
@@ -85,26 +94,34 @@ async fn keep(client: &mut Client, held: &Held) {
     }
 }
 
-/// Revokes the lease: now and then when most of its time has gone by without a renewal, so that what is left of it is
-/// recorded, and while it is renewed at another member.
+/// Revokes the lease, half of the time while it is renewed at another member; now and then when most of its time has
+/// gone by, so that what is left of it is recorded.
 async fn revoke(client: &mut Client, held: &Held) {
     let mut hand = client.second_hand();
     if hand.stream.happens(500_000) {
-        sleep(held.ttl * 2 / 3).await;
-        let renews = async {
-            sleep(hand.stream.delay(Duration::from_millis(2))).await;
-            hand.ask(Request::LeaseKeepAlive(held.id)).await
-        };
-        futures_util::future::join(client.ask_stubbornly(Request::LeaseRevoke(held.id)), renews).await;
-    } else {
         client.ask_stubbornly(Request::LeaseRevoke(held.id)).await;
+        return;
     }
-    for _ in 0..client.door.members() {
-        if client.stage.is_at_rest() {
+    if hand.stream.happens(200_000) {
+        sleep(held.ttl * 2 / 3).await;
+    }
+    let revokes = client.ask_stubbornly(Request::LeaseRevoke(held.id));
+    futures_util::future::join(revokes, renew_until_gone(&mut hand, held)).await;
+}
+
+/// One that led and has not heard of its successor may still know the lease.
+async fn renew_until_gone(hand: &mut Client, held: &Held) {
+    for _ in 0..RENEWALS_MAX {
+        sleep(hand.stream.delay(Duration::from_millis(5))).await;
+        let outcome = hand.ask(Request::LeaseKeepAlive(held.id)).await;
+        let is_gone = match outcome {
+            Outcome::Done(reply) => matches!(reply.response, Response::LeaseKeepAlive { ttl_secs: 0, .. }),
+            Outcome::Refused(_) => true,
+            Outcome::Unknown | Outcome::NotDone => false,
+        };
+        if is_gone || hand.stage.is_at_rest() {
             return;
         }
-        hand.turn_elsewhere();
-        hand.ask(Request::LeaseKeepAlive(held.id)).await;
     }
 }
 
