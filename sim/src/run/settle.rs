@@ -12,6 +12,8 @@ use std::time::Duration;
 const RECOVERY: (u32, Duration) = (20, Duration::from_secs(15));
 /// A lease ends so much after its TTL at the latest, and an election timeout: that of a takeover.
 const LEASE_SLACK: Duration = Duration::from_secs(4);
+/// Of a snapshot on its way (`snapshot_sections`, a size of the engine's twin).
+const PIECE_BYTES: u64 = 1024;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -21,7 +23,19 @@ impl Play {
         let (timeouts, besides) = RECOVERY;
         // A client may have to wait in vain for every member that is left failed, twice.
         let in_vain = 2 + 2 * u32::try_from(self.swarm.plan.aftermath.rest.len()).expect("a few members");
-        self.swarm.knobs.election_timeout() * timeouts + besides + self.swarm.load.patience() * in_vain
+        self.swarm.knobs.election_timeout() * timeouts
+            + besides
+            + self.swarm.load.patience() * in_vain
+            + self.two_snapshots()
+    }
+
+    /// How long the slowest disk takes for two snapshots of the state, one after the other: the first may be outdated
+    /// when it has arrived.
+    fn two_snapshots(&self) -> Duration {
+        let handles = self.cluster.living().into_iter().filter_map(|place| self.cluster.handle(place));
+        let bytes = handles.map(|handle| handle.status().state_bytes).max().unwrap_or(0);
+        let pieces = u32::try_from(bytes / PIECE_BYTES).expect("a run is short");
+        Duration::from_micros(self.swarm.disk.snapshot_write_us) * pieces * 2
     }
 
     /// Every client is answered something that it asked for after the troubles.
