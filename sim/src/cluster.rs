@@ -151,6 +151,15 @@ impl Cluster {
         self.slot(place).up.as_ref()?.handle.clone()
     }
 
+    /// The member that leads in the newest term, and this term; `None` while none does.
+    pub fn leader(&self) -> Option<(usize, u64)> {
+        let leads = |place: usize| {
+            let status = self.handle(place)?.status();
+            status.is_leader.then_some((place, status.term))
+        };
+        (0..self.size()).filter_map(leads).max_by_key(|(_, term)| *term)
+    }
+
     /// The clock of the member's present boot.
     pub fn clock(&self, place: usize) -> Option<SimClock> {
         Some(self.slot(place).up.as_ref()?.clock.clone())

@@ -3,6 +3,7 @@
 
 use crate::clock::simulated_now;
 use crate::cluster::Cluster;
+use crate::network::FrameKind;
 use crate::plan::{Aftermath, Clog, Fault, Link, Plan, PlannedFault};
 use crate::trace::Trace;
 use madsim::runtime::Handle;
@@ -87,6 +88,7 @@ fn commit(cluster: &Cluster, fault: Fault) {
         }
         Fault::Pause { member, for_ms } => pause(cluster, member, for_ms),
         Fault::Cut { links, for_ms } => cut_until(cluster, &links, until(for_ms)),
+        Fault::CutOffLeader { late_ms, for_ms } => cut_off_leader(cluster, &late_ms, until(for_ms)),
         Fault::Swizzle { clogs } => swizzle(cluster, &clogs),
         Fault::Lose { links, kind, per_million, for_ms } => {
             for Link { from, to } in links {
@@ -132,6 +134,22 @@ fn commit(cluster: &Cluster, fault: Fault) {
 fn cut_until(cluster: &Cluster, links: &[Link], until: Duration) {
     for Link { from, to } in links {
         cluster.network().cut(cluster.id(*from), cluster.id(*to), until);
+    }
+}
+
+fn cut_off_leader(cluster: &Cluster, late_ms: &[u64], until: Duration) {
+    let Some((leader, _)) = cluster.leader() else { return };
+    let (network, me) = (cluster.network(), cluster.id(leader));
+    let others = (0..cluster.size()).filter(|place| *place != leader);
+    for (place, other) in others.map(|place| cluster.id(place)).enumerate() {
+        // Lost as they are sent; a cut would take what is under way as well.
+        for kind in FrameKind::ALL {
+            network.lose(me, other, kind, 1_000_000, until);
+            network.lose(other, me, kind, 1_000_000, until);
+        }
+        if let Some(late_ms) = late_ms.get(place) {
+            network.clog(other, me, simulated_now() + Duration::from_millis(*late_ms));
+        }
     }
 }
 

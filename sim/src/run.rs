@@ -1,6 +1,7 @@
 //! One seed, from an empty cluster through its troubles to the verdict.
 
 mod settle;
+mod tenures;
 mod verdict;
 
 use crate::case::Case;
@@ -169,6 +170,7 @@ impl Play {
                 member: 0,
                 values: 0,
                 calls_left: calls_max,
+                hand: 0,
             };
             let clients = if *role == Role::Watches { &mut watchers } else { &mut others };
             let home = self.cluster.links().map(|links| links.client(place));

@@ -94,7 +94,9 @@ fn learn<'a>(leases: &mut BTreeMap<i64, Lease<'a>>, operation: &'a Operation) {
             if let Some(lease) = leases.get_mut(&id.0) {
                 lease.revoked.get_or_insert(operation.invoked);
             }
-            return;
+            // Revoked now, or by whoever came first.
+            let is_gone = matches!(outcome, Outcome::Done(_) | Outcome::Refused(RequestError::LeaseNotFound));
+            is_gone.then_some(id.0)
         }
         (Request::LeaseKeepAlive(id), Outcome::Done(reply)) => match reply.response {
             Response::LeaseKeepAlive { ttl_secs: 0, .. } => Some(id.0),
@@ -229,6 +231,10 @@ mod tests {
         let right = Clocks::default();
         let operations = [grant(), time_to_live(2100, -1), time_to_live(2200, 1)];
         assert_eq!(broken(&operations, &right), Some(Promise::LeaseGone));
+        let revoked = |at| done((at, at + 2), Request::LeaseRevoke(LEASE), 1, Response::LeaseRevoke);
+        assert_eq!(broken(&[grant(), revoked(10), keep_alive(13, 2)], &right), Some(Promise::LeaseGone));
+        assert_eq!(broken(&[grant(), revoked(10), keep_alive(11, 2)], &right), None, "at the same time");
+        assert_eq!(broken(&[revoked(0), grant(), keep_alive(13, 2)], &right), None, "granted again");
         assert_eq!(broken(&[grant(), time_to_live(1000, 1), time_to_live(2200, -1)], &right), None);
     }
 

@@ -34,6 +34,7 @@ impl Scene {
             FaultClass::Cuts => {
                 Fault::Cut { links: shape(members, stream), for_ms: stream.within(100..6000) }
             }
+            FaultClass::CutOffLeaders => cut_off_leader(members, stream),
             FaultClass::Swizzles => swizzle(members, stream),
             FaultClass::Losses => Fault::Lose {
                 links: shape(members, stream),
@@ -127,6 +128,15 @@ pub(super) fn shape(members: usize, stream: &mut Stream) -> Vec<Link> {
         }
     };
     Link::all(members).filter(|link| is_cut(link)).collect()
+}
+
+/// Late mail comes about when the others have a leader of their own: after one election timeout, and before the one
+/// that is cut off gives up, after two at most.
+fn cut_off_leader(members: usize, stream: &mut Stream) -> Fault {
+    let most_ms = stream.pick(&[500, 1500, 3500]);
+    let base_ms = stream.within(most_ms / 4..most_ms);
+    let late_ms = (1..members).map(|_| base_ms + stream.within(0..base_ms / 4)).collect();
+    Fault::CutOffLeader { late_ms, for_ms: stream.within(base_ms..6000) }
 }
 
 /// Links are clogged one after another, and freed in another order.

@@ -93,6 +93,14 @@ pub enum Fault {
         /// For so long.
         for_ms: u64,
     },
+    /// Whoever leads is cut off: nothing that is sent to it or by it from now on arrives. What is under way to it
+    /// already does, but late.
+    CutOffLeader {
+        /// By the places of the others: what is under way from there takes so long at least.
+        late_ms: Vec<u64>,
+        /// For so long.
+        for_ms: u64,
+    },
     /// Links hold back what is sent, one after another, and let it go in another order.
     Swizzle {
         /// Which, when and for how long.
@@ -200,6 +208,7 @@ impl Fault {
             Fault::StopInOrder { .. } => "stop_in_order",
             Fault::Pause { .. } => "pause",
             Fault::Cut { .. } => "cut",
+            Fault::CutOffLeader { .. } => "cut_off_leader",
             Fault::Swizzle { .. } => "swizzle",
             Fault::Lose { .. } => "lose",
             Fault::SlowSyncs { .. } => "slow_syncs",
@@ -222,7 +231,7 @@ impl Fault {
     /// The members it names.
     pub fn members(&self) -> Vec<usize> {
         match self {
-            Fault::KillAll { .. } => Vec::new(),
+            Fault::KillAll { .. } | Fault::CutOffLeader { .. } => Vec::new(),
             Fault::Kill { member, .. }
             | Fault::KillAtOperation { member, .. }
             | Fault::Abort { member, .. }

@@ -14,6 +14,8 @@ const RECOVERY: (u32, Duration) = (20, Duration::from_secs(15));
 const LEASE_SLACK: Duration = Duration::from_secs(4);
 /// A watcher that is owed progress after more than this is not waited for.
 const PROGRESS_INTERVAL_MS_MAX: u64 = 1000;
+/// Of a snapshot on its way (`snapshot_sections`, a size of the engine's twin).
+const PIECE_BYTES: u64 = 1024;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -23,7 +25,19 @@ impl Play {
         let (timeouts, besides) = RECOVERY;
         // A client may have to wait in vain for every member that is left failed, twice.
         let in_vain = 2 + 2 * u32::try_from(self.swarm.plan.aftermath.rest.len()).expect("a few members");
-        self.swarm.knobs.election_timeout() * timeouts + besides + self.swarm.load.patience() * in_vain
+        self.swarm.knobs.election_timeout() * timeouts
+            + besides
+            + self.swarm.load.patience() * in_vain
+            + self.two_snapshots()
+    }
+
+    /// How long the slowest disk takes for two snapshots of the state, one after the other: the first may be outdated
+    /// when it has arrived.
+    fn two_snapshots(&self) -> Duration {
+        let handles = self.cluster.living().into_iter().filter_map(|place| self.cluster.handle(place));
+        let bytes = handles.map(|handle| handle.status().state_bytes).max().unwrap_or(0);
+        let pieces = u32::try_from(bytes / PIECE_BYTES).expect("a run is short");
+        Duration::from_micros(self.swarm.disk.snapshot_write_us) * pieces * 2
     }
 
     /// Every client is answered something that it asked for after the troubles.
@@ -42,6 +56,7 @@ impl Play {
     /// Clients ask for nothing new any more; what goes on by itself comes to its end.
     pub(super) async fn settle(&self) -> Result<(), String> {
         self.until(Promise::Converges, || self.apart()).await?;
+        self.leaders_come_and_go().await?;
         self.leases_end().await?;
         self.until(Promise::Converges, || self.apart()).await?;
         self.until(Promise::WatchReliable, || self.untold()).await?;
@@ -62,7 +77,7 @@ impl Play {
     }
 
     /// What is still missing must be there within the time of recovery.
-    async fn until(
+    pub(super) async fn until(
         &self,
         promise: Promise,
         mut missing: impl FnMut() -> Option<String>,
@@ -78,7 +93,7 @@ impl Play {
     }
 
     /// All members have applied all that any has.
-    fn apart(&self) -> Option<String> {
+    pub(super) fn apart(&self) -> Option<String> {
         let newest = self.cluster.agreement().newest();
         let living = self.cluster.living();
         let applied: Vec<Option<u64>> =

@@ -5,7 +5,7 @@ use super::door::{Door, Loss, WatchFeed};
 use super::{Load, Role};
 use crate::check::chronicle::Chronicle;
 use crate::history::{History, Outcome};
-use crate::random::Stream;
+use crate::random::{Seed, Stream};
 use crate::stage::Stage;
 use crate::trace::Trace;
 use bytes::Bytes;
@@ -45,9 +45,30 @@ pub struct Client {
     pub values: u64,
     /// So often it still asks while things go wrong; `None` for as often as it likes.
     pub calls_left: Option<u64>,
+    /// Which of its hands: 0, but where it asks for two things at once.
+    pub hand: u8,
 }
 
 impl Client {
+    /// Asks for something else at the same time, of the next member, by a chance of its own.
+    pub fn second_hand(&mut self) -> Client {
+        let chance = Seed(self.stream.any());
+        Client {
+            place: self.place,
+            door: Arc::clone(&self.door),
+            history: self.history.clone(),
+            chronicle: self.chronicle.clone(),
+            load: Arc::clone(&self.load),
+            stream: chance.stream("second hand"),
+            trace: self.trace.clone(),
+            stage: self.stage.clone(),
+            member: (self.member + 1) % self.door.members(),
+            values: 0,
+            calls_left: self.calls_left,
+            hand: 1,
+        }
+    }
+
     /// Does its work until it is told to end.
     pub async fn run(mut self, role: Role) {
         self.member = self.stream.index(self.door.members());
@@ -102,7 +123,10 @@ impl Client {
     async fn ask_again(&mut self, request: Request, is_retry: bool) -> Outcome {
         let require_leader = self.stream.happens(self.load.require_leader_per_million);
         self.calls_left = self.calls_left.map(|left| left.saturating_sub(1));
-        let lane = format!("client {}", self.place);
+        let lane = match self.hand {
+            0 => format!("client {}", self.place),
+            hand => format!("client {}, hand {hand}", self.place),
+        };
         self.trace.begins(&lane, "call", format_args!("at m{}: {request:?}", self.member));
         let open = self.history.invoke(self.place, self.member, request.clone(), is_retry);
         let answer = self.door.ask(self.member, request.clone(), require_leader);

@@ -1,7 +1,11 @@
 //! Leases: granted with an id or without, kept alive for a while and then not, asked about, revoked; with keys that
 //! are attached by a put, moved to another lease, and detached.
+//!
+//! An id may be any number but zero: half of those that are chosen are as far below it as can be. One that is revoked
+//! is now and then renewed at the same moment, elsewhere; XX
 
 use super::client::{Client, put};
+use crate::history::Outcome;
 use bytes::Bytes;
 use detcd_engine::request::{
     LeaseGrantRequest, LeaseId, LeaseTimeToLiveRequest, PutLease, Request, Response,
@@ -15,17 +19,26 @@ struct Held {
     ttl: Duration,
 }
 
+/// How often a second hand renews, at most, until it hears that the lease is gone.
+const RENEWALS_MAX: usize = 60;
+
 /// One client, to the end.
 pub async fn run(mut client: Client) {
     let mut chosen = 0;
+    // Revokes what it was just granted, again and again: whoever leads changes under it.
+    let is_brief = client.stream.happens(300_000);
     while client.goes_on().await {
         let Some(held) = grant(&mut client, &mut chosen).await else { continue };
         for number in 0..client.stream.index(4) {
             attach(&mut client, held.id, number).await;
         }
+        if is_brief {
+            revoke(&mut client, &held).await;
+            continue;
+        }
         keep(&mut client, &held).await;
         match client.stream.index(3) {
-            0 => drop(client.ask_stubbornly(Request::LeaseRevoke(held.id)).await),
+            0 => revoke(&mut client, &held).await,
             1 => outlive(&mut client, &held).await,
             // Left to end alone.
             _ => {}
@@ -39,7 +52,8 @@ async fn grant(client: &mut Client, chosen: &mut i64) -> Option<Held> {
     } else {
         // Now and then one that is taken.
         *chosen += i64::from(*chosen == 0 || client.stream.happens(900_000));
-        LeaseId(client.place.cast_signed() as i64 * 1_000_000 + *chosen)
+        let number = client.place.cast_signed() as i64 * 1_000_000 + *chosen;
+        LeaseId(if *chosen % 2 == 0 { number } else { i64::MIN + number })
     };
     let grant = LeaseGrantRequest { id, ttl_secs: client.load.lease_ttl_secs };
     let reply = client.done(Request::LeaseGrant(grant)).await?;
@@ -76,6 +90,37 @@ async fn keep(client: &mut Client, held: &Held) {
         if client.stream.happens(300_000) {
             let keys = client.stream.happens(500_000);
             client.done(Request::LeaseTimeToLive(LeaseTimeToLiveRequest { id: held.id, keys })).await;
+        }
+    }
+}
+
+/// Revokes the lease, half of the time while it is renewed at another member; now and then when most of its time has
+/// gone by, so that what is left of it is recorded.
+async fn revoke(client: &mut Client, held: &Held) {
+    let mut hand = client.second_hand();
+    if hand.stream.happens(500_000) {
+        client.ask_stubbornly(Request::LeaseRevoke(held.id)).await;
+        return;
+    }
+    if hand.stream.happens(200_000) {
+        sleep(held.ttl * 2 / 3).await;
+    }
+    let revokes = client.ask_stubbornly(Request::LeaseRevoke(held.id));
+    futures_util::future::join(revokes, renew_until_gone(&mut hand, held)).await;
+}
+
+/// One that led and has not heard of its successor may still know the lease.
+async fn renew_until_gone(hand: &mut Client, held: &Held) {
+    for _ in 0..RENEWALS_MAX {
+        sleep(hand.stream.delay(Duration::from_millis(5))).await;
+        let outcome = hand.ask(Request::LeaseKeepAlive(held.id)).await;
+        let is_gone = match outcome {
+            Outcome::Done(reply) => matches!(reply.response, Response::LeaseKeepAlive { ttl_secs: 0, .. }),
+            Outcome::Refused(_) => true,
+            Outcome::Unknown | Outcome::NotDone => false,
+        };
+        if is_gone || hand.stage.is_at_rest() {
+            return;
         }
     }
 }

@@ -1,0 +1,109 @@
+//! Leaders that come and go, once all is whole: what is left of a lease goes from one to the next. So a lease that
+//! nobody keeps alive ends, though each leader lasts for less than its TTL.
+//!
+//! How fast that goes is the engine's promise (`lease::deadlines`): a leader records what is left after five election
+//! timeouts, or one and a second. Each adds one of its own, in which nobody could have renewed the lease. What lies
+//! between comes off the lease with every leader that lasts so long, but for the one that granted it.
+
+use super::Play;
+use crate::check::Promise;
+use crate::clock::simulated_now;
+use detcd_engine::request::{LeaseGrantRequest, LeaseId, Request, Response};
+use madsim::time::sleep;
+use std::time::Duration;
+
+/// So many runs in a million have it: it takes a while.
+const RUNS_PER_MILLION: u32 = 250_000;
+/// With longer ones it would take too long.
+const ELECTION_TIMEOUT_MAX: Duration = Duration::from_millis(1000);
+/// A recorded time is written and sent within this.
+const RECORDS_WITHIN: Duration = Duration::from_secs(1);
+/// No clock stands still for longer.
+const STALLS_END_WITHIN: Duration = Duration::from_secs(5);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(100);
+
+impl Play {
+    /// A lease outlives one leader after the other, but not all of them.
+    pub(super) async fn leaders_come_and_go(&self) -> Result<(), String> {
+        let timeout = self.swarm.knobs.election_timeout();
+        let others_are_a_quorum = self.cluster.living().len() > self.cluster.size() / 2 + 1;
+        let is_drawn = self.swarm.seed.stream("settle/tenures").happens(RUNS_PER_MILLION);
+        if !is_drawn || !others_are_a_quorum || timeout > ELECTION_TIMEOUT_MAX {
+            return Ok(());
+        }
+        let stalls_end = Duration::from_millis(self.swarm.plan.ends_ms) + STALLS_END_WITHIN;
+        sleep(stalls_end.saturating_sub(simulated_now())).await;
+        let records_after = (timeout * 5).max(timeout + Duration::from_secs(1));
+        let tenure = records_after + RECORDS_WITHIN;
+        // More than any leader sees pass.
+        let ttl_secs = tenure.as_secs() + 2;
+        let comes_off_secs = (records_after - timeout).as_secs();
+        let lease = self.grant_at_rest(ttl_secs.cast_signed()).await?;
+        for _ in 0..=ttl_secs.div_ceil(comes_off_secs) {
+            let leader = self.lasts(tenure).await?;
+            if !self.is_there(lease).await {
+                break;
+            }
+            self.trace.event("nemesis", format_args!("m{leader} has led for {tenure:?}"), &[]);
+            self.cluster.abort(leader);
+            sleep(Duration::from_millis(self.swarm.disk.restart_ms)).await;
+            self.cluster.start(leader);
+        }
+        self.lasts(RECORDS_WITHIN).await?;
+        if self.is_there(lease).await {
+            let how = format!("lease {} of {ttl_secs} s outlived all leaders of {tenure:?} each", lease.0);
+            return Err(Promise::LeaseNotLate.broken(how));
+        }
+        self.until(Promise::Converges, || self.apart()).await
+    }
+
+    async fn grant_at_rest(&self, ttl_secs: i64) -> Result<LeaseId, String> {
+        let gives_up = simulated_now() + self.recovery();
+        loop {
+            let member = self.cluster.handle(self.cluster.living()[0]).expect("all is whole");
+            let grant = LeaseGrantRequest { id: LeaseId(0), ttl_secs };
+            match member.request(Request::LeaseGrant(grant), false).await.map(|reply| reply.response) {
+                Ok(Response::LeaseGrant(granted)) => return Ok(granted.id),
+                answer if simulated_now() > gives_up => {
+                    return Err(Promise::Answers.broken(format!("to a grant it said {answer:?}")));
+                }
+                _ => sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Until one member has led for so long.
+    async fn lasts(&self, tenure: Duration) -> Result<usize, String> {
+        let gives_up = simulated_now() + tenure + self.recovery();
+        let mut since = None;
+        loop {
+            let now = simulated_now();
+            since = match (self.cluster.leader(), since) {
+                (Some((place, term)), Some((first, at))) if term == first => {
+                    if now >= at + tenure {
+                        return Ok(place);
+                    }
+                    since
+                }
+                (Some((_, term)), _) => Some((term, now)),
+                (None, _) => None,
+            };
+            if now > gives_up {
+                let how = format!("within {:?} no leader lasted for {tenure:?}", tenure + self.recovery());
+                return Err(Promise::Converges.broken(how));
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Whether the leader has the lease; as long as none answers, it may.
+    async fn is_there(&self, lease: LeaseId) -> bool {
+        let Some((place, _)) = self.cluster.leader() else { return true };
+        let Some(leader) = self.cluster.handle(place) else { return true };
+        match leader.request(Request::LeaseLeases, false).await.map(|reply| reply.response) {
+            Ok(Response::LeaseLeases(leases)) => leases.contains(&lease),
+            _ => true,
+        }
+    }
+}
