@@ -29,7 +29,9 @@ impl Play {
         let timeout = self.swarm.knobs.election_timeout();
         let others_are_a_quorum = self.cluster.living().len() > self.cluster.size() / 2 + 1;
         let is_drawn = self.swarm.seed.stream("settle/tenures").happens(RUNS_PER_MILLION);
-        if !is_drawn || !others_are_a_quorum || timeout > ELECTION_TIMEOUT_MAX {
+        // A store that has outgrown its quota grants nothing.
+        let grants = !self.swarm.load.frees_space;
+        if !is_drawn || !grants || !others_are_a_quorum || timeout > ELECTION_TIMEOUT_MAX {
             return Ok(());
         }
         let stalls_end = Duration::from_millis(self.swarm.plan.ends_ms) + STALLS_END_WITHIN;
