@@ -32,6 +32,7 @@ promises! {
     Monotone "monotone" "term, commit and applied index only grow, in this order";
     LogsMatch "logs_match" "entries of one index and term are the same everywhere";
     LeaderComplete "leader_complete" "a leader has all that was committed before its term";
+    NeverBack "never_back" "a leader sends a member nothing that the member has acknowledged to it";
     PersistedFirst "persisted_first" "what a member acknowledged or voted is on its disk";
     ReplicasAgree "replicas_agree" "members agree on the state at every applied index";
     Strangers "strangers" "a member whose disk was replaced takes part in nothing";

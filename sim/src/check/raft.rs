@@ -8,7 +8,7 @@ use super::promise::Promise;
 use detcd_engine::effects::Effects;
 use detcd_engine::engine::Status;
 use detcd_engine::ids::MemberId;
-use detcd_engine::raft::{LogRecord, PeerBody, PeerMessage, RaftMessageKind};
+use detcd_engine::raft::{LogRecord, PeerBody, PeerMessage, RaftMessage, RaftMessageKind};
 use server_sim::clock::BoxFuture;
 use server_sim::peer::pb::{SnapshotAck, SnapshotChunk};
 use server_sim::peer::{PeerInbox, Transport};
@@ -30,6 +30,8 @@ struct Inner {
     /// For whom a member voted in a term.
     votes: BTreeMap<(MemberId, u64), MemberId>,
     said: BTreeMap<MemberId, Said>,
+    /// By leader and member: the leader's term, and up to where it knows that the member has its log.
+    known: BTreeMap<(MemberId, MemberId), (u64, u64)>,
 }
 
 /// The most that a member has told others.
@@ -108,6 +110,8 @@ impl Raft {
             let how = format!("in term {term} member {from} voted for {first} and for {candidate}");
             assert!(candidate == first, "{}", Promise::OneVote.broken(how));
         }
+        let back = self.with(|inner| inner.goes_back(from, to, raft));
+        assert!(back.is_none(), "{}", back.unwrap_or_default());
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Inner) -> T) -> T {
@@ -116,6 +120,26 @@ impl Raft {
 }
 
 impl Inner {
+    /// A heartbeat tells a member that what it has acknowledged is committed, and so what its leader knows of it.
+    /// A leader's first entries may wait for its term to be on disk, and leave after that: such a message is older
+    /// than the heartbeat, and commits less.
+    fn goes_back(&mut self, leader: MemberId, member: MemberId, message: &RaftMessage) -> Option<String> {
+        let RaftMessage { kind, term, index, commit, .. } = *message;
+        let known = self.known.entry((leader, member)).or_default();
+        match kind {
+            RaftMessageKind::Heartbeat => *known = (*known).max((term, commit)),
+            RaftMessageKind::Append if known.0 == term && index < known.1 && commit >= known.1 => {
+                let how = format!(
+                    "in term {term} {leader} sent {member} what follows {index}, and {} was acknowledged",
+                    known.1
+                );
+                return Some(Promise::NeverBack.broken(how));
+            }
+            _ => {}
+        }
+        None
+    }
+
     /// A member that is alone leads before its term is on its disk, as nobody hears of it: after a crash it may lead
     /// in that term again, with other entries. One that has to ask for votes has said its term.
     fn forget_terms_of(&mut self, name: &str, said: u64) {
@@ -187,7 +211,7 @@ mod tests {
     use bytes::Bytes;
     use detcd_engine::effects::Persist;
     use detcd_engine::ids::{Incarnation, PersistId};
-    use detcd_engine::raft::{EntryKind, LogEntry, RaftMessage};
+    use detcd_engine::raft::{EntryKind, LogEntry};
 
     fn status(term: u64, last_index: u64, committed: u64, is_leader: bool) -> Status {
         Status {
@@ -257,6 +281,26 @@ mod tests {
         };
         assert_eq!(votes([2, 2]), None);
         assert_eq!(votes([2, 3]), Some(Promise::OneVote));
+    }
+
+    #[test]
+    fn a_leader_that_goes_back_is_found() {
+        let sends = |commit: u64, term: u64, index: u64| {
+            promise_broken(move |raft| {
+                let committing = |kind, term, index, commit| {
+                    let mut message = message(1, 2, kind, term, index);
+                    if let PeerBody::Raft(body) = &mut message.body {
+                        body.commit = commit;
+                    }
+                    message
+                };
+                raft.sends(&committing(RaftMessageKind::Heartbeat, 5, 0, 7));
+                raft.sends(&committing(RaftMessageKind::Append, term, index, commit));
+            })
+        };
+        assert_eq!((sends(7, 5, 7), sends(7, 6, 3)), (None, None), "another term, another log perhaps");
+        assert_eq!(sends(6, 5, 6), None, "sent late");
+        assert_eq!(sends(7, 5, 6), Some(Promise::NeverBack));
     }
 
     #[test]
