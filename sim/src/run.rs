@@ -171,6 +171,7 @@ impl Play {
                 values: 0,
                 calls_left: calls_max,
                 hand: 0,
+                hands: self.swarm.seed.stream(&format!("client/{place}/hands")),
             };
             let clients = if *role == Role::Watches { &mut watchers } else { &mut others };
             let home = self.cluster.links().map(|links| links.client(place));

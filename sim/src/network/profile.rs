@@ -7,6 +7,10 @@ use detcd_engine::raft::{PeerBody, RaftMessageKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Networks in a million in which answers to heartbeats, and no others, come again much later. Late appends and
+/// heartbeats would keep members loyal to a leader that is cut off, and no other would be chosen.
+const ECHOES_PER_MILLION: u32 = 150_000;
+
 /// How the network between the members behaves, before any fault of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -169,6 +173,10 @@ impl NetworkProfile {
                 }
             }
         }
+        let mut stream = seed.stream("swarm/network/echoes");
+        if stream.happens(ECHOES_PER_MILLION) {
+            profile.kinds.entry(FrameKind::HeartbeatResponse).or_insert(Passage::with_echoes(usual));
+        }
         let mut stream = seed.stream("swarm/network/slow links");
         if stream.happens(300_000) {
             for link in Link::all(members) {
@@ -205,6 +213,12 @@ impl NetworkProfile {
 }
 
 impl Passage {
+    /// Many come again about a second later: an answer of the past, when its asker may have been deposed.
+    fn with_echoes(usual: Passage) -> Passage {
+        let duplicate_delay = Delay { median_us: 1_000_000, shape: Shape::Exponential };
+        Passage { duplicates_per_million: 200_000, duplicate_delay, ..usual }
+    }
+
     fn draw(stream: &mut Stream) -> Passage {
         let median_us = stream.pick(&[100, 300, 1000, 3000, 10_000, 20_000]);
         Passage {

@@ -47,12 +47,14 @@ pub struct Client {
     pub calls_left: Option<u64>,
     /// Which of its hands: 0, but where it asks for two things at once.
     pub hand: u8,
+    /// Chance of its other hands.
+    pub hands: Stream,
 }
 
 impl Client {
     /// Asks for something else at the same time, of the next member, by a chance of its own.
     pub fn second_hand(&mut self) -> Client {
-        let chance = Seed(self.stream.any());
+        let chance = Seed(self.hands.any());
         Client {
             place: self.place,
             door: Arc::clone(&self.door),
@@ -66,6 +68,7 @@ impl Client {
             values: 0,
             calls_left: self.calls_left,
             hand: 1,
+            hands: chance.stream("other hands"),
         }
     }
 

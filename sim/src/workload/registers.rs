@@ -1,6 +1,8 @@
-//! Clients that read, put, delete and swap a few keys, one at a time.
+//! Clients that read, put, delete and swap a few keys, one at a time. Some look right after a change whether another
+//! member knows of it: one that leads no more and has not heard so may not answer from what it has.
 
 use super::client::{Client, put};
+use crate::check::real_time::writes;
 use crate::history::Outcome;
 use bytes::Bytes;
 use detcd_engine::key_range::KeyRange;
@@ -10,17 +12,34 @@ use detcd_engine::request::{
 };
 use std::collections::BTreeMap;
 
+/// Of clients in a million: those that look.
+const LOOKERS_PER_MILLION: u32 = 250_000;
+/// What they look at, in a million changes.
+const LOOKS_PER_MILLION: u32 = 300_000;
+
 /// One client, to the end.
 pub async fn run(mut client: Client) {
     // The revision at which the client thinks each key was last changed.
     let mut last_seen: BTreeMap<Bytes, i64> = BTreeMap::new();
+    let mut eyes = client.second_hand();
+    let looks = eyes.stream.happens(LOOKERS_PER_MILLION);
     while client.goes_on().await {
         let key = client.key();
         let request = draw(&mut client, &key, last_seen.get(&key).copied().unwrap_or(0));
         if let Outcome::Done(reply) = client.ask_stubbornly(request).await {
+            if looks && writes(&reply.response) && eyes.stream.happens(LOOKS_PER_MILLION) {
+                look_elsewhere(&mut eyes, client.member, &key).await;
+            }
             last_seen.insert(key, seen(&reply));
         }
     }
+}
+
+/// At any member but the one that was asked, which is the next where there are no more.
+async fn look_elsewhere(eyes: &mut Client, asked: usize, key: &Bytes) {
+    let members = eyes.door.members();
+    eyes.member = (asked + 1 + eyes.stream.index(members.max(2) - 1)) % members;
+    eyes.ask(Request::Range(RangeRequest::of(KeyRange::One(key.clone())))).await;
 }
 
 fn draw(client: &mut Client, key: &Bytes, expected: i64) -> Request {
