@@ -191,7 +191,7 @@ impl Engine {
         self.now = now;
         match input {
             Input::Request { id, require_leader, request } => self.on_request(id, require_leader, request),
-            Input::Abandon(id) => self.pending.forget(id),
+            Input::Abandon(id) => self.proposals.given_up(self.pending.forget(id)),
             Input::Peer(message) => self.on_peer(message),
             Input::PeerUnreachable(member) => self.raft.report_unreachable(member),
             Input::SnapshotSent { to, delivered } => self.raft.report_snapshot(to, delivered),

@@ -149,6 +149,7 @@ fn body_bytes(body: &PeerBody) -> usize {
     match body {
         PeerBody::Raft(message) => 128 + message.entries.iter().map(fields::entry_bytes).sum::<usize>(),
         PeerBody::Forward(commands) => commands.iter().map(|command| 4 + command.len()).sum(),
+        PeerBody::Withdraw { numbers, .. } => 8 + 8 * numbers.len(),
         PeerBody::ReadIndex { .. } | PeerBody::ReadIndexReply { .. } | PeerBody::LeaseAsk { .. } => 64,
         PeerBody::LeaseAnswer { .. } => 128,
     }
@@ -187,6 +188,14 @@ fn put_body(out: &mut Vec<u8>, body: &PeerBody) {
             put_request_id(out, id);
             put_lease_answer(out, answer);
         }
+        PeerBody::Withdraw { boot, numbers } => {
+            out.put_u8_field(7);
+            out.put_u32_field(*boot);
+            out.put_u32_field(u32::try_from(numbers.len()).expect("a frame holds few commands"));
+            for number in numbers {
+                out.put_u64_field(*number);
+            }
+        }
     }
 }
 
@@ -211,7 +220,13 @@ fn body(decoder: &mut Decoder) -> Result<PeerBody, DecodeError> {
         }
         5 => Ok(PeerBody::LeaseAsk { id: request_id(decoder)?, ask: lease_ask(decoder)? }),
         6 => Ok(PeerBody::LeaseAnswer { id: request_id(decoder)?, answer: lease_answer(decoder)? }),
-        other => Err(decoder.error("body, kind", format!("1 to 6 wanted, {other} found"))),
+        7 => {
+            let boot = decoder.u32("withdrawn, boot")?;
+            let count = decoder.count("withdrawn commands", 8)?;
+            let numbers = (0..count).map(|_| decoder.u64("withdrawn command"));
+            Ok(PeerBody::Withdraw { boot, numbers: numbers.collect::<Result<_, _>>()? })
+        }
+        other => Err(decoder.error("body, kind", format!("1 to 7 wanted, {other} found"))),
     }
 }
 

@@ -86,7 +86,7 @@ pub(crate) fn message(draw: &mut Draw<'_>, cluster: &Cluster) -> PeerMessage {
     let from = if draw.below(16) == 15 { draw.unsigned() } else { draw.below(cluster.len()) as u64 + 1 };
     let status = cluster.engine(to).map(|engine| engine.status()).unwrap_or_default();
     let id = RequestId { member: MemberId(to as u64 + 1), boot: 1, counter: draw.unsigned() };
-    let body = match draw.below(12) {
+    let body = match draw.below(13) {
         0..=6 => PeerBody::Raft(raft(draw, status.term, status.last_index)),
         7 => {
             let command = |draw: &mut Draw<'_>| command(draw, MemberId(from));
@@ -98,7 +98,11 @@ pub(crate) fn message(draw: &mut Draw<'_>, cluster: &Cluster) -> PeerMessage {
             PeerBody::ReadIndexReply { attempt: draw.unsigned(), index }
         }
         10 => PeerBody::LeaseAsk { id, ask: ask(draw) },
-        _ => PeerBody::LeaseAnswer { id, answer: answer(draw) },
+        11 => PeerBody::LeaseAnswer { id, answer: answer(draw) },
+        _ => {
+            let boot = draw.below(3).try_into().expect("0 to 2");
+            PeerBody::Withdraw { boot, numbers: (0..draw.below(4)).map(|_| draw.unsigned()).collect() }
+        }
     };
     let incarnation =
         |draw: &mut Draw<'_>| Incarnation(if draw.below(16) == 15 { draw.unsigned() } else { 1 });

@@ -21,6 +21,11 @@ impl Engine {
                 }
             }
             PeerBody::Forward(commands) => self.on_forward(from, commands),
+            PeerBody::Withdraw { boot, numbers } => {
+                for number in numbers {
+                    self.proposals.withdrawn(CommandId { member: from, boot, number });
+                }
+            }
             PeerBody::ReadIndex { attempt } => {
                 if self.raft.is_leader() {
                     self.reads.push(Waiting::Member { from, attempt });

@@ -56,6 +56,16 @@ pub(super) enum WaitsFor {
     Compaction,
 }
 
+impl Waiting {
+    /// The number of the command that it waits for.
+    pub(super) fn command(&self) -> Option<u64> {
+        match self.what {
+            WaitsFor::Command { number, .. } => Some(number),
+            WaitsFor::Read | WaitsFor::Lease { .. } | WaitsFor::Compaction => None,
+        }
+    }
+}
+
 impl Pending {
     pub(super) fn len(&self) -> usize {
         self.by_counter.len()
@@ -70,9 +80,13 @@ impl Pending {
         assert!(before.is_none(), "request id {id} was used before");
     }
 
-    /// The client left. Its command, if it is in the log or on its way to who leads, is applied all the same.
-    pub(super) fn forget(&mut self, id: RequestId) {
+    /// The client left: the number of its command, if it waited for one. If that is in the log, it is applied all the
+    /// same.
+    pub(super) fn forget(&mut self, id: RequestId) -> Option<u64> {
+        let waiting = self.by_counter.get(&id.counter).filter(|waiting| waiting.id == id);
+        let number = waiting.and_then(Waiting::command);
         self.finish(id);
+        number
     }
 
     /// Whether its client still waits.
@@ -180,8 +194,8 @@ impl Pending {
 
 /// Nobody waits for its command any more.
 fn forget_command(commands: &mut BTreeMap<u64, u64>, waiting: &Waiting) {
-    if let WaitsFor::Command { number, .. } = &waiting.what {
-        commands.remove(number);
+    if let Some(number) = waiting.command() {
+        commands.remove(&number);
     }
 }
 

@@ -19,6 +19,8 @@ const ENTRIES_AT_ONCE: usize = 4;
 const BUFFER_BYTES: usize = 64 * 1024;
 /// A forwarded frame carries about so many bytes of commands, one large command excepted.
 const FORWARD_BYTES: usize = 256 * 1024;
+/// Numbers in a frame that withdraws commands: 64 KiB.
+const WITHDRAWN_AT_ONCE: usize = 8192;
 
 /// Commands that wait to be proposed or forwarded, and how busy the disk is.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub(super) struct Proposals {
     /// What others forwarded to this leader and is in its queue or its log: there it stays while this member leads
     /// in its term, so a second copy would only be a second entry.
     under_way: BTreeSet<CommandId>,
+    /// Commands of this member that nobody waits for any more, by their numbers: to be said to who leads.
+    given_up: Vec<u64>,
     /// Where the next commands are encoded. Full, it is followed by another as large, and lives as long as any of
     /// its commands waits.
     buffer: BytesMut,
@@ -55,6 +59,7 @@ impl Proposals {
         Proposals {
             queue: VecDeque::new(),
             under_way: BTreeSet::new(),
+            given_up: Vec::new(),
             buffer: BytesMut::with_capacity(BUFFER_BYTES),
             last_number: 0,
             handed: PersistId::default(),
@@ -95,6 +100,16 @@ impl Proposals {
             return;
         }
         self.push(id, since, command);
+    }
+
+    /// Who forwarded it has nobody who waits for it any more. In the log it stays.
+    pub(super) fn withdrawn(&mut self, id: CommandId) {
+        self.under_way.remove(&id);
+    }
+
+    /// Nobody waits for this command of this member's any more.
+    pub(super) fn given_up(&mut self, number: Option<u64>) {
+        self.given_up.extend(number);
     }
 
     /// It was applied, whoever proposed it.
@@ -144,10 +159,16 @@ impl Engine {
     /// Hands what has gathered to raft, or to whoever leads. Without a leader it stays, until its clients are told
     /// that time is up.
     pub(super) fn propose_or_forward(&mut self) {
+        let given_up = std::mem::take(&mut self.proposals.given_up);
         if self.raft.is_leader() {
             self.propose_entries();
         } else if let Some(leader) = self.raft.leader() {
             self.forward(leader);
+            for numbers in given_up.chunks(WITHDRAWN_AT_ONCE) {
+                let body = PeerBody::Withdraw { boot: self.config.boot, numbers: numbers.to_vec() };
+                let message = self.address(leader, body);
+                self.effects.send.push(message);
+            }
         }
     }
 
@@ -215,7 +236,8 @@ impl Engine {
         taken
     }
 
-    /// A client of another member's is taken to wait as long as one of this member's would.
+    /// Other members say so when they have nobody who waits. What they cannot say, being gone or cut off, is that a
+    /// client of theirs has waited as long as one of this member's would.
     fn is_waited_for(&self, queued: &Queued) -> bool {
         let id = queued.id;
         if id.number == 0 {
@@ -224,7 +246,8 @@ impl Engine {
         if id.member == self.config.member {
             return self.pending.waits_for_command(id.number);
         }
-        queued.since.plus_ms(self.config.request_timeout_ms) > self.now
+        self.proposals.under_way.contains(&id)
+            && queued.since.plus_ms(self.config.request_timeout_ms) > self.now
     }
 
     fn forward(&mut self, leader: MemberId) {

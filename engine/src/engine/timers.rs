@@ -15,6 +15,7 @@ impl Engine {
         self.note_leadership();
         while let Some(late) = self.pending.take_expired(self.now) {
             let error = self.timeout_error(&late);
+            self.proposals.given_up(late.command());
             self.push_reply(late.id, Err(error));
         }
         self.run_lease_timers();

@@ -40,6 +40,13 @@ pub enum PeerBody {
     /// Please propose these commands (each as `command::encode` wrote it, with its id inside). Sent again
     /// after a change of leader: the window of commands applies a repeated one once.
     Forward(Vec<Bytes>),
+    /// Nobody waits for these forwarded commands any more: they need no place in the log, if they have none yet.
+    Withdraw {
+        /// The sender's boot.
+        boot: u32,
+        /// The commands' numbers in it.
+        numbers: Vec<u64>,
+    },
     /// Tell me an index that was committed when you got this, confirmed by a quorum.
     ReadIndex {
         /// Never used twice by the sender, in any of its boots: an answer may outlive the process that asked.

@@ -23,6 +23,7 @@ impl fmt::Display for FrameWords<'_> {
             Ok(message) => match message.body {
                 PeerBody::Raft(message) => raft(&message, f),
                 PeerBody::Forward(commands) => write!(f, "Forward {} commands", commands.len()),
+                PeerBody::Withdraw { numbers, .. } => write!(f, "Withdraw {} commands", numbers.len()),
                 body => write!(f, "{body:?}"),
             },
             Err(error) => write!(f, "no frame: {error}"),
