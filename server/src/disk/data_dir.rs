@@ -72,12 +72,20 @@ pub enum DataDirError {
         /// What is wrong.
         problem: String,
     },
+    /// Of a later release, or damaged just there.
+    #[error("{} is of format {found}, this release reads format {FORMAT}", path.display())]
+    Format {
+        /// The file that says so.
+        path: PathBuf,
+        /// As it says.
+        found: u32,
+    },
     /// It belongs to something else.
     #[error("data directory {} is of {what} {found}, but this is {what} {expected}", dir.display())]
     Foreign {
         /// The directory.
         dir: PathBuf,
-        /// "cluster", "member", "format".
+        /// "cluster" or "member".
         what: &'static str,
         /// As the directory says.
         found: String,
@@ -137,10 +145,10 @@ impl DataDir {
         }
         let path = self.dir.join("member/meta");
         let text = read_all(&*self.disk, &path).await?;
-        let damaged = |problem| DataDirError::Damaged { path, problem };
-        let meta = match parse(&text).map_err(damaged)? {
-            Ok(meta) => meta,
-            Err(format) => return Err(self.foreign("format", format, FORMAT.to_string())),
+        let meta = match parse(&text) {
+            Ok(Ok(meta)) => meta,
+            Ok(Err(found)) => return Err(DataDirError::Format { path, found }),
+            Err(problem) => return Err(DataDirError::Damaged { path, problem }),
         };
         if self.list("member/wal").await?.is_none_or(|names| names.is_empty()) {
             return Err(DataDirError::Incomplete { dir: dir(), missing: "the log, member/wal," });
@@ -222,7 +230,7 @@ fn format(meta: &Meta) -> Vec<u8> {
 }
 
 /// `Ok(Err(format))` where it is ours but of another format: the lines after that one are not looked at.
-fn parse(bytes: &[u8]) -> Result<Result<Meta, String>, String> {
+fn parse(bytes: &[u8]) -> Result<Result<Meta, u32>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "not text".to_owned())?;
     let mut lines = text.lines();
     if lines.next() != Some(TITLE) {
@@ -232,8 +240,8 @@ fn parse(bytes: &[u8]) -> Result<Result<Meta, String>, String> {
         let found = lines.next().and_then(|line| line.strip_prefix(name)?.strip_prefix(' '));
         found.map(str::to_owned).ok_or_else(|| format!("no {name}"))
     };
-    let format = value("format")?;
-    if format != FORMAT.to_string() {
+    let format = value("format")?.parse().map_err(|_| "its format is not a number".to_owned())?;
+    if format != FORMAT {
         return Ok(Err(format));
     }
     let hex =

@@ -96,7 +96,7 @@ async fn a_data_directory_of_another_member_or_format_ends_the_process_with_1() 
     std::fs::write(&meta, ours.replace("format 1\n", "format 9\n")).unwrap();
     let output = run(&flags("m1", "etcd-cluster"));
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-    let expected = format!("data directory {shown} is of format 9, but this is format 1");
+    let expected = format!("{shown}/member/meta is of format 9, this release reads format 1");
     assert!(text(&output).contains(&expected), "{}", text(&output));
 
     // None of that did any harm.

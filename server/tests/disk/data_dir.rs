@@ -84,7 +84,7 @@ async fn anothers_directory_is_refused() {
     edit_meta(dir.path(), |text| text.replace("format 1\n", "format 2\nwhatever comes then\n"));
     assert_eq!(
         refusal(dir.path()).await,
-        format!("data directory {shown} is of format 2, but this is format 1")
+        format!("{shown}/member/meta is of format 2, this release reads format 1")
     );
 }
 
@@ -128,6 +128,22 @@ async fn what_is_missing_or_damaged_is_named() {
         edit_meta(dir.path(), |text| text.replace(from, to));
         let error = refusal(dir.path()).await;
         assert!(error.contains("member/meta") && error.contains(problem), "{to}: {error}");
+    }
+}
+
+/// Whichever bit of it is the wrong way round: the description is not believed, and the error names the file.
+#[tokio::test]
+async fn every_flipped_bit_of_the_description_is_found() {
+    let dir = used().await;
+    let path = dir.path().join("member/meta");
+    let whole = std::fs::read(&path).unwrap();
+    let data_dir = DataDir::lock(&real_disk(), dir.path()).await.unwrap();
+    for bit in 0..whole.len() * 8 {
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(&path, flipped).unwrap();
+        let error = data_dir.read_meta().await.expect_err("it was believed").to_string();
+        assert!(error.starts_with(&path.display().to_string()), "bit {bit}: {error}");
     }
 }
 
