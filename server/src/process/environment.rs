@@ -2,16 +2,11 @@
 //!
 //! Values are never repeated in a message: tokens and passwords live in the environment.
 
-use super::flags::FlagError;
+use super::given::{FlagError, variable};
 use std::collections::BTreeMap;
 
 /// Variables that other programs of etcd's read, or that say something about the process.
 const NOT_FLAGS: [&str; 2] = ["ETCD_VERSION", "ETCD_UNSUPPORTED_ARCH"];
-
-/// The variable of a flag: `max-txn-ops` is `ETCD_MAX_TXN_OPS`.
-pub(crate) fn variable(flag: &str) -> String {
-    format!("ETCD_{}", flag.to_ascii_uppercase().replace('-', "_"))
-}
 
 /// Adds to `given` the flags that the environment sets, and returns the names of variables that are no flag's. An
 /// empty variable is none. A flag that is given both ways is an error: one of them would be ignored in silence.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::process::given::QUOTA_BYTES_DEFAULT;
 use detcd_engine::config::AutoCompaction;
+use tracing::level_filters::LevelFilter;
 
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Settings, FlagError> {
     let arguments = arguments.iter().map(|&argument| argument.to_owned());

@@ -1,7 +1,6 @@
-//! What the flags' values mean: each is read as etcd reads it, or refused with what was expected.
+//! Which flags there are, and what their values mean: each is read as etcd reads it, or refused with what was expected.
 
-use super::flags::{FLAGS, FlagError, Settings, Warning};
-use super::{duration, environment};
+use super::duration;
 use detcd::config::{InitialClusterState, ServerConfig, Url};
 use detcd_engine::config::AutoCompaction;
 use std::collections::BTreeMap;
@@ -14,6 +13,98 @@ pub(super) const QUOTA_BYTES_DEFAULT: u64 = 2 * 1024 * 1024 * 1024;
 const QUOTA_BYTES_LARGE: u64 = 8 * 1024 * 1024 * 1024;
 /// etcd refuses longer elections.
 const ELECTION_TIMEOUT_MS_MAX: u64 = 50_000;
+
+/// Name, default (for `--help` only where another flag decides it), meaning.
+pub(super) const FLAGS: [(&str, &str, &str); 22] = [
+    ("name", "default", "Human-readable name of this member"),
+    ("data-dir", "", "Path to the data directory (default: <name>.etcd)"),
+    ("listen-peer-urls", "http://localhost:2380", "URLs to listen on for the other members"),
+    ("listen-client-urls", "http://localhost:2379", "URLs to listen on for clients"),
+    (
+        "initial-advertise-peer-urls",
+        "http://localhost:2380",
+        "This member's peer URLs, for the other members",
+    ),
+    ("advertise-client-urls", "http://localhost:2379", "This member's client URLs, for clients"),
+    ("initial-cluster", "", "First members, name=URL,... (default: this member alone)"),
+    ("initial-cluster-state", "new", "'new' to found a cluster, 'existing' to join one"),
+    ("initial-cluster-token", "etcd-cluster", "Tells clusters apart that are founded with equal URLs"),
+    ("heartbeat-interval", "100", "Milliseconds between heartbeats"),
+    ("election-timeout", "1000", "Milliseconds without a heartbeat before an election"),
+    ("snapshot-count", "10000", "Commands between two snapshots, at least"),
+    ("max-request-bytes", "1572864", "Largest request, in bytes"),
+    ("max-txn-ops", "128", "Most operations in a transaction"),
+    ("auto-compaction-mode", "periodic", "'periodic' or 'revision'"),
+    ("auto-compaction-retention", "0", "Hours, a duration such as 5m, or revisions; 0 never compacts"),
+    (
+        "quota-backend-bytes",
+        "0",
+        "Size at which writes are refused, in bytes; 0 for 2 GiB, negative for none",
+    ),
+    ("watch-progress-notify-interval", "10m", "How often idle watches that asked for it are told so"),
+    ("log-level", "info", "debug, info, warn, error, panic or fatal"),
+    ("logger", "zap", "Accepted for compatibility: logs are JSON lines as zap writes them"),
+    ("log-outputs", "default", "Accepted for compatibility: 'default' or 'stderr'"),
+    ("enable-grpc-gateway", "false", "Accepted for compatibility: there is no JSON gateway yet"),
+];
+
+/// How to run.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Settings {
+    /// The member.
+    pub(crate) server: ServerConfig,
+    /// The least level that is logged.
+    pub(crate) log_level: LevelFilter,
+    /// To be logged once logs can be.
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Something to tell the operator that stops nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Warning {
+    /// An `ETCD_*` variable that is no flag's.
+    UnknownVariable(String),
+    /// A quota larger than etcd recommends.
+    LargeQuota(u64),
+}
+
+/// Why the process cannot start.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FlagError {
+    /// Not a flag, or a flag without its value.
+    #[error("{0}")]
+    Usage(String),
+    /// A value that is not what the flag wants.
+    #[error("invalid value {value:?} for flag --{flag}: expected {expected}")]
+    Value { flag: &'static str, value: String, expected: String },
+    /// As `Value`, from the environment: the value is not repeated.
+    #[error("invalid value in environment variable {variable}: expected {expected}")]
+    Variable { variable: String, expected: String },
+    /// A flag and its variable are both given.
+    #[error(
+        "conflicting environment variable {variable} is shadowed by corresponding command-line flag \
+         (either unset environment variable or disable flag)"
+    )]
+    Shadowed { variable: String },
+    /// Values that do not go together.
+    #[error("{0}")]
+    Contradiction(String),
+}
+
+impl FlagError {
+    /// The process's exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            FlagError::Usage(_) | FlagError::Value { .. } => 2,
+            FlagError::Variable { .. } | FlagError::Shadowed { .. } | FlagError::Contradiction(_) => 1,
+        }
+    }
+}
+
+/// The variable of a flag: `max-txn-ops` is `ETCD_MAX_TXN_OPS`.
+pub(super) fn variable(flag: &str) -> String {
+    format!("ETCD_{}", flag.to_ascii_uppercase().replace('-', "_"))
+}
 
 /// The flags and variables that were given.
 pub(super) struct Given {
@@ -32,7 +123,7 @@ impl Given {
         if self.on_command_line.contains(&flag) {
             FlagError::Value { flag, value: self.text(flag).to_owned(), expected }
         } else {
-            FlagError::Variable { variable: environment::variable(flag), expected }
+            FlagError::Variable { variable: variable(flag), expected }
         }
     }
 

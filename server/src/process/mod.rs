@@ -4,7 +4,7 @@ pub(crate) mod duration;
 pub(crate) mod environment;
 pub(crate) mod flags;
 pub(crate) mod gate;
-mod given;
+pub(crate) mod given;
 pub(crate) mod listen;
 pub(crate) mod logging;
 pub(crate) mod run;
