@@ -4,6 +4,7 @@
 use super::Play;
 use crate::check::past::Past;
 use crate::check::{Promise, watches};
+use crate::clock::simulated_now;
 use detcd_engine::request::{Request, Response};
 use madsim::time::sleep;
 use std::time::Duration;
@@ -83,9 +84,9 @@ impl Play {
         promise: Promise,
         mut missing: impl FnMut() -> Option<String>,
     ) -> Result<(), String> {
-        let deadline = crate::clock::simulated_now() + self.recovery();
+        let deadline = simulated_now() + self.recovery();
         while let Some(how) = missing() {
-            if crate::clock::simulated_now() > deadline {
+            if simulated_now() > deadline {
                 return Err(promise.broken(how));
             }
             sleep(LOOK).await;
@@ -120,14 +121,14 @@ impl Play {
         }
         let takeover = self.swarm.knobs.election_timeout() * 3 + LEASE_SLACK;
         let mut bound = Duration::from_secs(ttl_secs) + takeover;
-        let since = crate::clock::simulated_now();
+        let since = simulated_now();
         let mut led = self.cluster.leader();
         loop {
             if let Some(leads) = self.cluster.leader().filter(|leads| Some(*leads) != led) {
                 bound += if led.is_some() { takeover } else { Duration::ZERO };
                 led = Some(leads);
             }
-            let is_late = crate::clock::simulated_now() > since + bound;
+            let is_late = simulated_now() > since + bound;
             let member = self.cluster.handle(self.cluster.living()[0]).expect("all is whole");
             match member.request(Request::LeaseLeases, false).await.map(|reply| reply.response) {
                 Ok(Response::LeaseLeases(leases)) if leases.is_empty() => return Ok(()),

@@ -2,7 +2,8 @@
 //! are attached by a put, moved to another lease, and detached.
 //!
 //! An id may be any number but zero: half of those that are chosen are as far below it as can be. One that is revoked
-//! is now and then renewed at the same moment, elsewhere; XX
+//! is now and then renewed at the same moment, at another member: one that led and has not heard of its successor may
+//! not answer from what it remembers.
 
 use super::client::{Client, put};
 use crate::history::Outcome;
