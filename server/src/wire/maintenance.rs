@@ -72,18 +72,23 @@ pub fn status_response(header: Option<pb::ResponseHeader>, status: Status) -> pb
     pb::StatusResponse {
         header,
         version: ETCD_VERSION.to_owned(),
-        db_size: byte_count(status.state_bytes),
+        db_size: occupied(status.state_bytes),
         leader: status.leader.map_or(0, |leader| leader.0),
         raft_index: status.committed,
         raft_term: status.term,
         raft_applied_index: status.applied,
         errors: no_leader.into_iter().chain(alarms).collect(),
-        db_size_in_use: byte_count(status.live_bytes),
+        db_size_in_use: occupied(status.live_bytes),
         is_learner: status.is_learner,
         storage_version: STORAGE_VERSION.to_owned(),
         db_size_quota: byte_count(status.quota_bytes),
         downgrade_info: Some(pb::DowngradeInfo::default()),
     }
+}
+
+/// Of an empty store one byte: etcd's file is never empty, and etcdctl divides by its size.
+fn occupied(bytes: u64) -> i64 {
+    byte_count(bytes.max(1))
 }
 
 /// A quota that is switched off is the largest number there is.
@@ -114,6 +119,12 @@ mod tests {
         ] {
             assert_eq!(alarm_request(request(action, 7, alarm)), expected, "action {action}, alarm {alarm}");
         }
+    }
+
+    #[test]
+    fn an_empty_store_has_a_size() {
+        let response = status_response(None, Status::default());
+        assert_eq!((response.db_size, response.db_size_in_use), (1, 1));
     }
 
     #[test]
