@@ -46,7 +46,7 @@ impl Engine {
     }
 
     fn apply_proposal(&mut self, proposal: &Proposal) {
-        self.proposals.applied(proposal.id);
+        self.proposals.forget(proposal.id);
         let waiting =
             if self.is_own(proposal) { self.pending.take_command(proposal.id.number) } else { None };
         let Some(applied) = self.state.apply(proposal) else {

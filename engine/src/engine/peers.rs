@@ -23,7 +23,7 @@ impl Engine {
             PeerBody::Forward(commands) => self.on_forward(from, commands),
             PeerBody::Withdraw { boot, numbers } => {
                 for number in numbers {
-                    self.proposals.withdrawn(CommandId { member: from, boot, number });
+                    self.proposals.forget(CommandId { member: from, boot, number });
                 }
             }
             PeerBody::ReadIndex { attempt } => {

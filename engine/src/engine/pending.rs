@@ -83,27 +83,33 @@ impl Pending {
     /// The client left: the number of its command, if it waited for one. If that is in the log, it is applied all the
     /// same.
     pub(super) fn forget(&mut self, id: RequestId) -> Option<u64> {
-        let waiting = self.by_counter.get(&id.counter).filter(|waiting| waiting.id == id);
-        let number = waiting.and_then(Waiting::command);
-        self.finish(id);
-        number
+        self.take(id)?.command()
     }
 
     /// Whether its client still waits.
     pub(super) fn contains(&self, id: RequestId) -> bool {
-        self.by_counter.get(&id.counter).is_some_and(|waiting| waiting.id == id)
+        self.waiting(id).is_some()
     }
 
     /// It is being answered: whether its client still waits for that.
     pub(super) fn finish(&mut self, id: RequestId) -> bool {
+        self.take(id).is_some()
+    }
+
+    fn waiting(&self, id: RequestId) -> Option<&Waiting> {
+        self.by_counter.get(&id.counter).filter(|waiting| waiting.id == id)
+    }
+
+    fn take(&mut self, id: RequestId) -> Option<Waiting> {
         let Entry::Occupied(waiting) = self.by_counter.entry(id.counter) else {
-            return false;
+            return None;
         };
-        let is_here = waiting.get().id == id;
-        if is_here {
-            forget_command(&mut self.commands, &waiting.remove());
+        if waiting.get().id != id {
+            return None;
         }
-        is_here
+        let taken = waiting.remove();
+        forget_command(&mut self.commands, &taken);
+        Some(taken)
     }
 
     /// The command of this number was applied: the request that waits for it, if there still is one. Asked again, as
@@ -179,13 +185,12 @@ impl Pending {
 
     /// Whether only a compaction's physical work keeps its client waiting.
     pub(super) fn waits_for_compaction(&self, id: RequestId) -> bool {
-        let waiting = self.by_counter.get(&id.counter).filter(|waiting| waiting.id == id);
-        waiting.is_some_and(|waiting| matches!(waiting.what, WaitsFor::Compaction))
+        self.waiting(id).is_some_and(|waiting| matches!(waiting.what, WaitsFor::Compaction))
     }
 
     /// What a lease's answer was asked for, where its client still waits.
     pub(super) fn asked(&self, id: RequestId) -> Option<LeaseAsk> {
-        match self.by_counter.get(&id.counter).filter(|waiting| waiting.id == id)?.what {
+        match self.waiting(id)?.what {
             WaitsFor::Lease { ask, .. } => Some(ask),
             WaitsFor::Command { .. } | WaitsFor::Read | WaitsFor::Compaction => None,
         }

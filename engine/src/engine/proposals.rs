@@ -102,19 +102,14 @@ impl Proposals {
         self.push(id, since, command);
     }
 
-    /// Who forwarded it has nobody who waits for it any more. In the log it stays.
-    pub(super) fn withdrawn(&mut self, id: CommandId) {
+    /// It was applied, or whoever forwarded it has nobody who waits for it any more. In the log it stays.
+    pub(super) fn forget(&mut self, id: CommandId) {
         self.under_way.remove(&id);
     }
 
     /// Nobody waits for this command of this member's any more.
     pub(super) fn given_up(&mut self, number: Option<u64>) {
         self.given_up.extend(number);
-    }
-
-    /// It was applied, whoever proposed it.
-    pub(super) fn applied(&mut self, id: CommandId) {
-        self.under_way.remove(&id);
     }
 
     /// Who leads has changed: what is queued is sent again by those whose clients wait for it.
@@ -224,7 +219,7 @@ impl Engine {
             if !self.is_waited_for(queued) {
                 let unwanted = queued.id;
                 self.proposals.queue.pop_front();
-                self.proposals.under_way.remove(&unwanted);
+                self.proposals.forget(unwanted);
                 continue;
             }
             bytes += queued.command.len();
