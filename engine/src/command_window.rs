@@ -88,15 +88,15 @@ impl MemberWindow {
     }
 
     fn admit(&mut self, number: u64) -> bool {
-        if number > self.highest {
-            self.advance_to(number);
-        } else if self.highest - number >= WINDOW {
+        if self.was_applied(number) {
             return false;
         }
+        if number > self.highest {
+            self.advance_to(number);
+        }
         let (word, bit) = position(number);
-        let is_new = self.applied[word] & bit == 0;
         self.applied[word] |= bit;
-        is_new
+        true
     }
 
     fn was_applied(&self, number: u64) -> bool {
