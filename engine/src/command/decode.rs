@@ -15,7 +15,7 @@ use bytes::Bytes;
 const COMMAND_BYTES_MIN: usize = 8 + 4 + 8 + 1 + 1 + 4;
 /// Room is made for so many compares or operations before the first is read. Most transactions have fewer: a list that
 /// just grew would hold four places for one, which where many nest is more than all the rest.
-const OPS_AT_ONCE: usize = 8;
+const ITEMS_AT_ONCE: usize = 8;
 
 /// The commands of an entry. Keys and values are slices of `entry`; whoever keeps one copies it.
 pub fn decode_entry(entry: Bytes) -> Result<Vec<Proposal>, DecodeError> {
@@ -189,30 +189,37 @@ fn decode_txn(from: &mut Decoder, depth: usize) -> Result<Txn, DecodeError> {
     if depth > TXN_DEPTH_MAX {
         return Err(from.error("txn", format!("nested deeper than {TXN_DEPTH_MAX}")));
     }
-    let count = from.count("compares", 7)?;
-    let mut compares = Vec::with_capacity(count.min(OPS_AT_ONCE));
-    for _ in 0..count {
-        compares.push(decode_compare(from)?);
-    }
-    let success = decode_branch(from, depth)?;
-    let failure = decode_branch(from, depth)?;
-    Ok(Txn { compares, success, failure })
+    Ok(Txn {
+        compares: decode_list(from, "compares", 7, decode_compare)?,
+        success: decode_list(from, "operations", 6, |from| decode_op(from, depth))?,
+        failure: decode_list(from, "operations", 6, |from| decode_op(from, depth))?,
+    })
 }
 
-fn decode_branch(from: &mut Decoder, depth: usize) -> Result<Vec<TxnOp>, DecodeError> {
-    let count = from.count("operations", 6)?;
+/// A list within a transaction, of items that take `bytes_min` each.
+fn decode_list<T>(
+    from: &mut Decoder,
+    what: &'static str,
+    bytes_min: usize,
+    mut decode_item: impl FnMut(&mut Decoder) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    let count = from.count(what, bytes_min)?;
     // Room for all would be room for a hundred times the input on each of two hundred levels, if each claims all.
-    let mut ops = Vec::with_capacity(count.min(OPS_AT_ONCE));
+    let mut items = Vec::with_capacity(count.min(ITEMS_AT_ONCE));
     for _ in 0..count {
-        ops.push(match from.u8("operation kind")? {
-            1 => TxnOp::Range(decode_range(from)?),
-            2 => TxnOp::Put(decode_put(from)?),
-            3 => TxnOp::DeleteRange(decode_delete_range(from)?),
-            4 => TxnOp::Txn(decode_txn(from, depth + 1)?),
-            other => return Err(from.error("operation kind", format!("unknown kind {other}"))),
-        });
+        items.push(decode_item(from)?);
     }
-    Ok(ops)
+    Ok(items)
+}
+
+fn decode_op(from: &mut Decoder, depth: usize) -> Result<TxnOp, DecodeError> {
+    Ok(match from.u8("operation kind")? {
+        1 => TxnOp::Range(decode_range(from)?),
+        2 => TxnOp::Put(decode_put(from)?),
+        3 => TxnOp::DeleteRange(decode_delete_range(from)?),
+        4 => TxnOp::Txn(decode_txn(from, depth + 1)?),
+        other => return Err(from.error("operation kind", format!("unknown kind {other}"))),
+    })
 }
 
 fn decode_compare(from: &mut Decoder) -> Result<Compare, DecodeError> {
