@@ -20,19 +20,6 @@ const HEAD: [u8; 8] = *b"dtpf\x01\0\0\0";
 /// More would only repeat what few have shown.
 const MESSAGES_MAX: usize = 64;
 
-const KINDS: [RaftMessageKind; 10] = [
-    RaftMessageKind::Append,
-    RaftMessageKind::AppendResponse,
-    RaftMessageKind::Vote,
-    RaftMessageKind::VoteResponse,
-    RaftMessageKind::PreVote,
-    RaftMessageKind::PreVoteResponse,
-    RaftMessageKind::Heartbeat,
-    RaftMessageKind::HeartbeatResponse,
-    RaftMessageKind::Snapshot,
-    RaftMessageKind::TimeoutNow,
-];
-
 /// A frame as it is, and with its checksum put right; or made up messages to members of three.
 pub fn run(input: &[u8]) {
     let (as_it_is, body) = split(input);
@@ -133,7 +120,7 @@ fn known_command(draw: &mut Draw<'_>, from: MemberId) -> Option<Bytes> {
 }
 
 fn raft(draw: &mut Draw<'_>, term: u64, last_index: u64) -> RaftMessage {
-    let kind = KINDS[draw.below(KINDS.len())];
+    let kind = RaftMessageKind::ALL[draw.below(RaftMessageKind::ALL.len())];
     let mut message = RaftMessage {
         kind,
         term: near(draw, term),

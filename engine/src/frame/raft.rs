@@ -24,7 +24,7 @@ pub(super) fn put_raft(out: &mut Vec<u8>, message: &RaftMessage) {
 
 pub(super) fn raft(decoder: &mut Decoder) -> Result<RaftMessage, DecodeError> {
     let code = decoder.u8("raft, kind")?;
-    let Some(kind) = RAFT_KINDS.into_iter().find(|kind| raft_kind_code(*kind) == code) else {
+    let Some(kind) = RaftMessageKind::ALL.into_iter().find(|kind| raft_kind_code(*kind) == code) else {
         return Err(decoder.error("raft, kind", format!("1 to 10 wanted, {code} found")));
     };
     Ok(RaftMessage {
@@ -46,19 +46,6 @@ pub(super) fn raft(decoder: &mut Decoder) -> Result<RaftMessage, DecodeError> {
         entries: fields::entries(decoder)?,
     })
 }
-
-pub(super) const RAFT_KINDS: [RaftMessageKind; 10] = [
-    RaftMessageKind::Append,
-    RaftMessageKind::AppendResponse,
-    RaftMessageKind::Vote,
-    RaftMessageKind::VoteResponse,
-    RaftMessageKind::PreVote,
-    RaftMessageKind::PreVoteResponse,
-    RaftMessageKind::Heartbeat,
-    RaftMessageKind::HeartbeatResponse,
-    RaftMessageKind::Snapshot,
-    RaftMessageKind::TimeoutNow,
-];
 
 fn raft_kind_code(kind: RaftMessageKind) -> u8 {
     match kind {

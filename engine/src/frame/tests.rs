@@ -1,8 +1,7 @@
 use super::lease::{ERRORS, error_code};
-use super::raft::RAFT_KINDS;
 use super::*;
 use crate::ids::LeaseId;
-use crate::raft::{EntryKind, LeaseAnswer, LeaseAsk, LogEntry, RaftMessage, SnapshotMeta};
+use crate::raft::{EntryKind, LeaseAnswer, LeaseAsk, LogEntry, RaftMessage, RaftMessageKind, SnapshotMeta};
 use crate::request::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse};
 
 const CLUSTER: ClusterId = ClusterId(0xc1);
@@ -44,7 +43,7 @@ fn bodies() -> Vec<PeerBody> {
         PeerBody::LeaseAnswer { id, answer: Ok(LeaseAnswer::TimeToLive(left)) },
     ];
     bodies.extend(ERRORS.map(|error| PeerBody::LeaseAnswer { id, answer: Err(error) }));
-    bodies.extend(RAFT_KINDS.map(|kind| {
+    bodies.extend(RaftMessageKind::ALL.map(|kind| {
         PeerBody::Raft(RaftMessage {
             kind,
             term: 1,

@@ -144,6 +144,22 @@ pub enum RaftMessageKind {
     TimeoutNow,
 }
 
+impl RaftMessageKind {
+    /// Each once.
+    pub const ALL: [RaftMessageKind; 10] = [
+        RaftMessageKind::Append,
+        RaftMessageKind::AppendResponse,
+        RaftMessageKind::Vote,
+        RaftMessageKind::VoteResponse,
+        RaftMessageKind::PreVote,
+        RaftMessageKind::PreVoteResponse,
+        RaftMessageKind::Heartbeat,
+        RaftMessageKind::HeartbeatResponse,
+        RaftMessageKind::Snapshot,
+        RaftMessageKind::TimeoutNow,
+    ];
+}
+
 /// One position of the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogEntry {
