@@ -4,7 +4,8 @@
 //! be read but contradict each other, or an environment that cannot be read, end it with 1. Both as etcd.
 
 use super::environment;
-use super::given::{FLAGS, FlagError, Given, Settings, Warning};
+use super::given::{FLAGS, FlagError, Given};
+use super::settings::{Settings, Warning};
 use clap::{Arg, ArgAction, Command};
 use detcd::wire::maintenance::ETCD_VERSION;
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::process::given::QUOTA_BYTES_DEFAULT;
+use crate::process::settings::QUOTA_BYTES_DEFAULT;
 use detcd_engine::config::AutoCompaction;
 use tracing::level_filters::LevelFilter;
 

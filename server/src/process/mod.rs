@@ -8,6 +8,7 @@ pub(crate) mod given;
 pub(crate) mod listen;
 pub(crate) mod logging;
 pub(crate) mod run;
+pub(crate) mod settings;
 pub(crate) mod signals;
 pub(crate) mod size_limit;
 pub(crate) mod workers;
