@@ -5,11 +5,12 @@
 //! straight from the store. What the service's Txn takes is written by hand too: a TxnRequest that is still encoded.
 //! Clients make the generated one.
 
+#[path = "build/encoded_txn.rs"]
+mod encoded_txn;
+
+use encoded_txn::{ENCODED_TXN, take_encoded_txns};
 use prost::Message;
 use std::path::PathBuf;
-
-/// In no .proto file: on the wire it is a TxnRequest.
-const ENCODED_TXN: &str = ".etcdserverpb.EncodedTxn";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
@@ -22,12 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         file.source_code_info = None;
     }
     std::fs::write(out_dir.join("etcdserverpb.descriptors"), described.encode_to_vec())?;
-    let services = files.file.iter_mut().flat_map(|file| &mut file.service);
-    for method in services.flat_map(|service| &mut service.method) {
-        if method.input_type() == ".etcdserverpb.TxnRequest" {
-            method.input_type = Some(ENCODED_TXN.to_owned());
-        }
-    }
+    take_encoded_txns(&mut files);
     tonic_prost_build::configure()
         .bytes(".")
         .extern_path(".mvccpb.KeyValue", "crate::wire::KeyValue")

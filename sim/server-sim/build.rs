@@ -1,7 +1,11 @@
 //! The same .proto files as server/build.rs, with the simulated tonic's services around the same messages; and a copy
 //! of server/src with the seeded bugs, the probes and the sizes of `engine-sim`.
 
+#[path = "../../server/build/encoded_txn.rs"]
+mod encoded_txn;
+
 use detcd_source_edits::{copy, read_all};
+use encoded_txn::{ENCODED_TXN, take_encoded_txns};
 use prost::Message;
 use std::path::{Path, PathBuf};
 
@@ -9,8 +13,6 @@ const PROTO: &str = "../../server/proto";
 const FILES: [&str; 2] = ["detcd/peer.proto", "etcd/api/etcdserverpb/rpc.proto"];
 /// Where the edits are.
 const TWIN: &str = "../engine-sim";
-/// As there.
-const ENCODED_TXN: &str = ".etcdserverpb.EncodedTxn";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     for path in [PROTO, "../../server/src", "build.rs"] {
@@ -27,12 +29,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let described = out_dir.join("etcdserverpb.descriptors");
     for file in &mut files.file {
         file.source_code_info = None;
-        for method in file.service.iter_mut().flat_map(|service| &mut service.method) {
-            if method.input_type() == ".etcdserverpb.TxnRequest" {
-                method.input_type = Some(ENCODED_TXN.to_owned());
-            }
-        }
     }
+    take_encoded_txns(&mut files);
     std::fs::write(&described, files.encode_to_vec())?;
     madsim_tonic_build::configure()
         .file_descriptor_set_path(described)
