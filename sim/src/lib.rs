@@ -18,6 +18,7 @@ pub mod cluster;
 pub mod corpus;
 pub mod disk;
 pub mod history;
+pub mod hunt;
 pub mod nemesis;
 pub mod network;
 mod plain;

@@ -2,7 +2,8 @@
 //! `detcd-sim bugs` looks at all.
 #![cfg(madsim)]
 
-use detcd_sim::bugs::{named, record};
+use detcd_sim::bugs::named;
+use detcd_sim::hunt::record;
 
 /// Five rooms: the log on disk, the snapshots, reads, transactions, the window of commands.
 const FIVE: [&str; 5] =

@@ -1,9 +1,10 @@
 //! Hunts seeded bugs, and sees whether those that were found still are. A bug a thread.
 
 use detcd_engine::seeded::{BUGS, Bug};
-use detcd_sim::bugs::record::{self, Hunts};
-use detcd_sim::bugs::{self, Hunt};
+use detcd_sim::bugs;
 use detcd_sim::case::Case;
+use detcd_sim::hunt::record::{self, Hunts};
+use detcd_sim::hunt::{self, Hunt};
 use detcd_sim::shrink::shrink;
 use detcd_sim::trace::Trace;
 use detcd_sim::trial::{Broken, run_case};
@@ -33,10 +34,10 @@ pub(super) struct Mutants {
 pub(super) fn hunt(asked: &Mutants) -> Result<(), String> {
     let all = chosen(&asked.names)?;
     let hunts = Mutex::new(Hunts::load()?);
-    println!("{}", bugs::HEAD);
+    println!("{}", hunt::HEAD);
     let missed = each(&all, asked.jobs, |bug| {
-        let hunt = bugs::hunt(bug, FIRST, u64::from(bug.budget).min(asked.seeds_max));
-        println!("{}", bugs::row(&hunt));
+        let hunt = hunt::hunt(bug, FIRST, u64::from(bug.budget).min(asked.seeds_max));
+        println!("{}", hunt::row(&hunt));
         if asked.writes {
             keep(&hunt, &hunts)?;
         }

@@ -168,7 +168,7 @@ mod tests {
     fn what_is_kept_speaks_of_bugs_that_there_are() {
         let hunts = Hunts::load().unwrap();
         for name in hunts.0.keys() {
-            super::super::named(name).unwrap();
+            crate::bugs::named(name).unwrap();
         }
         assert_eq!(hunts.table().lines().count(), BUGS.len() + 2);
     }
