@@ -20,23 +20,22 @@ mod leases;
 mod peers;
 mod pending;
 mod proposals;
+mod raft_output;
 mod reads;
 mod requests;
+mod status;
 #[cfg(test)]
 mod tests;
 mod timers;
 
 use crate::config::Config;
-use crate::effects::{Effects, Persist};
+use crate::effects::Effects;
 use crate::ids::{MemberId, RequestId};
 use crate::input::Input;
 use crate::lease::Deadlines;
-use crate::raft::{
-    Driver, OutgoingSnapshot, PeerBody, PeerMessage, RaftMessage, ReceivedSnapshot, RecoveredLog,
-    SnapshotMeta,
-};
+use crate::raft::{Driver, PeerBody, PeerMessage, ReceivedSnapshot, RecoveredLog, SnapshotMeta};
 use crate::random::Random;
-use crate::request::{Alarm, Reply, RequestError, Response};
+use crate::request::{Reply, RequestError, Response};
 use crate::state::State;
 use crate::time::Time;
 use crate::watch::{DRAINED_BYTES_DUE, Hub};
@@ -46,6 +45,8 @@ use leases::WaitingForClear;
 use pending::Pending;
 use proposals::Proposals;
 use reads::Reads;
+
+pub use status::Status;
 
 /// Events of one revision beyond this are split over several responses for clients that can take it: the largest
 /// request and what etcd allows on top for its frame.
@@ -113,39 +114,6 @@ struct Quiet {
     alarm: Time,
     /// It was looked for forwards that got lost.
     forwards: Time,
-}
-
-/// Where a member stands: a plain copy, for `Maintenance.Status`, logs and metrics.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// It knows a leader, and the cluster knows its name and URLs: clients may be told that it serves.
-    pub is_ready: bool,
-    /// This member leads.
-    pub is_leader: bool,
-    /// The leader as this member knows it.
-    pub leader: Option<MemberId>,
-    /// Raft's term.
-    pub term: u64,
-    /// Last index of the log.
-    pub last_index: u64,
-    /// Committed, as this member knows it.
-    pub committed: u64,
-    /// Applied to the state.
-    pub applied: u64,
-    /// The store's main revision.
-    pub revision: i64,
-    /// The oldest readable revision.
-    pub compacted_revision: i64,
-    /// What the state occupies, history included, in bytes.
-    pub state_bytes: u64,
-    /// What of it the newest versions occupy, in bytes.
-    pub live_bytes: u64,
-    /// `--quota-backend-bytes`.
-    pub quota_bytes: u64,
-    /// Raised alarms.
-    pub alarms: Vec<Alarm>,
-    /// This member only listens.
-    pub is_learner: bool,
 }
 
 impl Engine {
@@ -226,87 +194,9 @@ impl Engine {
         std::mem::take(&mut self.effects)
     }
 
-    /// Where the member stands.
-    pub fn status(&self) -> Status {
-        let me = self.state.members().get(&self.config.member);
-        let leader = self.raft.leader();
-        Status {
-            is_ready: leader.is_some()
-                && me.is_some_and(|me| me.incarnation == Some(self.config.incarnation)),
-            is_leader: self.raft.is_leader(),
-            leader,
-            term: self.raft.term(),
-            last_index: self.raft.last_index(),
-            committed: self.raft.committed(),
-            applied: self.state.applied().0,
-            revision: self.state.mvcc.revision(),
-            compacted_revision: self.state.mvcc.compacted_revision(),
-            state_bytes: self.state.mvcc.state_bytes(),
-            live_bytes: self.state.mvcc.live_bytes(),
-            quota_bytes: self.config.quota_bytes,
-            alarms: self.state.alarms.iter().copied().collect(),
-            is_learner: me.is_some_and(|me| me.is_learner),
-        }
-    }
-
     /// The replicated state: for checkers and for what operators are shown of it.
     pub fn state(&self) -> &State {
         &self.state
-    }
-
-    /// Runs raft's output: what it sends, what it writes, what it has committed.
-    fn take_raft_output(&mut self) {
-        let output = self.raft.take_output();
-        for (to, message) in output.send {
-            let message = self.address(to, PeerBody::Raft(message));
-            self.effects.send.push(message);
-        }
-        if let Some(persist) = output.persist {
-            self.proposals.handed_to_disk(persist.id);
-            let then_send =
-                persist.then_send.into_iter().map(|(to, message)| self.address(to, PeerBody::Raft(message)));
-            let then_send = then_send.collect();
-            let before =
-                self.effects.persist.replace(Persist { id: persist.id, records: persist.records, then_send });
-            assert!(before.is_none(), "one persist for each take_effects");
-        }
-        self.settle_received(output.installed);
-        for (to, message) in output.snapshots_to_send {
-            self.send_snapshot(to, message);
-        }
-        self.apply_committed(output.committed);
-        self.reads.dropped(&output.reads_dropped);
-        for (ticket, index) in output.reads {
-            self.on_read_confirmed(ticket, index);
-        }
-    }
-
-    /// Streams the present state to a member that lags behind the log.
-    fn send_snapshot(&mut self, to: MemberId, message: RaftMessage) {
-        let meta = message.snapshot.clone().expect("raft announces the snapshot that it was given");
-        assert_eq!(meta.index, self.state.applied().0, "raft announces the state as it is applied now");
-        let message = self.address(to, PeerBody::Raft(message));
-        self.effects.send_snapshots.push(OutgoingSnapshot { message, meta, state: self.state.view() });
-    }
-
-    /// Raft took the snapshot that was received, or it did not and the state here is newer.
-    fn settle_received(&mut self, installed: Option<SnapshotMeta>) {
-        let received = std::mem::take(&mut self.received);
-        let Some(meta) = installed else {
-            return;
-        };
-        let received = received
-            .into_iter()
-            .find(|received| received.state.applied() == (meta.index, meta.term))
-            .expect("raft installs what it was handed");
-        self.state = *received.state;
-        self.membership = meta.clone();
-        self.checkpoints.installed(meta.index, self.state.mvcc.state_bytes());
-        self.watches.restored(&self.state.mvcc);
-        self.answer_skipped();
-        self.report_hash();
-        self.raft.applied(meta.index);
-        self.raft.set_snapshot(meta);
     }
 
     /// The state as it is now, for whoever compares members.

@@ -33,9 +33,11 @@
 //! not renewed for half their TTL. Clients renew every third of it, so that a healthy lease costs no log entry.
 
 mod deadlines;
+mod granted;
 mod lessor;
 #[cfg(test)]
 mod tests;
 
 pub use deadlines::Deadlines;
-pub use lessor::{BadLeases, Lease, LeaseView, Lessor};
+pub use granted::{BadLeases, Lease};
+pub use lessor::{LeaseView, Lessor};

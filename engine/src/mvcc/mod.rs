@@ -16,8 +16,8 @@
 //!
 //! A [`View`] is the store as it was, for one reference count: the shell evaluates it while the store goes on.
 //!
-//! `record` is one version; `key_index` finds versions by key, `history` by revision; `view` reads; `store` writes
-//! and compacts; `rebuild` makes a store of a snapshot's records; `hash` says what members compare.
+//! `record` is one version; `key_index` finds versions by key, `history` by revision; `view` reads; `store` holds
+//! and compacts, `write` changes; `rebuild` makes a store of a snapshot's records; `hash` says what members compare.
 
 mod hash;
 mod history;
@@ -29,7 +29,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod view;
+mod write;
 
 pub use record::{RECORD_OVERHEAD_BYTES, RecordHeader, RecordRef};
-pub use store::{Store, Write};
+pub use store::Store;
 pub use view::View;
+pub use write::Write;

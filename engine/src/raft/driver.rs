@@ -17,24 +17,24 @@
 //! - A commit index alone is not worth an fsync (raft §5.1 does not ask for it): it waits for the next record. After
 //!   a crash it may therefore be behind the applied state; `recover` raises it (raft-rs panics on that).
 //!
-//! Here is what goes in; `output` is what comes out, `standing` what can be asked.
+//! Here is what goes in; `output` is what comes out, `standing` what can be asked, `recover` how it begins.
 //!
 //! Deliberately absent: raft-rs's forwarding of proposals and reads (they duplicate and get lost: the engine has
 //! requests of its own), `request_snapshot`, lease reads, changes of membership.
 
 mod kept;
 mod output;
+mod recover;
 mod standing;
 
 pub use output::{Output, PersistRequest};
 
 use self::kept::Kept;
 use self::output::InFlight;
-use super::convert::{entry_into_raft, message_into_raft};
+use super::convert::message_into_raft;
 use super::log::LogStore;
 use super::refuse::{StepRefused, check_here, check_shape, check_snapshot};
-use super::{HardState, LogRecord, RaftMessage, RaftMessageKind, RecoveredLog, SnapshotMeta};
-use crate::config::Config;
+use super::{HardState, LogRecord, RaftMessage, RaftMessageKind, SnapshotMeta};
 use crate::ids::{MemberId, PersistId};
 use crate::random::Random;
 use crate::time::Time;
@@ -106,74 +106,6 @@ impl std::fmt::Debug for Driver {
 }
 
 impl Driver {
-    /// Raft as the data directory left it. `applied` is the index of the state in memory, `meta.index` or later.
-    ///
-    /// Panics on a log that `wal::LogReplay::finish` would have refused.
-    pub fn recover(
-        config: &Config,
-        meta: &SnapshotMeta,
-        applied: u64,
-        log: RecoveredLog,
-        seed: u64,
-        now: Time,
-    ) -> Driver {
-        let RecoveredLog { hard_state: found, entries } = log;
-        let last_index = meta.index + entries.len() as u64;
-        assert!(
-            meta.index <= applied && applied <= last_index && found.commit <= last_index,
-            "applied {applied} and commit {} outside of a log of {} to {last_index}",
-            found.commit,
-            meta.index
-        );
-        // Hazard 6.1: a commit behind the applied state, or behind the snapshot, panics in `RawNode::new`. Applied
-        // means committed, so it is raised. So is a term behind the snapshot's (the crash came after the snapshot's
-        // file and before its record): no vote was given in it, or it would be here. Term 0 cannot answer a
-        // pre-vote in raft-rs ("term should be set").
-        let mut hard_state = HardState { commit: found.commit.max(applied), ..found };
-        if hard_state.term < meta.term.max(1) {
-            hard_state = HardState { term: meta.term.max(1), vote: MemberId(0), ..hard_state };
-        }
-        // The log may end before the snapshot or belong to a forgotten leader there: entries to come would follow
-        // upon a hole. One record says that the log starts over at the snapshot.
-        let first_record = (entries.is_empty() && meta.index > 0).then(|| LogRecord::Installed {
-            hard_state: HardState { commit: meta.index, ..hard_state },
-            meta: meta.clone(),
-        });
-        let entries: Vec<Entry> = entries.into_iter().map(entry_into_raft).collect();
-        let store = LogStore::new(hard_state, meta.clone(), entries);
-        let logger = slog::Logger::root(slog::Discard, slog::o!());
-        let raw = RawNode::new(&raft_config(config, applied), store, &logger)
-            .expect("the configuration was checked when flags were parsed, and the store does not fail");
-        let mut driver = Driver {
-            raw,
-            me: config.member,
-            boot: config.boot,
-            random: Random::new(seed),
-            heartbeat_interval_ms: config.heartbeat_interval_ms,
-            election_ticks: config.election_ticks(),
-            log_bytes_max: config.log_bytes_max,
-            kept: Kept::default(),
-            next_tick_at: now.plus_ms(config.heartbeat_interval_ms),
-            in_flight: VecDeque::new(),
-            last_persist: PersistId(0),
-            persisted_term: found.term,
-            waiting_hard_state: (hard_state != found).then_some(hard_state),
-            first_record,
-            handed_out: applied,
-            applied,
-            last_read: ReadTicket(0),
-            reads: BTreeSet::new(),
-            reads_dropped: Vec::new(),
-            reads_under: (0, Role::Follower),
-        };
-        driver.reads_under = (driver.term(), driver.role());
-        if meta.voters == [config.member] {
-            // Nobody to wait for.
-            driver.raw.campaign().expect("a voter with a settled log can campaign");
-        }
-        driver
-    }
-
     /// When `tick` wants to be called next.
     pub fn next_tick_at(&self) -> Time {
         self.next_tick_at
@@ -370,22 +302,5 @@ impl Driver {
             self.raw.advance_apply_to(index);
             self.truncate();
         }
-    }
-}
-
-fn raft_config(config: &Config, applied: u64) -> raft::Config {
-    raft::Config {
-        id: config.member.0,
-        election_tick: config.election_ticks(),
-        heartbeat_tick: 1,
-        applied,
-        // The default is one entry a message.
-        max_size_per_msg: config.entry_bytes_max as u64,
-        max_inflight_msgs: 256,
-        check_quorum: true,
-        pre_vote: true,
-        // What is neither committed nor refused is bounded like the log itself.
-        max_uncommitted_size: config.log_bytes_max.max(config.entry_bytes_max) as u64,
-        ..raft::Config::default()
     }
 }

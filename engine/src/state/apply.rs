@@ -1,0 +1,214 @@
+//! The only function that changes the replicated state.
+//!
+//! `apply` takes no time, no seed and no configuration: that is the proof that members which apply the same log hold
+//! the same state. A refusal is part of the outcome and the same everywhere; there is no third way out but a panic.
+
+use super::{LEASE_TTL_SECS_MAX, State};
+use crate::command::{Command, Proposal};
+use crate::ids::{Grant, LeaseId};
+use crate::key_range::KeyRange;
+use crate::membership::MemberAttributes;
+use crate::mvcc::RecordRef;
+use crate::request::{AlarmKind, LeaseGrantResponse, RequestError, Response, Txn, TxnOp};
+use crate::txn;
+
+/// What one command did.
+#[derive(Debug)]
+pub(crate) struct Applied {
+    /// What its client is told.
+    pub(crate) outcome: Result<Response, RequestError>,
+    /// The changes it made, in order: of one revision at most, but for an expiry of several leases.
+    pub(crate) changes: Vec<RecordRef>,
+    /// What it did to leases, for the leader's deadlines.
+    pub(crate) leases: Vec<LeaseChange>,
+}
+
+/// What the leader's deadlines must know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LeaseChange {
+    /// A new lease and its TTL in seconds.
+    Granted(Grant, i64),
+    /// It is gone.
+    Ended(LeaseId),
+    /// Its recorded remaining time was cleared: it has its whole TTL again.
+    Cleared(LeaseId),
+}
+
+impl State {
+    /// One command; `None` where it was applied before, or came too late to tell.
+    pub(crate) fn apply(&mut self, proposal: &Proposal) -> Option<Applied> {
+        if !self.window.admit(proposal.id) {
+            return None;
+        }
+        let mut done = Applied { outcome: Ok(Response::Compact), changes: Vec::new(), leases: Vec::new() };
+        done.outcome = match self.refused_by_alarm(&proposal.command) {
+            Some(error) => Err(error),
+            None => self.run(&proposal.command, &mut done),
+        };
+        Some(done)
+    }
+
+    /// NOSPACE refuses what grows the state; CORRUPT refuses all that touches keys or leases (etcd's capped and
+    /// corrupt appliers).
+    fn refused_by_alarm(&self, command: &Command) -> Option<RequestError> {
+        let touches_data = match command {
+            Command::Put(_)
+            | Command::DeleteRange(_)
+            | Command::Txn(_)
+            | Command::Compact(_)
+            | Command::LeaseGrant { .. }
+            | Command::LeaseRevoke(_)
+            | Command::LeaseExpire(_)
+            | Command::LeaseRemaining(_) => true,
+            Command::AlarmActivate(_) | Command::AlarmDeactivate(_) | Command::Attributes(_) => false,
+        };
+        if touches_data && self.has_alarm(AlarmKind::Corrupt) {
+            return Some(RequestError::Corrupt);
+        }
+        if grows(command) && self.has_alarm(AlarmKind::NoSpace) {
+            return Some(RequestError::NoSpace);
+        }
+        None
+    }
+
+    /// Whether any member has raised this alarm.
+    pub(crate) fn has_alarm(&self, kind: AlarmKind) -> bool {
+        self.alarms.iter().any(|alarm| alarm.kind == kind)
+    }
+
+    fn run(&mut self, command: &Command, done: &mut Applied) -> Result<Response, RequestError> {
+        match command {
+            Command::Put(put) => {
+                let mut write = self.mvcc.write();
+                let prev = txn::put(&mut write, &mut self.leases, put)?;
+                done.note_revision(write.finish());
+                Ok(Response::Put(prev))
+            }
+            Command::DeleteRange(delete) => {
+                let mut write = self.mvcc.write();
+                let response = txn::delete_range(&mut write, &mut self.leases, delete);
+                done.note_revision(write.finish());
+                Ok(Response::DeleteRange(response))
+            }
+            Command::Txn(txn) => {
+                let mut write = self.mvcc.write();
+                let response = txn::run(&mut write, &mut self.leases, txn)?;
+                done.note_revision(write.finish());
+                Ok(Response::Txn(response))
+            }
+            Command::Compact(revision) => {
+                self.mvcc.compact(*revision)?;
+                Ok(Response::Compact)
+            }
+            Command::LeaseGrant { id, ttl_secs } => {
+                if *ttl_secs > LEASE_TTL_SECS_MAX {
+                    return Err(RequestError::LeaseTtlTooLarge);
+                }
+                let grant = self.leases.grant(*id, *ttl_secs)?;
+                done.leases.push(LeaseChange::Granted(grant, *ttl_secs));
+                Ok(Response::LeaseGrant(LeaseGrantResponse { id: *id, ttl_secs: *ttl_secs }))
+            }
+            Command::LeaseRevoke(id) => {
+                self.end_lease(*id, done)?;
+                Ok(Response::LeaseRevoke)
+            }
+            Command::LeaseExpire(grants) => {
+                // A client may have revoked a lease, and been granted its id again, while the expiry was on its way.
+                for grant in grants {
+                    if self.leases.is_granted(*grant) {
+                        self.end_lease(grant.lease, done)?;
+                    }
+                }
+                Ok(Response::LeaseRevoke)
+            }
+            Command::LeaseRemaining(notes) => {
+                for (grant, remaining_secs) in notes {
+                    self.note_remaining(*grant, *remaining_secs, done);
+                }
+                Ok(Response::LeaseRevoke)
+            }
+            Command::AlarmActivate(alarm) => {
+                self.alarms.insert(*alarm);
+                Ok(Response::Alarm(vec![*alarm]))
+            }
+            Command::AlarmDeactivate(alarm) => {
+                let was_raised = self.alarms.remove(alarm);
+                Ok(Response::Alarm(if was_raised { vec![*alarm] } else { Vec::new() }))
+            }
+            Command::Attributes(attributes) => {
+                self.set_attributes(attributes);
+                Ok(Response::MemberList(Vec::new()))
+            }
+        }
+    }
+
+    /// Deletes the lease and its keys, in one revision.
+    fn end_lease(&mut self, id: LeaseId, done: &mut Applied) -> Result<(), RequestError> {
+        let keys = self.leases.revoke(id)?;
+        let mut write = self.mvcc.write();
+        for key in keys {
+            let deleted = write.delete_range(&KeyRange::One(key.clone()));
+            assert_eq!(deleted.len(), 1, "key {key:?} attached to lease {id:?} exists");
+        }
+        done.note_revision(write.finish());
+        done.leases.push(LeaseChange::Ended(id));
+        Ok(())
+    }
+
+    fn note_remaining(&mut self, grant: Grant, remaining_secs: Option<i64>, done: &mut Applied) {
+        if !self.leases.is_granted(grant) {
+            return;
+        }
+        match remaining_secs {
+            Some(secs) => self.leases.checkpoint(grant.lease, secs),
+            None => {
+                self.leases.clear_remaining(grant.lease);
+                done.leases.push(LeaseChange::Cleared(grant.lease));
+            }
+        }
+    }
+
+    fn set_attributes(&mut self, attributes: &MemberAttributes) {
+        // A member that was removed meanwhile has nothing to say any more.
+        if let Some(member) = self.members.get_mut(&attributes.id) {
+            member.name.clone_from(&attributes.name);
+            member.client_urls.clone_from(&attributes.client_urls);
+            member.incarnation = Some(attributes.incarnation);
+        }
+    }
+}
+
+impl Applied {
+    fn note_revision(&mut self, changes: Vec<RecordRef>) {
+        if self.changes.is_empty() {
+            self.changes = changes;
+        } else {
+            self.changes.extend(changes);
+        }
+    }
+}
+
+/// Whether a command can make the state larger, as etcd's quota counts it: puts (anywhere in a transaction) and
+/// grants.
+pub(crate) fn grows(command: &Command) -> bool {
+    match command {
+        Command::Put(_) | Command::LeaseGrant { .. } => true,
+        Command::Txn(txn) => puts(txn),
+        Command::DeleteRange(_)
+        | Command::Compact(_)
+        | Command::LeaseRevoke(_)
+        | Command::LeaseExpire(_)
+        | Command::LeaseRemaining(_)
+        | Command::AlarmActivate(_)
+        | Command::AlarmDeactivate(_)
+        | Command::Attributes(_) => false,
+    }
+}
+
+fn puts(txn: &Txn) -> bool {
+    txn.success.iter().chain(&txn.failure).any(|op| match op {
+        TxnOp::Put(_) => true,
+        TxnOp::Txn(nested) => puts(nested),
+        TxnOp::Range(_) | TxnOp::DeleteRange(_) => false,
+    })
+}
