@@ -2,25 +2,26 @@
 //! hand. Whatever docs/invariants.md says that can be seen from outside is asserted as it happens.
 
 mod checks;
+mod clients;
+mod disk;
 mod time;
 
+use clients::evaluate;
 use detcd_engine::config::Config;
-use detcd_engine::effects::{Effects, Persist, Read, ReadQuery, WatchEffects};
+use detcd_engine::effects::{Effects, Persist};
 use detcd_engine::engine::{Engine, Recovered};
 use detcd_engine::frame;
 use detcd_engine::ids::{ClusterId, MemberId, RequestId, StreamId};
-use detcd_engine::input::{Input, WatchInput};
+use detcd_engine::input::Input;
 use detcd_engine::membership::{InitialCluster, Member};
-use detcd_engine::raft::{
-    HardState, LogRecord, OutgoingSnapshot, PeerMessage, ReceivedSnapshot, RecoveredLog, SnapshotMeta,
-};
-use detcd_engine::request::{Reply, Request, RequestError, Response};
-use detcd_engine::snapshot::{Reader, SnapshotError, Writer};
-use detcd_engine::state::{FIRST_INDEX, State, StateView};
+use detcd_engine::raft::{HardState, LogRecord, OutgoingSnapshot, PeerMessage, RecoveredLog, SnapshotMeta};
+use detcd_engine::request::{Reply, RequestError};
+use detcd_engine::state::{FIRST_INDEX, State};
 use detcd_engine::time::Time;
-use detcd_engine::wal::LogReplay;
 use detcd_engine::watch::{Event, WatchOutput};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+pub use disk::{read_snapshot, write_snapshot};
 
 /// Theirs.
 pub const CLUSTER: ClusterId = ClusterId(0xc);
@@ -110,23 +111,6 @@ pub fn first_state(members: u64) -> (SnapshotMeta, State) {
     let members = (1..=members).map(|id| (MemberId(id), member(id))).collect();
     let state = State::first(&InitialCluster { members, id: CLUSTER });
     (SnapshotMeta { index: FIRST_INDEX, term: 1, voters, learners: Vec::new() }, state)
-}
-
-/// A state as the bytes of a snapshot.
-pub fn write_snapshot(meta: SnapshotMeta, state: StateView) -> Vec<u8> {
-    let mut writer = Writer::new(meta, state);
-    let mut bytes = Vec::new();
-    while let Some(piece) = writer.next_piece() {
-        bytes.extend(piece);
-    }
-    bytes
-}
-
-/// The bytes of a snapshot as a state, in pieces that do not fit its sections.
-pub fn read_snapshot(bytes: &[u8]) -> Result<(SnapshotMeta, State), SnapshotError> {
-    let mut reader = Reader::new();
-    bytes.chunks(10_000).try_for_each(|piece| reader.push(piece))?;
-    reader.finish()
 }
 
 impl Cluster {
@@ -226,77 +210,6 @@ impl Cluster {
         !self.nodes[at].unsynced.is_empty()
     }
 
-    /// Asks a member that runs; what it is asked under.
-    pub fn ask(&mut self, at: usize, require_leader: bool, request: Request) -> Option<RequestId> {
-        let floor = self.acknowledged;
-        let node = &mut self.nodes[at];
-        node.engine.as_ref()?;
-        node.counter += 1;
-        let id = RequestId { member: node.config.member, boot: node.config.boot, counter: node.counter };
-        let is_linearizable = match &request {
-            Request::Range(range) => !range.serializable,
-            Request::MemberList { linearizable } => *linearizable,
-            Request::Txn(txn) => {
-                !(detcd_engine::txn::is_read_only(txn) && detcd_engine::txn::is_serializable(txn))
-            }
-            Request::Put(_) | Request::DeleteRange(_) | Request::LeaseLeases => true,
-            _ => false,
-        };
-        node.asked.insert(id, Asked { floor, is_linearizable });
-        self.step(at, Input::Request { id, require_leader, request });
-        Some(id)
-    }
-
-    /// Asks and waits, with everything delivered, for as long as it takes.
-    pub fn ask_and_wait(&mut self, at: usize, request: Request) -> Answer {
-        let id = self.ask(at, false, request).expect("the member runs");
-        let until = self.now.plus_ms(SETTLE_MS);
-        self.run();
-        while !self.answers.contains_key(&id) {
-            assert!(self.now < until, "request {id} was never answered");
-            self.pass_to_next();
-        }
-        self.answers.remove(&id).expect("just seen")
-    }
-
-    /// The client stops waiting.
-    pub fn abandon(&mut self, at: usize) {
-        if let Some((id, _)) = self.nodes[at].asked.pop_first() {
-            self.step(at, Input::Abandon(id));
-        }
-    }
-
-    /// The answer, if it came.
-    pub fn take_answer(&mut self, id: RequestId) -> Option<Answer> {
-        self.answers.remove(&id)
-    }
-
-    /// What watch streams were told since it was asked last.
-    pub fn take_told(&mut self) -> Vec<Told> {
-        std::mem::take(&mut self.told)
-    }
-
-    /// Speaks on a watch stream, which this opens if need be.
-    pub fn watch(&mut self, at: usize, stream: StreamId, require_leader: bool, input: WatchInput) {
-        if self.nodes[at].engine.is_none() {
-            return;
-        }
-        if self.nodes[at].streams.insert(stream) {
-            self.step(at, Input::Watch(stream, WatchInput::Open { require_leader }));
-        }
-        if input == WatchInput::Close {
-            self.nodes[at].streams.remove(&stream);
-        }
-        self.step(at, Input::Watch(stream, input));
-    }
-
-    /// The client of a stream that is still open took so many bytes in.
-    pub fn drained(&mut self, at: usize, stream: StreamId, bytes: usize) {
-        if self.nodes[at].streams.contains(&stream) {
-            self.step(at, Input::Watch(stream, WatchInput::Drained { bytes }));
-        }
-    }
-
     /// Something happens to a member, if it runs.
     pub fn step(&mut self, at: usize, input: Input) {
         let now = self.now;
@@ -330,99 +243,6 @@ impl Cluster {
         self.network.push(message);
     }
 
-    /// The oldest write of a member becomes durable.
-    pub fn persist_one(&mut self, at: usize) -> bool {
-        let Some(write) = self.nodes[at].unsynced.pop_front() else { return false };
-        write.records.into_iter().for_each(|record| self.keep(at, record));
-        self.network.extend(write.then_send);
-        self.step(at, Input::Persisted(write.id));
-        true
-    }
-
-    fn keep(&mut self, at: usize, record: LogRecord) {
-        let disk = &mut self.nodes[at].disk;
-        let hard_state = match &record {
-            LogRecord::Append { hard_state, .. } => *hard_state,
-            LogRecord::Installed { hard_state, .. } => Some(*hard_state),
-        };
-        if let Some(found) = hard_state {
-            let before = disk.hard_state;
-            assert!(found.term >= before.term, "member {at} went from {before:?} back to {found:?}");
-            let has_voted = found.term == before.term && before.vote != MemberId(0);
-            assert!(
-                !has_voted || found.vote == before.vote,
-                "member {at} voted twice: {before:?}, {found:?}"
-            );
-            disk.hard_state = found;
-        }
-        disk.records.push(record);
-    }
-
-    /// A checkpoint under way becomes durable, or is given up.
-    pub fn finish_checkpoint(&mut self, at: usize, is_written: bool) -> bool {
-        let Some((meta, bytes)) = self.nodes[at].checkpoint.take() else { return false };
-        if is_written {
-            self.nodes[at].disk.snapshots.insert(meta.index, bytes);
-            self.step(at, Input::CheckpointWritten { index: meta.index });
-        } else {
-            self.step(at, Input::CheckpointAbandoned);
-        }
-        true
-    }
-
-    /// The oldest snapshot under way arrives, or does not.
-    pub fn finish_snapshot(&mut self, arrives: bool) -> bool {
-        if self.snapshots.is_empty() {
-            return false;
-        }
-        let OutgoingSnapshot { message, meta, state } = self.snapshots.remove(0);
-        let (from, to) = (member_at(message.from), message.to);
-        let delivered = arrives && self.nodes[member_at(to)].engine.is_some();
-        if delivered {
-            let bytes = write_snapshot(meta.clone(), state);
-            let (_, state) = read_snapshot(&bytes).expect("a member's own snapshot");
-            self.nodes[member_at(to)].disk.snapshots.insert(meta.index, bytes);
-            let received = ReceivedSnapshot { message, state: Box::new(state) };
-            self.step(member_at(to), Input::SnapshotReceived(received));
-        }
-        self.step(from, Input::SnapshotSent { to, delivered });
-        true
-    }
-
-    /// A member's process ends. Of what waited for its disk, so many records are there all the same.
-    pub fn crash(&mut self, at: usize, survivors: usize) {
-        let node = &mut self.nodes[at];
-        node.engine = None;
-        node.asked.clear();
-        node.streams.clear();
-        node.checkpoint = None;
-        node.wake_at = None;
-        node.config.boot += 1;
-        node.counter = 0;
-        node.seen = (0, 0, -1);
-        let written = std::mem::take(&mut node.unsynced).into_iter().flat_map(|write| write.records);
-        written.take(survivors).collect::<Vec<_>>().into_iter().for_each(|record| self.keep(at, record));
-    }
-
-    /// A member starts from its disk, if it does not run.
-    pub fn start(&mut self, at: usize) {
-        let now = self.now;
-        let node = &mut self.nodes[at];
-        if node.engine.is_some() {
-            return;
-        }
-        let newest = node.disk.snapshots.last_key_value().expect("the first one at least").1;
-        let (meta, state) = read_snapshot(newest).expect("a member's own snapshot");
-        let mut replay = LogReplay::new();
-        for record in &node.disk.records {
-            replay.push(record.clone()).expect("a member's own log");
-        }
-        let log = replay.finish(&meta).expect("a member's own log and snapshot");
-        let seed = (at as u64 + 1) * 1000 + u64::from(node.config.boot);
-        node.engine = Some(Engine::recover(node.config.clone(), Recovered { state, meta, log }, seed, now));
-        self.handle(at);
-    }
-
     fn handle(&mut self, at: usize) {
         let Some(engine) = &mut self.nodes[at].engine else { return };
         let effects = engine.take_effects();
@@ -444,47 +264,8 @@ impl Cluster {
         reads.into_iter().for_each(|read| self.answered(at, read.id, evaluate(&read)));
         self.hear(at, watch);
     }
-
-    fn answered(&mut self, at: usize, id: RequestId, answer: Answer) {
-        let asked = self.nodes[at].asked.remove(&id);
-        let asked = asked.unwrap_or_else(|| panic!("{id} was answered twice or never asked: {answer:?}"));
-        if let Ok(reply) = &answer {
-            assert!(
-                self.is_hostile || !asked.is_linearizable || reply.revision >= asked.floor,
-                "{id} was answered at revision {}, {} was seen before it was asked",
-                reply.revision,
-                asked.floor
-            );
-            self.acknowledged = self.acknowledged.max(reply.revision);
-        }
-        self.answers.insert(id, answer);
-    }
-
-    fn hear(&mut self, at: usize, watch: WatchEffects) {
-        for (stream, output) in watch.outputs {
-            let size_bytes = output.size_bytes(&watch.batches);
-            let events = match &output {
-                WatchOutput::Events { batch, first, end, .. } => {
-                    watch.batches[*batch].events[*first..*end].to_vec()
-                }
-                _ => Vec::new(),
-            };
-            if matches!(output, WatchOutput::NoLeader) {
-                self.nodes[at].streams.remove(&stream);
-            }
-            self.told.push(Told { member: at, stream, output, events, size_bytes });
-        }
-    }
 }
 
 fn member_at(id: MemberId) -> usize {
     usize::try_from(id.0).expect("a small number").wrapping_sub(1)
-}
-
-fn evaluate(read: &Read) -> Answer {
-    let response = match &read.query {
-        ReadQuery::Range(range) => Response::Range(read.view.range(range)?),
-        ReadQuery::Txn(txn) => Response::Txn(detcd_engine::txn::evaluate(&read.view, txn)?),
-    };
-    Ok(Reply { revision: read.view.revision(), term: read.term, response })
 }

@@ -1,0 +1,120 @@
+//! What clients ask and hear.
+
+use super::{Answer, Asked, Cluster, SETTLE_MS, Told};
+use detcd_engine::effects::{Read, ReadQuery, WatchEffects};
+use detcd_engine::ids::{RequestId, StreamId};
+use detcd_engine::input::{Input, WatchInput};
+use detcd_engine::request::{Reply, Request, Response};
+use detcd_engine::watch::WatchOutput;
+
+impl Cluster {
+    /// Asks a member that runs; what it is asked under.
+    pub fn ask(&mut self, at: usize, require_leader: bool, request: Request) -> Option<RequestId> {
+        let floor = self.acknowledged;
+        let node = &mut self.nodes[at];
+        node.engine.as_ref()?;
+        node.counter += 1;
+        let id = RequestId { member: node.config.member, boot: node.config.boot, counter: node.counter };
+        let is_linearizable = match &request {
+            Request::Range(range) => !range.serializable,
+            Request::MemberList { linearizable } => *linearizable,
+            Request::Txn(txn) => {
+                !(detcd_engine::txn::is_read_only(txn) && detcd_engine::txn::is_serializable(txn))
+            }
+            Request::Put(_) | Request::DeleteRange(_) | Request::LeaseLeases => true,
+            _ => false,
+        };
+        node.asked.insert(id, Asked { floor, is_linearizable });
+        self.step(at, Input::Request { id, require_leader, request });
+        Some(id)
+    }
+
+    /// Asks and waits, with everything delivered, for as long as it takes.
+    pub fn ask_and_wait(&mut self, at: usize, request: Request) -> Answer {
+        let id = self.ask(at, false, request).expect("the member runs");
+        let until = self.now.plus_ms(SETTLE_MS);
+        self.run();
+        while !self.answers.contains_key(&id) {
+            assert!(self.now < until, "request {id} was never answered");
+            self.pass_to_next();
+        }
+        self.answers.remove(&id).expect("just seen")
+    }
+
+    /// The client stops waiting.
+    pub fn abandon(&mut self, at: usize) {
+        if let Some((id, _)) = self.nodes[at].asked.pop_first() {
+            self.step(at, Input::Abandon(id));
+        }
+    }
+
+    /// The answer, if it came.
+    pub fn take_answer(&mut self, id: RequestId) -> Option<Answer> {
+        self.answers.remove(&id)
+    }
+
+    /// What watch streams were told since it was asked last.
+    pub fn take_told(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// Speaks on a watch stream, which this opens if need be.
+    pub fn watch(&mut self, at: usize, stream: StreamId, require_leader: bool, input: WatchInput) {
+        if self.nodes[at].engine.is_none() {
+            return;
+        }
+        if self.nodes[at].streams.insert(stream) {
+            self.step(at, Input::Watch(stream, WatchInput::Open { require_leader }));
+        }
+        if input == WatchInput::Close {
+            self.nodes[at].streams.remove(&stream);
+        }
+        self.step(at, Input::Watch(stream, input));
+    }
+
+    /// The client of a stream that is still open took so many bytes in.
+    pub fn drained(&mut self, at: usize, stream: StreamId, bytes: usize) {
+        if self.nodes[at].streams.contains(&stream) {
+            self.step(at, Input::Watch(stream, WatchInput::Drained { bytes }));
+        }
+    }
+
+    pub(super) fn answered(&mut self, at: usize, id: RequestId, answer: Answer) {
+        let asked = self.nodes[at].asked.remove(&id);
+        let asked = asked.unwrap_or_else(|| panic!("{id} was answered twice or never asked: {answer:?}"));
+        if let Ok(reply) = &answer {
+            assert!(
+                self.is_hostile || !asked.is_linearizable || reply.revision >= asked.floor,
+                "{id} was answered at revision {}, {} was seen before it was asked",
+                reply.revision,
+                asked.floor
+            );
+            self.acknowledged = self.acknowledged.max(reply.revision);
+        }
+        self.answers.insert(id, answer);
+    }
+
+    pub(super) fn hear(&mut self, at: usize, watch: WatchEffects) {
+        for (stream, output) in watch.outputs {
+            let size_bytes = output.size_bytes(&watch.batches);
+            let events = match &output {
+                WatchOutput::Events { batch, first, end, .. } => {
+                    watch.batches[*batch].events[*first..*end].to_vec()
+                }
+                _ => Vec::new(),
+            };
+            if matches!(output, WatchOutput::NoLeader) {
+                self.nodes[at].streams.remove(&stream);
+            }
+            self.told.push(Told { member: at, stream, output, events, size_bytes });
+        }
+    }
+}
+
+pub(super) fn evaluate(read: &Read) -> Answer {
+    let response = match &read.query {
+        ReadQuery::Range(range) => Response::Range(read.view.range(range)?),
+        ReadQuery::Txn(txn) => Response::Txn(detcd_engine::txn::evaluate(&read.view, txn)?),
+    };
+    Ok(Reply { revision: read.view.revision(), term: read.term, response })
+}
