@@ -6,11 +6,13 @@
 
 mod chances;
 mod cluster;
+mod command;
+mod parse;
 mod script;
 mod words;
 
 use cluster::Cluster;
-use script::Command;
+use command::Command;
 
 test_each_file::test_each_path! { in "./engine/src/engine/testscripts" => run }
 

@@ -2,7 +2,7 @@
 //! put is lost, none is applied twice, and no read misses a put that was acknowledged before it was asked.
 
 use super::cluster::Cluster;
-use super::script::{key_range, put_request};
+use super::parse::{key_range, put_request};
 use crate::random::Random;
 use crate::request::{PutLease, RangeRequest, Request};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,7 @@
 //! The members of a script, their disks and what is under way between them.
 
+mod time;
+
 use super::words;
 use crate::config::Config;
 use crate::effects::{Effects, Persist, ReadQuery};
@@ -351,95 +353,5 @@ impl Cluster {
             self.step(from.0, Input::SnapshotSent { to, delivered });
         }
         Ok(true)
-    }
-
-    /// Delivers, persists and wakes until nothing is left to do now.
-    pub(super) fn run(&mut self) -> Result<(), Box<dyn Error>> {
-        for _ in 0..100_000 {
-            let mut is_quiet = true;
-            let ids: Vec<u64> = self.nodes.keys().copied().collect();
-            for id in ids {
-                let now = self.now;
-                let node = self.node(id);
-                if node.engine.is_none() {
-                    continue;
-                }
-                if node.wake_at.is_some_and(|at| at <= now) {
-                    is_quiet = false;
-                    self.step(id, Input::Wake);
-                }
-                if !self.node(id).is_stalled {
-                    is_quiet &= !self.persist(id);
-                }
-            }
-            if let Some(message) = self.queue.pop_front() {
-                is_quiet = false;
-                self.deliver(&message);
-            }
-            if !self.holds_snapshots {
-                is_quiet &= !self.deliver_snapshot()?;
-            }
-            if is_quiet {
-                return Ok(());
-            }
-        }
-        Err("a member never rests".into())
-    }
-
-    /// Time passes for these members, from one thing due to the next.
-    pub(super) fn pass(&mut self, ms: u64, only: Option<u64>) -> Result<(), Box<dyn Error>> {
-        let end = self.now.plus_ms(ms);
-        self.run_for(only)?;
-        loop {
-            let due = self
-                .nodes
-                .iter()
-                .filter(|(id, node)| node.engine.is_some() && only.is_none_or(|only| only == **id));
-            let next = due.filter_map(|(_, node)| node.wake_at).min().unwrap_or(end);
-            if next > end {
-                break;
-            }
-            self.now = next.max(self.now);
-            self.run_for(only)?;
-            if self.now >= end {
-                break;
-            }
-        }
-        self.now = end;
-        self.run_for(only)
-    }
-
-    fn run_for(&mut self, only: Option<u64>) -> Result<(), Box<dyn Error>> {
-        // The others do not wake by themselves: their clocks stand still.
-        let others: Vec<u64> =
-            self.nodes.keys().copied().filter(|id| only.is_some_and(|only| only != *id)).collect();
-        let asleep: Vec<_> = others.iter().map(|id| (*id, self.node(*id).wake_at.take())).collect();
-        let result = self.run();
-        for (id, wake_at) in asleep {
-            let node = self.node(id);
-            node.wake_at = node.wake_at.or(wake_at);
-        }
-        result
-    }
-
-    /// Compares the members, and each with what its snapshot reads back as.
-    pub(super) fn agree(&mut self) -> Result<(), Box<dyn Error>> {
-        let mut by_index: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-        let (meta, _) = self.first_state();
-        for (id, node) in &self.nodes {
-            let Some(engine) = &node.engine else { continue };
-            let state = engine.state();
-            let (index, term) = state.applied();
-            let bytes = write_snapshot(SnapshotMeta { index, term, ..meta.clone() }, state.view());
-            let (_, reread) = read_snapshot(&bytes)?;
-            assert_eq!(reread.hash(), state.hash(), "member {id} reads back another state");
-            assert_eq!(state.store().hash(), state.store().hash_from_scratch(), "member {id} hashes wrong");
-            by_index.entry(index).or_default().push(id.to_string());
-        }
-        // Hashes are compared at every index as it is applied.
-        let lines: Vec<String> =
-            by_index.iter().map(|(index, ids)| format!("{} at index {index}", ids.join(" "))).collect();
-        lines.iter().for_each(|line| self.say(line));
-        Ok(())
     }
 }
