@@ -136,7 +136,8 @@ impl Engine {
     }
 }
 
-/// What a command may add to the state, in bytes.
+/// What a command may add to the state, in bytes, as this member reckons. Whether it can add anything is `grows`, apart
+/// from this: members of two releases may reckon differently, but what `apply` refuses must be the same on all.
 fn cost(command: &Command) -> u64 {
     match command {
         Command::Put(put) => put_cost(&put.key, &put.value),

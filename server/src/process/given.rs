@@ -37,6 +37,7 @@ pub(super) const FLAGS: [(&str, &str, &str); 22] = [
     ("log-outputs", "default", "Accepted for compatibility: 'default' or 'stderr'"),
     ("enable-grpc-gateway", "false", "Accepted for compatibility: there is no JSON gateway yet"),
 ];
+
 /// Why the process cannot start.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FlagError {
