@@ -7,8 +7,7 @@ use detcd::disk::real::RealDisk;
 use detcd::disk::wal::SEGMENT_BYTES;
 use detcd::handle::MemberHandle;
 use detcd::member::{self, Deps, Member, MemberConfig};
-use detcd::peer::grpc::{FRAME_BYTES_MAX, GrpcTransport, PeerService};
-use detcd::peer::pb::peer_server::PeerServer;
+use detcd::peer::grpc::{GrpcTransport, PeerService};
 use detcd::wire;
 use detcd_engine::ids::Incarnation;
 use process::flags::{self, Invocation};
@@ -20,7 +19,6 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::sync::oneshot;
-use tonic::service::Routes;
 use tracing::{error, warn};
 
 /// Requests come and go on many threads, in small pieces: it takes a tenth off their CPU (docs/performance.md).
@@ -96,16 +94,13 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     };
     let member = member::start(member_config, deps, seed()).await?;
     let handle = member.handle();
-    let peers =
-        PeerServer::new(PeerService::new(member.peer_inbox())).max_decoding_message_size(FRAME_BYTES_MAX);
-    let mut peer_services = Routes::builder();
-    peer_services.add_service(peers);
+    let peer_service = PeerService::new(member.peer_inbox());
     let (stop, stop_asked) = oneshot::channel();
     let supervisor = tokio::spawn(supervise(member, stop_asked));
     let started = Started {
         ready: wait_until_ready(handle.clone()),
         handle,
-        peer_services: peer_services.routes(),
+        peer_service,
         stop: async move {
             if stop.send(()).is_ok() && supervisor.await.is_err() {
                 error!("the member did not stop in order");

@@ -1,4 +1,5 @@
-//! Service KV.
+//! Service KV. What most clients ask most of the time (Range, Put, Txn) is answered by functions that know a caller's
+//! metadata and messages alone, so that a server may call them without tonic in between.
 
 use super::Service;
 use crate::pb;
@@ -6,24 +7,66 @@ use crate::wire::error::status;
 use crate::wire::{EncodedTxn, kv, txn};
 use detcd_engine::request::{Reply, Request as Ask, Response as Answer};
 use detcd_engine::txn::check;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
+
+impl Service {
+    /// Answers a Range.
+    ///
+    /// # Errors
+    /// As etcd: codes and texts are `wire::error`'s.
+    pub async fn range(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::RangeRequest,
+    ) -> Result<pb::RangeResponse, Status> {
+        let caller = self.caller(metadata)?;
+        let range = kv::range_request(request).map_err(status)?;
+        let Reply { revision, term, response } = self.ask(caller, Ask::Range(range)).await?;
+        let Answer::Range(found) = response else { panic!("a Range was answered with {response:?}") };
+        Ok(kv::range_response(self.header(revision, term), found))
+    }
+
+    /// Answers a Put.
+    ///
+    /// # Errors
+    /// As etcd: codes and texts are `wire::error`'s.
+    pub async fn put(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::PutRequest,
+    ) -> Result<pb::PutResponse, Status> {
+        let caller = self.caller(metadata)?;
+        let put = kv::put_request(request).map_err(status)?;
+        let Reply { revision, term, response } = self.ask(caller, Ask::Put(put)).await?;
+        let Answer::Put(prev_kv) = response else { panic!("a Put was answered with {response:?}") };
+        Ok(kv::put_response(self.header(revision, term), prev_kv))
+    }
+
+    /// Answers a Txn.
+    ///
+    /// # Errors
+    /// As etcd: codes and texts are `wire::error`'s.
+    pub async fn txn(&self, metadata: &MetadataMap, request: EncodedTxn) -> Result<pb::TxnResponse, Status> {
+        let caller = self.caller(metadata)?;
+        let ops_max = self.limits.txn_ops_max;
+        let txn = txn::txn_request(request, ops_max).and_then(|txn| check(txn, ops_max)).map_err(status)?;
+        let Reply { revision, term, response } = self.ask(caller, Ask::Txn(txn)).await?;
+        let Answer::Txn(done) = response else { panic!("a Txn was answered with {response:?}") };
+        Ok(txn::txn_response(self.header(revision, term), done))
+    }
+}
 
 #[tonic::async_trait]
 impl pb::kv_server::Kv for Service {
     async fn range(&self, request: Request<pb::RangeRequest>) -> Result<Response<pb::RangeResponse>, Status> {
-        let caller = self.caller(request.metadata())?;
-        let range = kv::range_request(request.into_inner()).map_err(status)?;
-        let Reply { revision, term, response } = self.ask(caller, Ask::Range(range)).await?;
-        let Answer::Range(found) = response else { panic!("a Range was answered with {response:?}") };
-        Ok(Response::new(kv::range_response(self.header(revision, term), found)))
+        let (metadata, _, request) = request.into_parts();
+        Service::range(self, &metadata, request).await.map(Response::new)
     }
 
     async fn put(&self, request: Request<pb::PutRequest>) -> Result<Response<pb::PutResponse>, Status> {
-        let caller = self.caller(request.metadata())?;
-        let put = kv::put_request(request.into_inner()).map_err(status)?;
-        let Reply { revision, term, response } = self.ask(caller, Ask::Put(put)).await?;
-        let Answer::Put(prev_kv) = response else { panic!("a Put was answered with {response:?}") };
-        Ok(Response::new(kv::put_response(self.header(revision, term), prev_kv)))
+        let (metadata, _, request) = request.into_parts();
+        Service::put(self, &metadata, request).await.map(Response::new)
     }
 
     async fn delete_range(
@@ -40,14 +83,8 @@ impl pb::kv_server::Kv for Service {
     }
 
     async fn txn(&self, request: Request<EncodedTxn>) -> Result<Response<pb::TxnResponse>, Status> {
-        let caller = self.caller(request.metadata())?;
-        let ops_max = self.limits.txn_ops_max;
-        let txn = txn::txn_request(request.into_inner(), ops_max)
-            .and_then(|txn| check(txn, ops_max))
-            .map_err(status)?;
-        let Reply { revision, term, response } = self.ask(caller, Ask::Txn(txn)).await?;
-        let Answer::Txn(done) = response else { panic!("a Txn was answered with {response:?}") };
-        Ok(Response::new(txn::txn_response(self.header(revision, term), done)))
+        let (metadata, _, request) = request.into_parts();
+        Service::txn(self, &metadata, request).await.map(Response::new)
     }
 
     async fn compact(

@@ -1,23 +1,26 @@
-//! Sockets: bind all of them before anything else happens, then serve on all of them until told to stop.
+//! Sockets: all of them are bound before anything else happens, and accepted from until the member stops.
 
-use super::gate::Gate;
-use super::size_limit::SizeLimit;
-use super::workers::Workers;
 use detcd::config::Url;
-use detcd::grpc::Service;
-use detcd::pb;
-use detcd::pb::cluster_server::ClusterServer;
-use detcd::pb::kv_server::KvServer;
-use detcd::pb::lease_server::LeaseServer;
-use detcd::pb::maintenance_server::MaintenanceServer;
-use detcd::pb::watch_server::WatchServer;
+use rustix::net::sockopt;
 use std::io;
-use tokio::net::{TcpListener, TcpStream};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
-use tokio_stream::Stream;
-use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Error, Server};
-use tonic_health::ServingStatus;
+use tracing::warn;
+
+/// Connections that wait to be accepted. More than most kernels allow (`net.core.somaxconn`), which then decide: a
+/// thousand clients that come back at once are not turned away.
+const BACKLOG: u32 = 4096;
+/// After an accept that failed (too many open files, say), so long until the next.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Failures to accept are logged once in this time, with a count.
+const FAILURES_LOGGED_EVERY: Duration = Duration::from_secs(1);
+/// A connection that is silent so long is asked by the kernel whether its other end lives, and again as often, as Go
+/// does.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// Questions without an answer before it is closed.
+const KEEPALIVE_PROBES: u32 = 9;
 
 /// An address that could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -25,93 +28,104 @@ use tonic_health::ServingStatus;
 pub(crate) struct BindError {
     flag: &'static str,
     address: String,
-    source: std::io::Error,
+    source: io::Error,
 }
 
-/// Clients cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ServeError {
-    /// No thread, or no runtime on it.
-    #[error("failed to start the threads that serve clients: {0}")]
-    Start(#[from] io::Error),
-    /// A worker ended before it was asked to.
-    #[error("failed to serve clients: {0}")]
-    Serve(#[from] Error),
-}
-
-/// What clients may call. The last ones answer for themselves.
-const METHODS: [(&str, &[&str]); 8] = [
-    ("etcdserverpb.KV", &["Range", "Put", "DeleteRange", "Txn", "Compact"]),
-    ("etcdserverpb.Watch", &["Watch"]),
-    (
-        "etcdserverpb.Lease",
-        &["LeaseGrant", "LeaseRevoke", "LeaseKeepAlive", "LeaseTimeToLive", "LeaseLeases"],
-    ),
-    ("etcdserverpb.Cluster", &["MemberList"]),
-    ("etcdserverpb.Maintenance", &["Alarm", "Status"]),
-    ("grpc.health.v1.Health", &[]),
-    ("grpc.reflection.v1.ServerReflection", &[]),
-    ("grpc.reflection.v1alpha.ServerReflection", &[]),
-];
-
-/// Binds every URL of a flag.
+/// Binds every URL of a flag. URLs of one address are one socket: the same may be named for a host and for all.
 pub(crate) async fn bind(flag: &'static str, urls: &[Url]) -> Result<Vec<TcpListener>, BindError> {
-    let mut listeners = Vec::with_capacity(urls.len());
+    let mut listeners: Vec<TcpListener> = Vec::with_capacity(urls.len());
     for url in urls {
         let address = url.address();
-        let listener = TcpListener::bind(&address).await;
-        listeners.push(listener.map_err(|source| BindError { flag, address, source })?);
+        let bound: Vec<SocketAddr> = listeners.iter().filter_map(|one| one.local_addr().ok()).collect();
+        match bind_one(&address, &bound).await {
+            Ok(listener) => listeners.extend(listener),
+            Err(source) => return Err(BindError { flag, address, source }),
+        }
     }
     Ok(listeners)
 }
 
-/// A listener as tonic takes it, without Nagle's delay: a small answer must not wait for the next one.
-pub(crate) fn incoming(listener: TcpListener) -> TcpIncoming {
-    TcpIncoming::from(listener).with_nodelay(Some(true))
-}
-
-/// Serves clients on all listeners until `stop` becomes true and open calls have ended.
-pub(crate) async fn serve_clients(
-    listeners: Vec<TcpListener>,
-    service: Service,
-    request_bytes_max: usize,
-    stop: watch::Receiver<bool>,
-) -> Result<(), ServeError> {
-    let workers = Workers::start(&service, request_bytes_max, &stop)?;
-    for listener in listeners {
-        workers.accept(listener, stop.clone());
+/// Binds the first of an address's meanings that can be bound; `None` where it is bound already.
+async fn bind_one(address: &str, bound: &[SocketAddr]) -> io::Result<Option<TcpListener>> {
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for meaning in tokio::net::lookup_host(address).await? {
+        if bound.contains(&meaning) {
+            return Ok(None);
+        }
+        match listen_on(meaning) {
+            Ok(listener) => return Ok(Some(listener)),
+            Err(error) => failure = error,
+        }
     }
-    Ok(workers.ended().await?)
+    Err(failure)
 }
 
-/// Serves the connections of one worker.
-pub(crate) async fn serve_connections(
-    connections: impl Stream<Item = io::Result<TcpStream>>,
-    service: Service,
-    request_bytes_max: usize,
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A port whose last connections are not forgotten yet can be had again at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// A listener whose connections are served until the member stops.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    listener: TcpListener,
     stop: watch::Receiver<bool>,
-) -> Result<(), Error> {
-    let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_service_status("", ServingStatus::Serving).await;
-    Server::builder()
-        .layer(Gate::new(&METHODS))
-        .layer(SizeLimit::of_requests(request_bytes_max))
-        .add_service(KvServer::new(service.clone()).max_decoding_message_size(usize::MAX))
-        .add_service(WatchServer::new(service.clone()).max_decoding_message_size(usize::MAX))
-        .add_service(LeaseServer::new(service.clone()).max_decoding_message_size(usize::MAX))
-        .add_service(ClusterServer::new(service.clone()).max_decoding_message_size(usize::MAX))
-        .add_service(MaintenanceServer::new(service).max_decoding_message_size(usize::MAX))
-        .add_service(health_service)
-        .add_service(reflection().build_v1().expect("our own descriptors are well formed"))
-        .add_service(reflection().build_v1alpha().expect("our own descriptors are well formed"))
-        .serve_with_incoming_shutdown(connections, stopped(stop))
-        .await
+    failures: Failures,
 }
 
-fn reflection() -> tonic_reflection::server::Builder<'static> {
-    tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+impl Acceptor {
+    pub(crate) fn new(listener: TcpListener, stop: watch::Receiver<bool>) -> Acceptor {
+        Acceptor { listener, stop, failures: Failures::default() }
+    }
+
+    /// The next connection, ready to be served; `None` once the member stops.
+    pub(crate) async fn next(&mut self) -> Option<TcpStream> {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = self.stop.wait_for(|&stop| stop) => return None,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted.and_then(|(connection, _)| prepare(&connection).map(|()| connection)) {
+                Ok(connection) => return Some(connection),
+                Err(error) => {
+                    self.failures.log(&error);
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Without Nagle's delay: a small answer must not wait for the next one. One whose client is gone without a word is
+/// found out.
+fn prepare(connection: &TcpStream) -> io::Result<()> {
+    connection.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(connection, true)?;
+    sockopt::set_tcp_keepidle(connection, KEEPALIVE)?;
+    sockopt::set_tcp_keepintvl(connection, KEEPALIVE)?;
+    Ok(sockopt::set_tcp_keepcnt(connection, KEEPALIVE_PROBES)?)
+}
+
+/// Counts the failures between two lines.
+#[derive(Debug, Default)]
+struct Failures {
+    logged_at: Option<Instant>,
+    unlogged: u64,
+}
+
+impl Failures {
+    fn log(&mut self, error: &io::Error) {
+        if self.logged_at.is_some_and(|at| at.elapsed() < FAILURES_LOGGED_EVERY) {
+            self.unlogged += 1;
+            return;
+        }
+        warn!(%error, since_last_line = self.unlogged, "failed to accept a connection");
+        *self = Failures { logged_at: Some(Instant::now()), unlogged: 0 };
+    }
 }
 
 /// Returns once `stop` is true, or nobody is left to say so.

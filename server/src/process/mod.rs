@@ -1,14 +1,15 @@
-//! The process around a member: flags, logs, listeners, limits and signals. None of it exists in a simulation.
+//! The process around a member: flags, logs, listeners, connections and signals. None of it exists in a simulation.
 
+pub(crate) mod connection;
 pub(crate) mod duration;
 pub(crate) mod environment;
 pub(crate) mod flags;
-pub(crate) mod gate;
 pub(crate) mod given;
 pub(crate) mod listen;
 pub(crate) mod logging;
+pub(crate) mod peers;
 pub(crate) mod run;
+pub(crate) mod services;
 pub(crate) mod settings;
 pub(crate) mod signals;
-pub(crate) mod size_limit;
 pub(crate) mod workers;

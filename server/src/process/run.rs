@@ -8,17 +8,19 @@
 //! can serve them: until then their connections wait in the listen queue, as with etcd.
 
 use super::listen::{self, BindError};
-use super::signals;
+use super::services::Services;
+use super::workers::Workers;
+use super::{peers, signals};
 use detcd::config::ServerConfig;
 use detcd::grpc::{self, Limits};
 use detcd::handle::MemberHandle;
+use detcd::peer::grpc::PeerService;
 use std::error::Error;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tonic::service::Routes;
-use tonic::transport::Server;
 use tracing::{info, warn};
 
 /// How long open calls may take to end once the member has stopped.
@@ -36,7 +38,7 @@ pub(crate) struct Started<Ready, Stop> {
     /// For the services.
     pub(crate) handle: MemberHandle,
     /// What other members call.
-    pub(crate) peer_services: Routes,
+    pub(crate) peer_service: PeerService,
     /// Resolves once the member has applied what it knew and can serve.
     pub(crate) ready: Ready,
     /// When polled, hands leadership on and stops the member; resolves when that is done.
@@ -62,9 +64,10 @@ where
     Ready: Future<Output = ()>,
     Stop: Future<Output = ()>,
 {
-    let Started { handle, peer_services, ready, stop } = member;
+    let Started { handle, peer_service, ready, stop } = member;
     let (stop_serving, stopping) = watch::channel(false);
-    let peers = tokio::spawn(serve_peers(listeners.peers, peer_services, stopping.clone()));
+    let peers =
+        tokio::spawn(peers::serve(listeners.peers, Services::of_peers(peer_service), stopping.clone()));
     let signal = signals::asked_to_stop();
     tokio::pin!(signal);
     let came_early = tokio::select! {
@@ -77,16 +80,16 @@ where
         None => {
             announce(config);
             let service = grpc::service(handle, Limits { txn_ops_max: config.txn_ops_max });
-            let listeners = listeners.clients;
-            let mut clients =
-                tokio::spawn(listen::serve_clients(listeners, service, config.request_bytes_max, stopping));
+            let services = Arc::new(Services::of_clients(service, config.request_bytes_max).await);
+            let workers = Workers::start(&services, &stopping)?;
+            for listener in listeners.clients {
+                workers.accept(listener, stopping.clone());
+            }
+            let mut clients = tokio::spawn(workers.ended());
             tokio::select! {
                 biased;
                 signal = &mut signal => (signal?, Some(clients)),
-                served = &mut clients => {
-                    served??;
-                    return Err("client listeners stopped on their own".into());
-                }
+                _ = &mut clients => return Err("the threads that serve clients ended on their own".into()),
             }
         }
     };
@@ -94,10 +97,12 @@ where
     stop.await;
     stop_serving.send_replace(true);
     let last_calls = async {
-        if let Some(clients) = clients {
-            clients.await??;
+        if let Some(clients) = clients
+            && !clients.await?
+        {
+            return Err("a thread that serves clients did not end in order".into());
         }
-        peers.await??;
+        peers.await?;
         Ok::<(), Box<dyn Error>>(())
     };
     match tokio::time::timeout(LAST_CALLS, last_calls).await {
@@ -118,21 +123,4 @@ fn announce(config: &ServerConfig) {
             "serving client traffic insecurely; this is strongly discouraged!"
         );
     }
-}
-
-async fn serve_peers(
-    listeners: Vec<TcpListener>,
-    services: Routes,
-    stop: watch::Receiver<bool>,
-) -> Result<(), tonic::transport::Error> {
-    let mut serving = tokio::task::JoinSet::new();
-    for listener in listeners {
-        let stop = listen::stopped(stop.clone());
-        let server = Server::builder().add_routes(services.clone());
-        serving.spawn(server.serve_with_incoming_shutdown(listen::incoming(listener), stop));
-    }
-    while let Some(served) = serving.join_next().await {
-        served.expect("serving does not panic and is not aborted")?;
-    }
-    Ok(())
 }

@@ -5,52 +5,50 @@
 //! quarter off the CPU of a request (docs/performance.md). Connections are dealt out in turn by whoever accepts them,
 //! which is fairer than the kernel's hashing with SO_REUSEPORT, and leaves a port in use an error.
 
-use super::listen::serve_connections;
-use detcd::grpc::Service;
+use super::connection;
+use super::listen::{Acceptor, stopped};
+use super::services::Services;
 use std::io;
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::thread;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Error;
+use tokio::task::JoinSet;
 use tracing::warn;
 
 /// Accepted connections that wait for their worker.
 const CONNECTIONS_WAITING: usize = 128;
-/// After an accept that failed (too many open files, say), so long until the next.
-const ACCEPT_PAUSE_MS: u64 = 100;
+/// Bytes of requests that one connection holds unread: 32 of the largest requests there are by default.
+const UNREAD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// The workers' queues, and how each of them ended.
+/// What a client's connection may cost. As with etcd, neither the number of its calls nor its life is bounded: one that
+/// watches has much and says nothing.
+const LIMITS: connection::Limits = connection::Limits { calls_max: u32::MAX, idle_max: None };
+
+/// The workers' queues, and the end of each of them.
 ///
 /// Nobody joins the threads: a client that is frozen holds its worker for ever, and joining it would hold the process.
 #[derive(Debug)]
 pub(crate) struct Workers {
     queues: Vec<mpsc::Sender<TcpStream>>,
-    ends: Vec<oneshot::Receiver<Result<(), Error>>>,
+    ends: Vec<oneshot::Receiver<()>>,
 }
 
 impl Workers {
     /// Starts a worker for each core. They end some time after `stop` has become true, when open calls have.
-    pub(crate) fn start(
-        service: &Service,
-        request_bytes_max: usize,
-        stop: &watch::Receiver<bool>,
-    ) -> io::Result<Workers> {
+    pub(crate) fn start(services: &Arc<Services>, stop: &watch::Receiver<bool>) -> io::Result<Workers> {
         let count = thread::available_parallelism().map_or(1, usize::from);
         let mut workers = Workers { queues: Vec::new(), ends: Vec::new() };
         for worker in 0..count {
             let (queue, connections) = mpsc::channel(CONNECTIONS_WAITING);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let (service, stop) = (service.clone(), stop.clone());
+            let (services, stop) = (Arc::clone(services), stop.clone());
             let (ended, end) = oneshot::channel();
             let serve = move || {
-                let connections = ReceiverStream::new(connections).map(tokio::net::TcpStream::from_std);
-                let served =
-                    runtime.block_on(serve_connections(connections, service, request_bytes_max, stop));
+                runtime.block_on(serve_connections(connections, services, stop));
                 // Nobody asks any more where the process is ending.
-                drop(ended.send(served));
+                _ = ended.send(());
             };
             workers.queues.push(queue);
             workers.ends.push(end);
@@ -60,43 +58,56 @@ impl Workers {
     }
 
     /// Deals the connections of a listener out until `stop` becomes true.
-    pub(crate) fn accept(&self, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-        let queues = self.queues.clone();
+    pub(crate) fn accept(&self, listener: TcpListener, stop: watch::Receiver<bool>) {
+        let (queues, mut acceptor) = (self.queues.clone(), Acceptor::new(listener, stop));
         tokio::spawn(async move {
             let mut next = 0;
-            loop {
-                let accepted = tokio::select! {
-                    biased;
-                    _ = stop.wait_for(|stop| *stop) => return,
-                    accepted = listener.accept() => accepted,
-                };
-                match accepted.and_then(|(connection, _)| prepare(connection)) {
+            while let Some(connection) = acceptor.next().await {
+                match connection.into_std() {
                     Ok(connection) => {
                         // A worker that is gone is stopping, and so is this.
                         drop(queues[next % queues.len()].send(connection).await);
                         next += 1;
                     }
-                    Err(error) => {
-                        warn!(%error, "failed to accept a connection");
-                        tokio::time::sleep(std::time::Duration::from_millis(ACCEPT_PAUSE_MS)).await;
-                    }
+                    Err(error) => warn!(%error, "failed to take a connection off its runtime"),
                 }
             }
         });
     }
 
-    /// Waits until all of them have ended.
-    pub(crate) async fn ended(self) -> Result<(), Error> {
+    /// Waits until all of them have ended; `false` where one ended by a panic.
+    pub(crate) async fn ended(self) -> bool {
         drop(self.queues);
+        let mut in_order = true;
         for end in self.ends {
-            end.await.expect("serving does not panic")?;
+            in_order &= end.await.is_ok();
         }
-        Ok(())
+        in_order
     }
 }
 
-/// Without Nagle's delay (a small answer must not wait for the next one), and free of this runtime.
-fn prepare(connection: tokio::net::TcpStream) -> io::Result<TcpStream> {
-    connection.set_nodelay(true)?;
-    connection.into_std()
+/// Serves the connections of one worker, until no more come and all have ended.
+async fn serve_connections(
+    mut connections: mpsc::Receiver<TcpStream>,
+    services: Arc<Services>,
+    stop: watch::Receiver<bool>,
+) {
+    let mut serving = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            // One that panicked has said so; the others go on.
+            Some(_) = serving.join_next() => {}
+            connection = connections.recv() => match connection.map(tokio::net::TcpStream::from_std) {
+                Some(Ok(connection)) => {
+                    let unread = connection::Unread::new(UNREAD_BYTES_MAX);
+                    let stop = stopped(stop.clone());
+                    serving.spawn(connection::serve(connection, Arc::clone(&services), LIMITS, unread, stop));
+                }
+                Some(Err(error)) => warn!(%error, "failed to take a connection onto its runtime"),
+                None => break,
+            },
+        }
+    }
+    while serving.join_next().await.is_some() {}
 }

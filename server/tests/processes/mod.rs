@@ -150,6 +150,14 @@ impl Process {
         Some(client.status(pb::StatusRequest {}).await.ok()?.into_inner())
     }
 
+    /// Its anonymous memory, in kB.
+    pub(crate) fn anon_kb(&self) -> u64 {
+        let pid = self.child.as_ref().expect("it runs").id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux says so");
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Waits until it serves clients.
     pub(crate) async fn ready(&self) {
         eventually(&format!("{} to serve", self.name), || self.status()).await;

@@ -1,0 +1,187 @@
+//! One call from its head to the last byte of its answer.
+//!
+//! A call ends when its answer is sent, when its client cancels it, or when the time that its client gave it is over.
+//! Whatever was done for it is dropped then, which tells the engine that nobody waits any more.
+
+use super::answer::{self, Answer};
+use super::head::{self, Encoding, Head, Refusal};
+use super::messages::{Messages, Rules, Unread};
+use crate::process::services::{Method, Services};
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http_body::Frame;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+use tonic::Status;
+use tonic::body::Body;
+
+/// Serves a call that was accepted.
+pub(super) async fn serve(
+    services: Arc<Services>,
+    request: http::Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    unread: Unread,
+) {
+    let (parts, frames) = request.into_parts();
+    let found = head::read(&parts).and_then(|head| {
+        let method = services.find(&head.path)?;
+        let encoding = head.encoding.clone()?;
+        Ok((head, method, encoding))
+    });
+    let (head, method, encoding) = match found {
+        Ok(found) => found,
+        Err(refusal) => return answer::refuse(&mut respond, &refusal),
+    };
+    let rules =
+        Rules { encoding, message_bytes_max: services.message_bytes_max(), is_unary: method.is_unary() };
+    let messages = Messages::new(frames, rules, unread);
+    let mut deadline = Deadline::new(head.timeout);
+    match method {
+        Method::Direct(direct) => {
+            let answered = {
+                let mut messages = messages;
+                let work = async {
+                    let message = poll_fn(|cx| messages.poll_message(cx)).await.unwrap_or_else(no_message)?;
+                    // Whatever else comes is passed over by HTTP/2.
+                    drop(messages);
+                    services.answer(direct, &head.metadata, message).await
+                };
+                deadline.bound(&mut respond, pin!(work), |_| {}).await
+            };
+            let answer = match answered {
+                None => return,
+                Some(Ok(framed)) => Answer::of_message(&mut respond, framed, encoding),
+                Some(Err(status)) => return answer::refuse(&mut respond, &status.into()),
+            };
+            if let Ok(answer) = answer {
+                send(answer, &mut deadline, |_| {}).await;
+            }
+        }
+        Method::Unary | Method::Streaming => {
+            Box::pin(route(services, head, parts, messages, encoding, deadline, respond)).await;
+        }
+    }
+}
+
+/// A call that has no message ends with one error or another.
+fn no_message() -> Result<Bytes, Status> {
+    Err(Status::unknown("EOF"))
+}
+
+/// A call of a tonic service. What comes for it is taken out of HTTP/2 whether or not the service reads.
+async fn route(
+    services: Arc<Services>,
+    head: Head,
+    parts: http::request::Parts,
+    messages: Messages,
+    encoding: Encoding,
+    mut deadline: Deadline,
+    mut respond: SendResponse<Bytes>,
+) {
+    let messages = Arc::new(Mutex::new(messages));
+    let mut request = http::Request::new(Body::new(RequestBody { messages: Arc::clone(&messages) }));
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = parts.uri;
+    *request.headers_mut() = head.metadata.into_headers();
+    let receive = |cx: &mut Context<'_>| lock(&messages).receive(cx);
+    let work = services.route(request);
+    let answered = deadline.bound(&mut respond, pin!(async { Ok(work.await) }), receive).await;
+    match answered {
+        None => {}
+        Some(Err(status)) => answer::refuse(&mut respond, &status.into()),
+        Some(Ok(response)) => {
+            if let Ok(Some(answer)) = Answer::of_service(&mut respond, response, encoding) {
+                send(answer, &mut deadline, receive).await;
+            }
+        }
+    }
+}
+
+/// Sends an answer to its end, or to the client's.
+async fn send(mut answer: Answer, deadline: &mut Deadline, mut receive: impl FnMut(&mut Context<'_>)) {
+    let is_late = poll_fn(|cx| {
+        receive(cx);
+        if answer.poll_send(cx).is_ready() || answer.poll_cancelled(cx).is_ready() {
+            return Poll::Ready(false);
+        }
+        deadline.poll_passed(cx).map(|()| true)
+    })
+    .await;
+    if is_late {
+        answer.end(&Deadline::status());
+    }
+}
+
+/// When a call's time is over.
+struct Deadline {
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadline {
+    fn new(timeout: Option<Duration>) -> Deadline {
+        Deadline { sleep: timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout))) }
+    }
+
+    fn status() -> Status {
+        Status::deadline_exceeded("context deadline exceeded")
+    }
+
+    fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.sleep {
+            None => Poll::Pending,
+            // The runtime's timers count milliseconds; a client may give less.
+            Some(sleep) if sleep.deadline() <= Instant::now() => Poll::Ready(()),
+            Some(sleep) => sleep.as_mut().poll(cx),
+        }
+    }
+
+    /// Works until the work is done, the time is over (then the error says so), or the client cancels (`None`).
+    async fn bound<T>(
+        &mut self,
+        respond: &mut SendResponse<Bytes>,
+        mut work: Pin<&mut impl Future<Output = Result<T, Status>>>,
+        mut receive: impl FnMut(&mut Context<'_>),
+    ) -> Option<Result<T, Status>> {
+        poll_fn(|cx| {
+            receive(cx);
+            if respond.poll_reset(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            // The clock first: a call whose time is over changes nothing any more.
+            if self.poll_passed(cx).is_ready() {
+                return Poll::Ready(Some(Err(Deadline::status())));
+            }
+            work.as_mut().poll(cx).map(Some)
+        })
+        .await
+    }
+}
+
+/// What a tonic service reads of a call.
+struct RequestBody {
+    messages: Arc<Mutex<Messages>>,
+}
+
+impl http_body::Body for RequestBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        lock(&self.messages).poll_framed(cx).map_ok(Frame::data)
+    }
+}
+
+fn lock(messages: &Mutex<Messages>) -> MutexGuard<'_, Messages> {
+    messages.lock().expect("no panic while it is held")
+}
+
+impl From<&Refusal> for Status {
+    fn from(refusal: &Refusal) -> Status {
+        refusal.status.clone()
+    }
+}

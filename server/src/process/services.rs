@@ -1,0 +1,202 @@
+//! What can be called on a port, and who answers.
+//!
+//! The calls that most clients make most of the time go straight from their message to the handler and back; the others
+//! go through tonic's services. A method that is not built is refused in grpc-go's words: clients show them to users.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use detcd::grpc::Service;
+use detcd::pb;
+use detcd::pb::cluster_server::ClusterServer;
+use detcd::pb::kv_server::KvServer;
+use detcd::pb::lease_server::LeaseServer;
+use detcd::pb::maintenance_server::MaintenanceServer;
+use detcd::pb::watch_server::WatchServer;
+use detcd::peer::grpc::{FRAME_BYTES_MAX, PeerService};
+use detcd::peer::pb::peer_server::PeerServer;
+use detcd::wire::EncodedTxn;
+use prost::Message;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::metadata::MetadataMap;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+
+/// What etcd adds to `--max-request-bytes` for the message around the request.
+const OVERHEAD_BYTES: usize = 512 * 1024;
+
+/// Who answers a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// Its handler, with no tonic in between.
+    Direct(Direct),
+    /// A tonic service, which reads one message.
+    Unary,
+    /// A tonic service, which reads a stream of messages.
+    Streaming,
+}
+
+/// A method whose handler is called directly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direct {
+    Range,
+    Put,
+    Txn,
+}
+
+use Method::{Streaming, Unary};
+
+/// Full names of services, each with its methods.
+type Methods = &'static [(&'static str, &'static [(&'static str, Method)])];
+
+/// What clients may call.
+const CLIENT_METHODS: Methods = &[
+    (
+        "etcdserverpb.KV",
+        &[
+            ("Range", Method::Direct(Direct::Range)),
+            ("Put", Method::Direct(Direct::Put)),
+            ("DeleteRange", Unary),
+            ("Txn", Method::Direct(Direct::Txn)),
+            ("Compact", Unary),
+        ],
+    ),
+    ("etcdserverpb.Watch", &[("Watch", Streaming)]),
+    (
+        "etcdserverpb.Lease",
+        &[
+            ("LeaseGrant", Unary),
+            ("LeaseRevoke", Unary),
+            ("LeaseKeepAlive", Streaming),
+            ("LeaseTimeToLive", Unary),
+            ("LeaseLeases", Unary),
+        ],
+    ),
+    ("etcdserverpb.Cluster", &[("MemberList", Unary)]),
+    ("etcdserverpb.Maintenance", &[("Alarm", Unary), ("Status", Unary)]),
+    ("grpc.health.v1.Health", &[("Check", Unary), ("Watch", Unary)]),
+    ("grpc.reflection.v1.ServerReflection", &[("ServerReflectionInfo", Streaming)]),
+    ("grpc.reflection.v1alpha.ServerReflection", &[("ServerReflectionInfo", Streaming)]),
+];
+
+/// What other members may call.
+const PEER_METHODS: Methods =
+    &[("detcd.peer.Peer", &[("Messages", Streaming), ("Snapshot", Unary), ("Inspect", Unary)])];
+
+/// Everything that is served on one port.
+#[derive(Debug)]
+pub(crate) struct Services {
+    methods: Methods,
+    /// Answers the direct methods.
+    direct: Option<Service>,
+    routes: Routes,
+    message_bytes_max: usize,
+}
+
+impl Method {
+    /// Whether one request message is read, and not a stream of them.
+    pub(crate) fn is_unary(self) -> bool {
+        self != Streaming
+    }
+}
+
+impl Services {
+    /// For clients, within `--max-request-bytes`.
+    pub(crate) async fn of_clients(service: Service, request_bytes_max: usize) -> Services {
+        let (health, health_service) = tonic_health::server::health_reporter();
+        health.set_service_status("", ServingStatus::Serving).await;
+        let mut routes = Routes::builder();
+        // The size of a message is bounded before tonic sees it.
+        routes
+            .add_service(KvServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+            .add_service(WatchServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+            .add_service(LeaseServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+            .add_service(ClusterServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+            .add_service(MaintenanceServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+            .add_service(health_service)
+            .add_service(reflection().build_v1().expect("our own descriptors are well formed"))
+            .add_service(reflection().build_v1alpha().expect("our own descriptors are well formed"));
+        Services {
+            methods: CLIENT_METHODS,
+            direct: Some(service),
+            routes: routes.routes().prepare(),
+            message_bytes_max: request_bytes_max + OVERHEAD_BYTES,
+        }
+    }
+
+    /// For other members.
+    pub(crate) fn of_peers(service: PeerService) -> Services {
+        let mut routes = Routes::builder();
+        routes.add_service(PeerServer::new(service).max_decoding_message_size(usize::MAX));
+        Services {
+            methods: PEER_METHODS,
+            direct: None,
+            routes: routes.routes().prepare(),
+            message_bytes_max: FRAME_BYTES_MAX,
+        }
+    }
+
+    /// The largest message of a request.
+    pub(crate) fn message_bytes_max(&self) -> usize {
+        self.message_bytes_max
+    }
+
+    /// Who answers calls of `path`, which is `/service/method`.
+    pub(crate) fn find(&self, path: &str) -> Result<Method, Status> {
+        let Some((service, method)) = path.strip_prefix('/').unwrap_or(path).rsplit_once('/') else {
+            return Err(Status::unimplemented(format!("malformed method name: {path:?}")));
+        };
+        let Some((_, methods)) = self.methods.iter().find(|(name, _)| *name == service) else {
+            return Err(Status::unimplemented(format!("unknown service {service}")));
+        };
+        match methods.iter().find(|(name, _)| *name == method) {
+            Some((_, found)) => Ok(*found),
+            None => Err(Status::unimplemented(format!("unknown method {method} for service {service}"))),
+        }
+    }
+
+    /// Answers a direct method: a message for a message, the latter behind its prefix.
+    pub(crate) async fn answer(
+        &self,
+        method: Direct,
+        metadata: &MetadataMap,
+        message: Bytes,
+    ) -> Result<Bytes, Status> {
+        let service = self.direct.as_ref().expect("only a port with direct methods lists them");
+        match method {
+            Direct::Range => Ok(framed(&service.range(metadata, decoded(message)?).await?)),
+            Direct::Put => Ok(framed(&service.put(metadata, decoded(message)?).await?)),
+            Direct::Txn => Ok(framed(&service.txn(metadata, decoded::<EncodedTxn>(message)?).await?)),
+        }
+    }
+
+    /// Answers through tonic.
+    pub(crate) async fn route(&self, request: http::Request<Body>) -> http::Response<Body> {
+        let Ok(response) = tower::Service::call(&mut self.routes.clone(), request).await;
+        response
+    }
+}
+
+fn decoded<M: Message + Default>(message: Bytes) -> Result<M, Status> {
+    M::decode(message)
+        .map_err(|error| Status::internal(format!("grpc: error unmarshalling request: {error}")))
+}
+
+/// A message behind its prefix: not compressed, and its length.
+fn framed(message: &impl Message) -> Bytes {
+    let length = message.encoded_len();
+    let mut framed = BytesMut::with_capacity(length + 5);
+    framed.put_u8(0);
+    framed.put_u32(u32::try_from(length).expect("an answer is below 4 GiB"));
+    message.encode(&mut framed).expect("the buffer grows");
+    framed.freeze()
+}
+
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+#[cfg(test)]
+#[path = "services_tests.rs"]
+mod tests;
