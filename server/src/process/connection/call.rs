@@ -88,24 +88,24 @@ async fn route(
     *request.method_mut() = parts.method;
     *request.uri_mut() = parts.uri;
     *request.headers_mut() = head.metadata.into_headers();
-    let receive = |cx: &mut Context<'_>| lock(&messages).receive(cx);
+    let begin_turn = |cx: &mut Context<'_>| lock(&messages).begin_turn(cx);
     let work = services.route(request);
-    let answered = deadline.bound(&mut respond, pin!(async { Ok(work.await) }), receive).await;
+    let answered = deadline.bound(&mut respond, pin!(async { Ok(work.await) }), begin_turn).await;
     match answered {
         None => {}
         Some(Err(status)) => answer::refuse(&mut respond, &status.into()),
         Some(Ok(response)) => {
             if let Ok(Some(answer)) = Answer::of_service(&mut respond, response, encoding) {
-                send(answer, &mut deadline, receive).await;
+                send(answer, &mut deadline, begin_turn).await;
             }
         }
     }
 }
 
 /// Sends an answer to its end, or to the client's.
-async fn send(mut answer: Answer, deadline: &mut Deadline, mut receive: impl FnMut(&mut Context<'_>)) {
+async fn send(mut answer: Answer, deadline: &mut Deadline, mut begin_turn: impl FnMut(&mut Context<'_>)) {
     let is_late = poll_fn(|cx| {
-        receive(cx);
+        begin_turn(cx);
         if answer.poll_send(cx).is_ready() || answer.poll_cancelled(cx).is_ready() {
             return Poll::Ready(false);
         }
@@ -145,10 +145,10 @@ impl Deadline {
         &mut self,
         respond: &mut SendResponse<Bytes>,
         mut work: Pin<&mut impl Future<Output = Result<T, Status>>>,
-        mut receive: impl FnMut(&mut Context<'_>),
+        mut begin_turn: impl FnMut(&mut Context<'_>),
     ) -> Option<Result<T, Status>> {
         poll_fn(|cx| {
-            receive(cx);
+            begin_turn(cx);
             if respond.poll_reset(cx).is_ready() {
                 return Poll::Ready(None);
             }

@@ -1,11 +1,12 @@
 //! The request messages of one call: taken out of HTTP/2 as they come, handed over whole when they are asked for.
 //!
-//! `receive` moves everything that came into memory of the call's own, where a message of one byte costs one byte; the
+//! `begin_turn` moves everything that came into memory of the call's own, where a message of one byte costs one byte; the
 //! connection calls it once a turn. What a client may go on to send is decided apart from that: its window is given back
 //! only for what was asked for, so a client whose call does not read is slowed down, alone.
 
 use super::gzip;
 use super::head::Encoding;
+use super::limits::TURN_BYTES;
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::RecvStream;
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub(super) struct Messages {
     unread: Unread,
     /// This call's part of `unread`.
     counted_bytes: usize,
+    /// What may still be handed over in the present turn.
+    turn_left_bytes: usize,
 }
 
 impl Messages {
@@ -74,11 +77,19 @@ impl Messages {
             reader: None,
             unread,
             counted_bytes: 0,
+            turn_left_bytes: TURN_BYTES,
         }
     }
 
+    /// Begins the call's next turn: takes what came. However much lies here when a call reads again after a while, other
+    /// calls get their turns in between.
+    pub(super) fn begin_turn(&mut self, cx: &mut Context<'_>) {
+        self.turn_left_bytes = TURN_BYTES;
+        self.receive(cx);
+    }
+
     /// Takes what came. The task of `cx` is woken when there is more.
-    pub(super) fn receive(&mut self, cx: &mut Context<'_>) {
+    fn receive(&mut self, cx: &mut Context<'_>) {
         let mut anything = false;
         while !self.has_ended && self.failure.is_none() {
             match self.frames.poll_data(cx) {
@@ -102,6 +113,10 @@ impl Messages {
             self.clear();
             return Poll::Ready(Some(Err(failure)));
         }
+        if self.turn_left_bytes == 0 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let found = match self.split() {
             Ok(Some(message)) => self.open(message),
             Ok(None) if self.has_ended => return Poll::Ready(self.last_words().map(Err)),
@@ -118,8 +133,9 @@ impl Messages {
             Err(refusal) => Err(refusal),
         };
         match &found {
-            Ok(_) => {
+            Ok(framed) => {
                 self.has_handed_over = true;
+                self.turn_left_bytes = self.turn_left_bytes.saturating_sub(framed.len());
                 self.release_all_but(self.held_bytes());
             }
             Err(_) => {
