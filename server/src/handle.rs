@@ -1,9 +1,10 @@
 //! What the services hold of a member: requests and watch streams go in, answers and messages come out.
 //!
-//! Everything here runs on the tasks of the clients. A read's view is evaluated there too; the main loop only hands
-//! it out.
+//! Everything here runs on the tasks of the clients. A read's view is evaluated there too, unless that takes long: then
+//! the readers do it. The main loop only hands it out.
 
-use crate::replies::{Answer, evaluate};
+use crate::readers::{KEYS_HERE_MAX, Readers};
+use crate::replies::{Answer, evaluate, evaluate_small};
 use bytes::Bytes;
 use detcd_engine::engine::Status;
 use detcd_engine::ids::{ClusterId, MemberId, StreamId, WatchId};
@@ -25,6 +26,7 @@ pub struct MemberHandle {
     pub(crate) abandoned: Arc<AtomicBool>,
     /// Counts the watch streams opened so far.
     pub(crate) streams: Arc<AtomicU64>,
+    pub(crate) readers: Arc<dyn Readers>,
 }
 
 /// A request with the client that waits.
@@ -52,8 +54,34 @@ impl Drop for Waiting<'_> {
 
 impl MemberHandle {
     /// Hands a request to the engine and waits for its answer. A read's view is evaluated here, on the caller's
-    /// task. Dropping the future abandons the request.
+    /// task, or by the readers. Dropping the future abandons the request.
     pub async fn request(&self, request: Request, require_leader: bool) -> Result<Reply, RequestError> {
+        match self.ask(request, require_leader).await {
+            Answer::Done(reply) => reply,
+            Answer::Read(read) => match evaluate_small(&read, KEYS_HERE_MAX) {
+                Some(reply) => reply,
+                None => self.elsewhere(move || evaluate(&read)).await?,
+            },
+        }
+    }
+
+    /// Does long work on the threads for that; the caller waits for it. One that has left by then needs it no more.
+    pub(crate) async fn elsewhere<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, RequestError> {
+        let (asker, done) = oneshot::channel();
+        self.readers.run(Box::new(move || {
+            if !asker.is_closed() {
+                // Left meanwhile: the answer is nobody's.
+                drop(asker.send(work()));
+            }
+        }));
+        done.await.map_err(|_| RequestError::Stopped)
+    }
+
+    /// As `request`, with reads left to the caller.
+    pub(crate) async fn ask(&self, request: Request, require_leader: bool) -> Answer {
         // Dropped in reverse order: the client's end is closed before the main loop is told to look.
         let mut waiting = Waiting { abandoned: &self.abandoned, is_answered: false };
         let (client, answer) = oneshot::channel();
@@ -63,10 +91,7 @@ impl MemberHandle {
             Err(_) => Answer::Done(Err(RequestError::Stopped)),
         };
         waiting.is_answered = true;
-        match answer {
-            Answer::Done(reply) => reply,
-            Answer::Read(read) => evaluate(&read),
-        }
+        answer
     }
 
     /// Opens a watch stream.

@@ -11,5 +11,6 @@ mod main_loop;
 pub mod member;
 pub mod pb;
 pub mod peer;
+pub mod readers;
 mod replies;
 pub mod wire;

@@ -12,6 +12,7 @@ use detcd::wire;
 use detcd_engine::ids::Incarnation;
 use process::flags::{self, Invocation};
 use process::logging;
+use process::reader_threads::ReaderThreads;
 use process::run::{self, Listeners, Started};
 use process::settings::{Settings, Warning};
 use std::error::Error;
@@ -83,6 +84,7 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
         clock: Arc::clone(&clock),
         transport: Arc::new(GrpcTransport::new(clock)),
         encode_events: wire::encode_batch,
+        readers: Arc::new(ReaderThreads::start()?),
         observer: None,
     };
     let member_config = MemberConfig {

@@ -12,6 +12,7 @@ pub use crate::main_loop::Observer;
 use crate::main_loop::{Inboxes, MainLoop, Outlets};
 use crate::peer::snapshot::Receiver;
 use crate::peer::{PeerInbox, Refusals, Transport};
+use crate::readers::Readers;
 use crate::replies::Replies;
 use bytes::Bytes;
 use detcd_engine::config::Config;
@@ -57,6 +58,8 @@ pub struct Deps {
     pub transport: Arc<dyn Transport>,
     /// How events become bytes: `wire::encode_batch`.
     pub encode_events: fn(&EventBatch) -> Arc<[Bytes]>,
+    /// Where long reads are evaluated.
+    pub readers: Arc<dyn Readers>,
     /// Looks on, in a simulation.
     pub observer: Option<Arc<dyn Observer>>,
 }
@@ -163,7 +166,8 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
     let main_loop = MainLoop::new(engine, Arc::clone(&deps.clock), inboxes, outlets, Replies::new(me, boot));
     let main_loop = tokio::spawn(main_loop.run());
     let streams = Arc::new(AtomicU64::new(1));
-    let handle = MemberHandle { cluster, me, requests, watches, status: status_seen, abandoned, streams };
+    let (status, readers) = (status_seen, deps.readers);
+    let handle = MemberHandle { cluster, me, requests, watches, status, abandoned, streams, readers };
     Ok(Member {
         handle,
         inbox,

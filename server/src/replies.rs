@@ -7,6 +7,7 @@
 use detcd_engine::effects::{Read, ReadQuery};
 use detcd_engine::ids::{MemberId, RequestId};
 use detcd_engine::request::{Reply, RequestError, Response};
+use detcd_engine::txn;
 use std::collections::VecDeque;
 use tokio::sync::oneshot;
 
@@ -85,14 +86,28 @@ impl Replies {
     }
 }
 
-/// Evaluates a read on the caller's thread.
+/// Evaluates a read on the caller's thread, however long it takes.
 pub(crate) fn evaluate(read: &Read) -> Result<Reply, RequestError> {
-    let Read { view, query, term, .. } = read;
+    let Read { view, query, .. } = read;
     let response = match query {
         ReadQuery::Range(range) => Response::Range(view.range(range)?),
-        ReadQuery::Txn(txn) => Response::Txn(detcd_engine::txn::evaluate(view, txn)?),
+        ReadQuery::Txn(txn) => Response::Txn(txn::evaluate(view, txn)?),
     };
-    Ok(Reply { revision: view.revision(), term: *term, response })
+    Ok(reply(read, response))
+}
+
+/// Evaluates a read that looks at no more than so many keys; `None` where it looks at more.
+pub(crate) fn evaluate_small(read: &Read, mut keys_max: u64) -> Option<Result<Reply, RequestError>> {
+    let Read { view, query, .. } = read;
+    let response = match query {
+        ReadQuery::Range(range) => view.small_range(range, &mut keys_max)?.map(Response::Range),
+        ReadQuery::Txn(txn) => txn::evaluate_small(view, txn, keys_max)?.map(Response::Txn),
+    };
+    Some(response.map(|response| reply(read, response)))
+}
+
+fn reply(read: &Read, response: Response) -> Reply {
+    Reply { revision: read.view.revision(), term: read.term, response }
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use madsim::runtime::{Handle, NodeHandle};
 use server_sim::handle::MemberHandle;
 use server_sim::member::{self, Deps, Member, MemberConfig, Observer};
 use server_sim::peer::Transport;
+use server_sim::readers::OnTheSpot;
 use server_sim::wire;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -233,6 +234,7 @@ impl Cluster {
             clock: Arc::new(clock.clone()),
             transport,
             encode_events: wire::encode_batch,
+            readers: Arc::new(OnTheSpot),
             observer: Some(observer),
         };
         let config = MemberConfig {

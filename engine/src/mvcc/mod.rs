@@ -16,8 +16,8 @@
 //!
 //! A [`View`] is the store as it was, for one reference count: the shell evaluates it while the store goes on.
 //!
-//! `record` is one version; `key_index` finds versions by key, `history` by revision; `view` reads; `store` holds
-//! and compacts, `write` changes; `rebuild` makes a store of a snapshot's records; `hash` says what members compare.
+//! `record` is one version; `key_index` finds versions by key, `history` by revision; `view` reads, `scan` a few keys at
+//! a time; `store` holds and compacts, `write` changes; `rebuild` makes a store of a snapshot's records; `hash` says what members compare.
 
 mod hash;
 mod history;
@@ -25,6 +25,7 @@ mod key_index;
 mod range;
 mod rebuild;
 mod record;
+mod scan;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ mod view;
 mod write;
 
 pub use record::{RECORD_OVERHEAD_BYTES, RecordHeader, RecordRef};
+pub use scan::Scan;
 pub use store::Store;
 pub use view::View;
 pub use write::Write;

@@ -14,19 +14,27 @@ use std::cmp::Ordering;
 
 impl View {
     /// Answers `request` at main revision `at`, which the caller has found readable; `None` is the newest state,
-    /// inside a transaction with its own writes.
-    pub(super) fn evaluate(&self, request: &RangeRequest, at: Option<i64>) -> RangeResponse {
+    /// inside a transaction with its own writes. `None` where it would look at more keys than are left to it; those it
+    /// looked at are taken off.
+    pub(super) fn evaluate(
+        &self,
+        request: &RangeRequest,
+        at: Option<i64>,
+        keys_left: &mut u64,
+    ) -> Option<RangeResponse> {
         if let KeyRange::One(key) = &request.range {
             let found = self.index.get(key).and_then(|versions| visible(versions, at));
             let count = u64::from(found.is_some());
             let found = found.filter(|record| !request.count_only && passes(request, record));
-            return answer(request, found.cloned().into_iter().collect(), false, count);
+            *keys_left = keys_left.checked_sub(1)?;
+            return Some(answer(request, found.cloned().into_iter().collect(), false, count));
         }
+        *keys_left = keys_left.checked_sub(self.count_cost(&request.range, at))?;
         let count = self.count(&request.range, at);
         if request.count_only || count == 0 {
-            return answer(request, Vec::new(), false, count);
+            return Some(answer(request, Vec::new(), false, count));
         }
-        let mut kvs = self.fetch(request, at);
+        let mut kvs = self.fetch(request, at, keys_left)?;
         if request.target != SortTarget::Key {
             kvs.sort_by(|left, right| order(request.order, request.target, left, right));
         }
@@ -36,12 +44,12 @@ impl View {
         };
         let more = kvs.len() > limit;
         kvs.truncate(limit);
-        answer(request, kvs, more, count)
+        Some(answer(request, kvs, more, count))
     }
 
     /// The keys that pass the filters, in key order (or against it, where that is the order asked for); no more
-    /// than the limit and one where the rest cannot matter.
-    fn fetch(&self, request: &RangeRequest, at: Option<i64>) -> Vec<RecordRef> {
+    /// than the limit and one where the rest cannot matter. `None` where too many must be looked at.
+    fn fetch(&self, request: &RangeRequest, at: Option<i64>, keys_left: &mut u64) -> Option<Vec<RecordRef>> {
         let first_keys_do = match request.target {
             SortTarget::Key => true,
             _ => request.order == SortOrder::None && !has_filters(request),
@@ -52,16 +60,39 @@ impl View {
             }
             _ => usize::MAX,
         };
-        let found = |versions| visible(versions, at).filter(|record| passes(request, record)).cloned();
+        let mut found = Vec::new();
+        let mut look = |versions| {
+            *keys_left = keys_left.checked_sub(1)?;
+            found.extend(visible(versions, at).filter(|record| passes(request, record)).cloned());
+            Some(found.len() < most)
+        };
         if request.target == SortTarget::Key && request.order == SortOrder::Descend {
-            return self.index.iter_range_back(&request.range).filter_map(found).take(most).collect();
+            for versions in self.index.iter_range_back(&request.range) {
+                if !look(versions)? {
+                    break;
+                }
+            }
+        } else {
+            for versions in self.index.iter_range(&request.range) {
+                if !look(versions)? {
+                    break;
+                }
+            }
         }
-        self.index.iter_range(&request.range).filter_map(found).take(most).collect()
+        Some(found)
+    }
+
+    /// How many keys or changes `count` looks at.
+    fn count_cost(&self, range: &KeyRange, at: Option<i64>) -> u64 {
+        match at {
+            Some(at) if at < self.revision => self.changes_since(at).min(self.index.live_count(range)),
+            _ => 0,
+        }
     }
 
     /// How many keys of `range` were there at `at`. At an older revision it is today's number, corrected by the
     /// changes since; where those are more than the keys, the keys are counted.
-    fn count(&self, range: &KeyRange, at: Option<i64>) -> u64 {
+    pub(super) fn count(&self, range: &KeyRange, at: Option<i64>) -> u64 {
         let head = self.index.live_count(range);
         let Some(at) = at.filter(|at| *at < self.revision) else { return head };
         if range.is_empty() {
@@ -87,7 +118,7 @@ fn answer(request: &RangeRequest, mut kvs: Vec<RecordRef>, more: bool, count: u6
     RangeResponse { kvs, keys_only: request.keys_only && !keeps_leases, more, count }
 }
 
-fn visible(versions: &Versions, at: Option<i64>) -> Option<&RecordRef> {
+pub(super) fn visible(versions: &Versions, at: Option<i64>) -> Option<&RecordRef> {
     match at {
         None => versions.live(),
         Some(revision) => versions.live_at(revision),
@@ -102,7 +133,7 @@ fn has_filters(request: &RangeRequest) -> bool {
         .any(|bound| **bound != 0)
 }
 
-fn passes(request: &RangeRequest, record: &RecordRef) -> bool {
+pub(super) fn passes(request: &RangeRequest, record: &RecordRef) -> bool {
     let within =
         |revision: i64, min: i64, max: i64| (min == 0 || revision >= min) && (max == 0 || revision <= max);
     within(record.mod_revision(), request.min_mod_revision, request.max_mod_revision)

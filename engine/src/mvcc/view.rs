@@ -45,15 +45,37 @@ impl View {
     }
 
     /// Reads outside a transaction: a revision of 0 or less is the current one.
+    ///
+    /// # Errors
+    /// A revision that is compacted or in the future.
     pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
-        let revision = request.revision;
+        let at = self.readable(request.revision)?;
+        let mut keys_left = u64::MAX;
+        Ok(self.evaluate(request, at, &mut keys_left).expect("no range looks at so many keys"))
+    }
+
+    /// As `range`, where that takes no more than `keys_left` looks at a key; they are taken off it. `None` where it
+    /// takes more: such a range is better found elsewhere, or in pieces (`scan`).
+    pub fn small_range(
+        &self,
+        request: &RangeRequest,
+        keys_left: &mut u64,
+    ) -> Option<Result<RangeResponse, RequestError>> {
+        match self.readable(request.revision) {
+            Ok(at) => self.evaluate(request, at, keys_left).map(Ok),
+            Err(refusal) => Some(Err(refusal)),
+        }
+    }
+
+    /// The main revision that a request names, where it is not the newest.
+    pub(super) fn readable(&self, revision: i64) -> Result<Option<i64>, RequestError> {
         if revision > self.revision {
             return Err(RequestError::FutureRevision);
         }
         if revision > 0 && revision < self.compacted {
             return Err(RequestError::Compacted);
         }
-        Ok(self.evaluate(request, Some(revision).filter(|revision| *revision > 0)))
+        Ok(Some(revision).filter(|revision| *revision > 0))
     }
 
     /// The key as it is, where it is there.

@@ -19,6 +19,7 @@ mod tests;
 
 use crate::mvcc::{View, Write};
 use crate::request::{RangeRequest, RangeResponse, RequestError, Txn, TxnOp, TxnResponse};
+use std::cell::Cell;
 
 pub use check::check;
 pub(crate) use execute::{delete_range, put, run};
@@ -76,8 +77,45 @@ pub fn is_serializable(txn: &Txn) -> bool {
 /// # Errors
 /// `Compacted` or `FutureRevision`, where a range of the chosen branch asks for such a revision.
 pub fn evaluate(view: &View, txn: &Txn) -> Result<TxnResponse, RequestError> {
+    evaluate_from(view, txn)
+}
+
+fn evaluate_from(source: &impl Source, txn: &Txn) -> Result<TxnResponse, RequestError> {
     assert!(is_read_only(txn), "only read-only transactions leave the engine unapplied");
-    let path = compare::path(view, txn);
-    execute::refusals(view, None, txn, &path)?;
-    execute::read(view, txn, &path)
+    let path = compare::path(source, txn);
+    execute::refusals(source, None, txn, &path)?;
+    execute::read(source, txn, &path)
+}
+
+/// As `evaluate`, where that takes no more than `keys_max` looks at a key; `None` where it takes more.
+pub fn evaluate_small(view: &View, txn: &Txn, keys_max: u64) -> Option<Result<TxnResponse, RequestError>> {
+    let small = SmallSource { view, keys_left: Cell::new(keys_max), is_exceeded: Cell::new(false) };
+    let answer = evaluate_from(&small, txn);
+    (!small.is_exceeded.get()).then_some(answer)
+}
+
+/// A view that stops answering after so many looks at a key; what it answers from there on is nobody's.
+struct SmallSource<'a> {
+    view: &'a View,
+    keys_left: Cell<u64>,
+    is_exceeded: Cell<bool>,
+}
+
+impl Source for SmallSource<'_> {
+    fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
+        let mut keys_left = self.keys_left.get();
+        let answer = self.view.small_range(request, &mut keys_left);
+        self.keys_left.set(keys_left);
+        answer.unwrap_or_else(|| {
+            self.is_exceeded.set(true);
+            self.keys_left.set(0);
+            Ok(RangeResponse { kvs: Vec::new(), keys_only: false, more: false, count: 0 })
+        })
+    }
+    fn base_revision(&self) -> i64 {
+        self.view.revision()
+    }
+    fn compacted_revision(&self) -> i64 {
+        View::compacted_revision(self.view)
+    }
 }

@@ -3,9 +3,12 @@
 
 use super::Service;
 use crate::pb;
+use crate::readers::KEYS_HERE_MAX;
+use crate::replies::{Answer as Handed, evaluate, evaluate_small};
 use crate::wire::error::status;
-use crate::wire::{EncodedTxn, kv, txn};
-use detcd_engine::request::{Reply, Request as Ask, Response as Answer};
+use crate::wire::{EncodedTxn, RangeAnswer, kv, txn};
+use detcd_engine::effects::ReadQuery;
+use detcd_engine::request::{Reply, Request as Ask, RequestError, Response as Answer};
 use detcd_engine::txn::check;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
@@ -25,6 +28,36 @@ impl Service {
         let Reply { revision, term, response } = self.ask(caller, Ask::Range(range)).await?;
         let Answer::Range(found) = response else { panic!("a Range was answered with {response:?}") };
         Ok(kv::range_response(self.header(revision, term), found))
+    }
+
+    /// Answers a Range in pieces, which need not be in memory all at once.
+    ///
+    /// # Errors
+    /// As `range`.
+    pub async fn range_in_pieces(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::RangeRequest,
+    ) -> Result<RangeAnswer, Status> {
+        let caller = self.caller(metadata)?;
+        let range = kv::range_request(request).map_err(status)?;
+        let read = match self.member.ask(Ask::Range(range), caller.require_leader).await {
+            Handed::Done(Err(refusal)) => return Err(status(refusal)),
+            Handed::Done(Ok(reply)) => panic!("a Range was answered with {reply:?}"),
+            Handed::Read(read) => read,
+        };
+        let header = self.header(read.view.revision(), read.term);
+        if let Some(found) = evaluate_small(&read, KEYS_HERE_MAX) {
+            return found.and_then(|reply| range_answer(header, reply)).map_err(status);
+        }
+        let answer = self.member.elsewhere(move || {
+            let ReadQuery::Range(range) = &read.query else { panic!("a Range became {:?}", read.query) };
+            match read.view.scan(range)? {
+                Some(scan) => Ok(RangeAnswer::of_scan(header, scan)),
+                None => range_answer(header, evaluate(&read)?),
+            }
+        });
+        answer.await.and_then(|answer| answer).map_err(status)
     }
 
     /// Answers a Put.
@@ -54,6 +87,13 @@ impl Service {
         let Reply { revision, term, response } = self.ask(caller, Ask::Txn(txn)).await?;
         let Answer::Txn(done) = response else { panic!("a Txn was answered with {response:?}") };
         Ok(txn::txn_response(self.header(revision, term), done))
+    }
+}
+
+fn range_answer(header: Option<pb::ResponseHeader>, reply: Reply) -> Result<RangeAnswer, RequestError> {
+    match reply.response {
+        Answer::Range(found) => Ok(RangeAnswer::of_found(header, found)),
+        other => panic!("a Range was answered with {other:?}"),
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod given;
 pub(crate) mod listen;
 pub(crate) mod logging;
 pub(crate) mod peers;
+pub(crate) mod reader_threads;
 pub(crate) mod run;
 pub(crate) mod services;
 pub(crate) mod settings;

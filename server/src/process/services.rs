@@ -3,6 +3,7 @@
 //! The calls that most clients make most of the time go straight from their message to the handler and back; the others
 //! go through tonic's services. A method that is not built is refused in grpc-go's words: clients show them to users.
 
+use super::connection::PREFIX_BYTES;
 use bytes::{BufMut, Bytes, BytesMut};
 use detcd::grpc::Service;
 use detcd::pb;
@@ -13,7 +14,7 @@ use detcd::pb::maintenance_server::MaintenanceServer;
 use detcd::pb::watch_server::WatchServer;
 use detcd::peer::grpc::{FRAME_BYTES_MAX, PeerService};
 use detcd::peer::pb::peer_server::PeerServer;
-use detcd::wire::EncodedTxn;
+use detcd::wire::{EncodedTxn, RangeAnswer};
 use prost::Message;
 use tonic::Status;
 use tonic::body::Body;
@@ -154,18 +155,20 @@ impl Services {
         }
     }
 
-    /// Answers a direct method: a message for a message, the latter behind its prefix.
+    /// Answers a direct method: a message for a message.
     pub(crate) async fn answer(
         &self,
         method: Direct,
         metadata: &MetadataMap,
         message: Bytes,
-    ) -> Result<Bytes, Status> {
+    ) -> Result<Framed, Status> {
         let service = self.direct.as_ref().expect("only a port with direct methods lists them");
         match method {
-            Direct::Range => Ok(framed(&service.range(metadata, decoded(message)?).await?)),
-            Direct::Put => Ok(framed(&service.put(metadata, decoded(message)?).await?)),
-            Direct::Txn => Ok(framed(&service.txn(metadata, decoded::<EncodedTxn>(message)?).await?)),
+            Direct::Range => {
+                Ok(Framed::in_pieces(service.range_in_pieces(metadata, decoded(message)?).await?))
+            }
+            Direct::Put => Ok(Framed::whole(&service.put(metadata, decoded(message)?).await?)),
+            Direct::Txn => Ok(Framed::whole(&service.txn(metadata, decoded::<EncodedTxn>(message)?).await?)),
         }
     }
 
@@ -181,14 +184,38 @@ fn decoded<M: Message + Default>(message: Bytes) -> Result<M, Status> {
         .map_err(|error| Status::internal(format!("grpc: error unmarshalling request: {error}")))
 }
 
-/// A message behind its prefix: not compressed, and its length.
-fn framed(message: &impl Message) -> Bytes {
-    let length = message.encoded_len();
-    let mut framed = BytesMut::with_capacity(length + 5);
+/// An answer's message behind its prefix.
+#[derive(Debug)]
+pub(crate) struct Framed {
+    /// Its beginning; most often all of it.
+    pub(crate) first: Bytes,
+    /// What follows.
+    pub(crate) rest: Option<Box<RangeAnswer>>,
+}
+
+impl Framed {
+    fn whole(message: &impl Message) -> Framed {
+        let length = message.encoded_len();
+        let mut framed = prefix(length, length);
+        message.encode(&mut framed).expect("the buffer grows");
+        Framed { first: framed.freeze(), rest: None }
+    }
+
+    fn in_pieces(mut answer: RangeAnswer) -> Framed {
+        let length = answer.encoded_len();
+        let mut framed = prefix(length, length.min(RangeAnswer::PIECE_BYTES));
+        answer.next_piece(&mut framed);
+        let is_whole = framed.len() == PREFIX_BYTES + length;
+        Framed { first: framed.freeze(), rest: (!is_whole).then(|| Box::new(answer)) }
+    }
+}
+
+/// A buffer with the prefix of a message: not compressed, and its length.
+fn prefix(length: usize, capacity: usize) -> BytesMut {
+    let mut framed = BytesMut::with_capacity(PREFIX_BYTES + capacity);
     framed.put_u8(0);
     framed.put_u32(u32::try_from(length).expect("an answer is below 4 GiB"));
-    message.encode(&mut framed).expect("the buffer grows");
-    framed.freeze()
+    framed
 }
 
 fn reflection() -> tonic_reflection::server::Builder<'static> {

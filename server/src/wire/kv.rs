@@ -104,7 +104,7 @@ pub fn compact_request(request: pb::CompactionRequest) -> CompactRequest {
     CompactRequest { revision: request.revision, physical: request.physical }
 }
 
-fn count(keys: u64) -> i64 {
+pub(super) fn count(keys: u64) -> i64 {
     i64::try_from(keys).expect("a store holds fewer than 2^63 keys")
 }
 

@@ -1,7 +1,7 @@
 //! Between etcd's protobuf messages and the engine's domain: shapes only, no decisions.
 //!
 //! `kv`, `txn`, `lease`, `maintenance` and `watch` turn requests into the engine's and its answers into responses;
-//! `error` gives each refusal its gRPC code. Three messages are written by hand: `key_value` and `event` are most of
+//! `error` gives each refusal its gRPC code; `range_answer` encodes a Range's answer in pieces. Three messages are written by hand: `key_value` and `event` are most of
 //! the traffic, and encode straight from what the engine holds; `encoded_txn` is a transaction that is not decoded
 //! before its operations are counted.
 
@@ -14,6 +14,7 @@ mod key_value;
 pub mod kv;
 pub mod lease;
 pub mod maintenance;
+mod range_answer;
 pub mod txn;
 pub mod watch;
 
@@ -21,3 +22,4 @@ pub use encoded_txn::EncodedTxn;
 pub use event::{DecodedEvent, Event, encode_batch};
 pub use header::Headers;
 pub use key_value::KeyValue;
+pub use range_answer::RangeAnswer;

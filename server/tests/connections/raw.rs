@@ -75,6 +75,7 @@ pub(crate) async fn connect_to(url: &str) -> Connection {
         // The answers to a burst are small messages too.
         .data_frame_budget(usize::MAX)
         .max_concurrent_reset_streams(100_000)
+        .max_local_error_reset_streams(None)
         .handshake(socket)
         .await
         .unwrap();

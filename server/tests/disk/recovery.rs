@@ -9,6 +9,7 @@ use detcd::handle::MemberHandle;
 use detcd::member::{self, Deps, Member, MemberConfig, StartError};
 use detcd::peer::grpc::GrpcTransport;
 use detcd::peer::pb::SnapshotChunk;
+use detcd::readers::OnTheSpot;
 use detcd::wire;
 use detcd_engine::config::Config;
 use detcd_engine::frame;
@@ -48,7 +49,8 @@ pub(crate) async fn starting(config: MemberConfig) -> Result<Member, StartError>
 async fn starting_on(disk: Arc<dyn Disk>, config: MemberConfig) -> Result<Member, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
     let transport = Arc::new(GrpcTransport::new(Arc::clone(&clock)));
-    let deps = Deps { disk, clock, transport, encode_events: wire::encode_batch, observer: None };
+    let (encode_events, readers) = (wire::encode_batch, Arc::new(OnTheSpot));
+    let deps = Deps { disk, clock, transport, encode_events, readers, observer: None };
     member::start(config, deps, 7).await
 }
 

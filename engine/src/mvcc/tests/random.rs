@@ -5,7 +5,7 @@ use super::model::Model;
 use crate::cow_tree::random::Random;
 use crate::ids::LeaseId;
 use crate::key_range::KeyRange;
-use crate::request::{RangeRequest, RequestError, SortOrder, SortTarget};
+use crate::request::{RangeRequest, RangeResponse, RequestError, SortOrder, SortTarget};
 use bytes::Bytes;
 
 fn key(random: &mut Random) -> Bytes {
@@ -99,6 +99,7 @@ fn assert_view(view: &View, model: &Model, random: &mut Random) {
             let at = if revision <= 0 { current } else { revision };
             assert_eq!(answer, Ok(model.range(&request, at)), "{request:?}");
         }
+        assert_smaller_ways(view, &request, answer, random);
         let key = key(random);
         let expected = Some(revision).filter(|revision| *revision >= model.compacted);
         assert_eq!(view.get_at(&key, revision), expected.and_then(|revision| model.get_at(&key, revision)));
@@ -107,6 +108,38 @@ fn assert_view(view: &View, model: &Model, random: &mut Random) {
         assert_eq!(view.history_from(revision).collect::<Vec<_>>(), expected);
         assert_eq!(view.changes_since(revision - 1), expected.len() as u64);
     }
+}
+
+/// A range within a bound and a range in pieces answer the same, or not at all.
+fn assert_smaller_ways(
+    view: &View,
+    request: &RangeRequest,
+    answer: Result<RangeResponse, RequestError>,
+    random: &mut Random,
+) {
+    let mut keys_left = random.below(12);
+    if let Some(small) = view.small_range(request, &mut keys_left) {
+        assert_eq!(small, answer, "{request:?}");
+    }
+    assert_eq!(view.small_range(request, &mut 1_000_000), Some(answer.clone()), "{request:?}");
+    let mut scan = match view.scan(request) {
+        Err(refusal) => return assert_eq!(Err(refusal), answer, "{request:?}"),
+        Ok(None) => return assert!(request.count_only || request.target != SortTarget::Key, "{request:?}"),
+        Ok(Some(scan)) => scan,
+    };
+    let answer = answer.expect("what can be scanned can be answered");
+    let keys_max = 1 + random.below(4) as usize;
+    let mut found = Vec::new();
+    while !scan.is_done() {
+        let some = scan.next_keys(keys_max);
+        assert!(some.len() <= keys_max, "{request:?}");
+        found.extend(some);
+    }
+    assert_eq!(
+        (found, scan.has_more(), scan.count()),
+        (answer.kvs, answer.more, answer.count),
+        "{request:?}"
+    );
 }
 
 fn assert_store(store: &Store, model: &Model) {

@@ -3,7 +3,9 @@
 use super::gzip;
 use super::head::{Encoding, Refusal};
 use super::limits::SENT_BYTES_A_TURN;
-use bytes::Bytes;
+use crate::process::services::Framed;
+use bytes::{Bytes, BytesMut};
+use detcd::wire::RangeAnswer;
 use h2::SendStream;
 use h2::server::SendResponse;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -22,6 +24,9 @@ const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
 /// A message up to this is given to HTTP/2 whole; what is larger waits here for the client to have room.
 const WHOLE_BYTES_MAX: usize = 16 * 1024;
+
+/// A message that comes in pieces is put together up to this, to be compressed.
+const COMPRESSED_BYTES_MAX: usize = 1024 * 1024;
 
 /// An error that is the whole answer.
 pub(super) fn refuse(respond: &mut SendResponse<Bytes>, refusal: &Refusal) {
@@ -66,24 +71,37 @@ pub(super) struct Answer {
 enum Rest {
     /// More of this.
     Body(Body),
+    /// More pieces of the message, encoded as the client has room.
+    Pieces(Box<RangeAnswer>),
     /// The status, and with it the end.
     Trailers(HeaderMap),
     Nothing,
 }
 
 impl Answer {
-    /// Begins an answer of one message, which stands behind its prefix.
+    /// Begins an answer of one message. A large one is not compressed (a message of a call that compresses need not be):
+    /// that takes all of it at once.
     pub(super) fn of_message(
         respond: &mut SendResponse<Bytes>,
-        framed: Bytes,
+        message: Framed,
         encoding: Encoding,
     ) -> Result<Answer, h2::Error> {
         let mut stream = respond.send_response(head(StatusCode::OK, encoding), false)?;
-        let mut unsent = compressed(framed, encoding);
+        let (mut unsent, rest) = match message {
+            Framed { first, rest: None } => (compressed(first, encoding), Rest::Trailers(ok())),
+            Framed { first, rest: Some(mut pieces) }
+                if encoding == Encoding::Gzip && pieces.encoded_len() <= COMPRESSED_BYTES_MAX =>
+            {
+                let mut whole = BytesMut::from(first);
+                while pieces.next_piece(&mut whole) {}
+                (compressed(whole.freeze(), encoding), Rest::Trailers(ok()))
+            }
+            Framed { first, rest: Some(pieces) } => (first, Rest::Pieces(pieces)),
+        };
         if unsent.len() <= WHOLE_BYTES_MAX {
             stream.send_data(std::mem::take(&mut unsent), false)?;
         }
-        Ok(Answer { stream, encoding, unsent, rest: Rest::Trailers(ok()) })
+        Ok(Answer { stream, encoding, unsent, rest })
     }
 
     /// Begins the answer that a tonic service gave; `None` where it ended with its head.
@@ -122,6 +140,14 @@ impl Answer {
                     let trailers = std::mem::take(trailers);
                     self.rest = Rest::Nothing;
                     self.stream.send_trailers(trailers)?;
+                }
+                Rest::Pieces(pieces) => {
+                    let mut piece = BytesMut::with_capacity(RangeAnswer::PIECE_BYTES + 1024);
+                    if pieces.next_piece(&mut piece) {
+                        self.unsent = piece.freeze();
+                    } else {
+                        self.rest = Rest::Trailers(ok());
+                    }
                 }
                 Rest::Body(body) => match ready!(Pin::new(body).poll_frame(cx)) {
                     None => self.rest = Rest::Trailers(ok()),

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use tonic::Status;
 
 /// In front of each message: a flag that it is compressed, and its length as a big-endian `u32`.
-pub(super) const PREFIX_BYTES: usize = 5;
+pub(crate) const PREFIX_BYTES: usize = 5;
 
 /// How a call's messages are read.
 #[derive(Clone, Copy, Debug)]

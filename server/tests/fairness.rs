@@ -1,0 +1,154 @@
+//! Clients that ask for much, and those beside them: what takes long is done elsewhere, in pieces, and nobody waits for it.
+
+#![allow(clippy::unwrap_used, reason = "a test ends by a panic")]
+
+mod processes;
+#[path = "connections/raw.rs"]
+#[allow(dead_code, reason = "a part is used")]
+mod raw;
+
+use detcd::pb;
+use processes::{Cluster, Process, put};
+use prost::Message;
+use raw::{Connection, framed, head};
+use std::time::{Duration, Instant};
+
+const RANGE: &str = "/etcdserverpb.KV/Range";
+/// Of 100 bytes each, in the answer 15 MB.
+const KEYS: usize = 100_000;
+/// What a put may take beside the large ranges, for 99 of 100.
+const CANARY_P99_MAX: Duration = Duration::from_millis(100);
+/// The machine has other work to do, which may take so long once; a server that makes puts wait does it every time.
+const ROUNDS_MAX: usize = 5;
+
+fn key(number: usize) -> String {
+    format!("large/{number:08}")
+}
+
+async fn fill(member: &Process) {
+    let mut kv = member.kv();
+    for first in (0..KEYS).step_by(100) {
+        let puts = (first..first + 100).map(|number| pb::RequestOp {
+            request: Some(pb::request_op::Request::RequestPut(put(key(number), vec![b'v'; 100]))),
+        });
+        let txn = pb::TxnRequest { success: puts.collect(), ..Default::default() };
+        kv.txn(txn).await.unwrap();
+    }
+}
+
+fn all() -> pb::RangeRequest {
+    pb::RangeRequest { key: "large/".into(), range_end: "large0".into(), ..Default::default() }
+}
+
+/// Asks for all keys and reads the answer to its end, again and again.
+async fn ask_for_all(mut connection: Connection, stop: tokio::sync::watch::Receiver<bool>) -> usize {
+    let mut answers = 0;
+    while !*stop.borrow() {
+        let end = connection.call(head(RANGE), framed(&all())).await;
+        assert_eq!(end.code(), Some(0));
+        assert!(end.data.len() > KEYS * 100);
+        answers += 1;
+    }
+    answers
+}
+
+async fn puts_beside(connection: &mut Connection, seconds: u64) -> Duration {
+    let mut took = Vec::new();
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(seconds) {
+        let one = Instant::now();
+        connection.still_serves().await;
+        took.push(one.elapsed());
+    }
+    took.sort();
+    took[took.len() * 99 / 100]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_ranges_keep_nobody_waiting() {
+    let cluster = Cluster::alone(&[]).await;
+    let member = &cluster.members[0];
+    fill(member).await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut asking = Vec::new();
+    for _ in 0..8 {
+        asking.push(tokio::spawn(ask_for_all(Connection::to(member).await, stopped.clone())));
+    }
+    let mut canary = Connection::to(member).await;
+    let mut found = Vec::new();
+    while found.last().is_none_or(|p99| *p99 >= CANARY_P99_MAX) {
+        assert!(found.len() < ROUNDS_MAX, "puts took too long in every round: {found:?}");
+        found.push(puts_beside(&mut canary, 2).await);
+    }
+    stop.send_replace(true);
+    let mut answers = 0;
+    for asking in asking {
+        answers += asking.await.unwrap();
+    }
+    assert!(answers >= 8, "only {answers} large ranges were answered meanwhile");
+}
+
+/// An answer that nobody reads is not built: neither the range nor its bytes lie in memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_are_not_read_are_not_built() {
+    const UNREAD: usize = 50;
+    let cluster = Cluster::alone(&[]).await;
+    let member = &cluster.members[0];
+    fill(member).await;
+    // The memory of a whole answer is given back some time after.
+    let before = member.anon_kb();
+    let mut unread = Vec::new();
+    for _ in 0..UNREAD {
+        let mut connection = Connection::to(member).await;
+        let mut call = connection.begin(head(RANGE)).await;
+        call.send.send_data(framed(&all()), true).unwrap();
+        unread.push((connection, call));
+    }
+    // All have begun: whoever asks last is answered last.
+    let mut connection = Connection::to(member).await;
+    assert_eq!(connection.call(head(RANGE), framed(&all())).await.code(), Some(0));
+    let grown_kb = member.anon_kb().saturating_sub(before);
+    assert!(grown_kb < 150 * 1024, "{UNREAD} answers of 15 MB that nobody reads hold {grown_kb} kB");
+    // Now they are read, from the state that they asked about.
+    for number in 0..KEYS / 100 {
+        member.kv().put(put(key(number * 100), "changed")).await.unwrap();
+    }
+    for (_, call) in unread.into_iter().take(3) {
+        let end = call.end().await.unwrap();
+        assert_eq!(end.code(), Some(0));
+        let answer = pb::RangeResponse::decode(&end.data[5..]).unwrap();
+        assert_eq!((answer.kvs.len(), answer.count, answer.more), (KEYS, KEYS as i64, false));
+        assert!(answer.kvs.iter().all(|record| record.value() == [b'v'; 100]));
+    }
+}
+
+/// Pieces are the same bytes as the whole.
+#[tokio::test]
+async fn a_large_answer_is_what_the_pages_are() {
+    let cluster = Cluster::alone(&[]).await;
+    let member = &cluster.members[0];
+    fill(member).await;
+    let mut connection = Connection::to(member).await;
+    let descending = |sort_target| pb::RangeRequest { sort_order: 2, sort_target, ..all() };
+    for request in [
+        all(),
+        pb::RangeRequest { limit: 50_000, ..all() },
+        pb::RangeRequest { keys_only: true, ..all() },
+        pb::RangeRequest { min_mod_revision: 500, ..all() },
+        descending(0),
+        descending(3),
+        pb::RangeRequest { limit: KEYS as i64, revision: 800, ..all() },
+    ] {
+        let end = connection.call(head(RANGE), framed(&request)).await;
+        assert_eq!(end.code(), Some(0), "{request:?}");
+        let answer = pb::RangeResponse::decode(&end.data[5..]).unwrap();
+        // Through tonic's service, which a transaction of one range goes to: found at once and encoded whole.
+        let op = pb::RequestOp { request: Some(pb::request_op::Request::RequestRange(request.clone())) };
+        let txn = pb::TxnRequest { success: vec![op], ..Default::default() };
+        let whole = member.kv().txn(txn).await.unwrap().into_inner().responses.remove(0).response;
+        let Some(pb::response_op::Response::ResponseRange(whole)) = whole else { panic!("{whole:?}") };
+        assert_eq!((answer.count, answer.more), (whole.count, whole.more), "{request:?}");
+        assert_eq!(answer.kvs, whole.kvs, "{request:?}");
+        assert_eq!(answer.encode_to_vec().len(), end.data.len() - 5, "{request:?}");
+    }
+}
