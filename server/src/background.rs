@@ -64,7 +64,8 @@ impl Background {
 }
 
 impl Drop for Background {
-    /// The member stops: an unfinished file is a stray that the next start removes.
+    /// The member stops: an unfinished file is a stray that the next start removes. What was asked of the disk for it
+    /// is still done, up to the end of the disk's use.
     fn drop(&mut self) {
         for task in &self.tasks {
             task.abort();

@@ -45,7 +45,7 @@ pub(crate) async fn starting(config: MemberConfig) -> Result<Member, StartError>
     starting_on(real_disk(), config).await
 }
 
-async fn starting_on(disk: Arc<dyn Disk>, config: MemberConfig) -> Result<Member, StartError> {
+pub(crate) async fn starting_on(disk: Arc<dyn Disk>, config: MemberConfig) -> Result<Member, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
     let transport = Arc::new(GrpcTransport::new(Arc::clone(&clock)));
     let deps = Deps { disk, clock, transport, encode_events: wire::encode_batch, observer: None };
