@@ -37,6 +37,7 @@ impl Background {
             let index = checkpoint.meta.index;
             match write(&disk, &dir, checkpoint).await {
                 Ok(oldest_kept) => {
+                    tracing::info!(snapshot_index = index, "saved snapshot to disk");
                     drop(inputs.send(Input::CheckpointWritten { index }));
                     drop(log.send(LogJob::RemoveUpTo(oldest_kept)));
                 }
