@@ -32,6 +32,10 @@ pub struct Effects {
     pub send_snapshots: Vec<OutgoingSnapshot>,
     /// Messages of other members that were not believed, with the reason: for the log, at the shell's pace.
     pub refused: Vec<(MemberId, String)>,
+    /// Compactions whose physical work begins or has ended, in order: for the log, which tells how long it took.
+    pub compactions: Vec<CompactionStep>,
+    /// A leader's snapshot took the state's place: for the log.
+    pub installed: Option<Installed>,
     /// Index and state hash after each entry applied and each snapshot installed, in order; empty unless
     /// `Config::reports_hashes`.
     pub applied: Vec<(u64, u128)>,
@@ -39,6 +43,26 @@ pub struct Effects {
     pub leadership_settled: bool,
     /// Call `step(Wake)` no later than this.
     pub wake_at: Option<Time>,
+}
+
+/// How far the physical work of a compaction is: a compaction takes effect at once and forgets slice by slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompactionStep {
+    /// The store is compacted to this revision.
+    Begun(i64),
+    /// What that forgets is gone.
+    Finished(i64),
+}
+
+/// What took the place of what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// The last entry in the snapshot.
+    pub index: u64,
+    /// That entry's term.
+    pub term: u64,
+    /// The last entry in the state before.
+    pub applied_before: u64,
 }
 
 /// Append these records, make them durable once, send `then_send`, then answer `Input::Persisted(id)`.

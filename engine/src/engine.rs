@@ -85,6 +85,8 @@ pub struct Engine {
     checkpoints: Checkpoints,
     /// Requests that wait until a compaction's physical work is done.
     physical_compactions: Vec<RequestId>,
+    /// The revisions of compactions whose physical work is not done.
+    compactions_under_way: Vec<i64>,
     /// Handed to raft, which has not said yet whether it takes them: one at most.
     received: Vec<ReceivedSnapshot>,
     /// Leadership is being handed on until then.
@@ -140,6 +142,7 @@ impl Engine {
             waiting_for_clear: WaitingForClear::default(),
             checkpoints,
             physical_compactions: Vec::new(),
+            compactions_under_way: Vec::new(),
             received: Vec::new(),
             transfer_until: None,
             leadership: Leadership::default(),

@@ -26,11 +26,13 @@
 //! Byte by byte in docs/data-format.md.
 
 mod checksums;
+mod reader;
 mod replay;
 mod segment;
 
+pub use reader::{SegmentReader, read_segment};
 pub use replay::{LogReplay, LogTail, ReplayError};
-pub use segment::{SegmentContents, encode_batch, read_segment};
+pub use segment::{SegmentContents, encode_batch};
 
 use crate::codec::{DecodeError, Decoder, Encode};
 use crate::ids::{ClusterId, Incarnation, MemberId};
@@ -41,6 +43,8 @@ use bytes::Bytes;
 pub const MAGIC: [u8; 8] = *b"detcdwal";
 /// The format this release writes, and the only one it reads.
 pub const VERSION: u32 = 1;
+/// Of a segment's header: what `encode_header` writes.
+const HEADER_BYTES: usize = 92;
 
 /// What a segment says of itself, enough to be the oldest one kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,6 +169,7 @@ pub fn encode_header(header: &SegmentHeader) -> (Vec<u8>, Chain) {
     out.put_u64_field(header.tail.last_term);
     let checksum = crc32c::crc32c(&out);
     out.put_u32_field(checksum);
+    assert_eq!(out.len(), HEADER_BYTES, "a header has one length");
     let end_offset = out.len() as u64;
     (out, Chain { segment: checksum, checksum, end_offset })
 }

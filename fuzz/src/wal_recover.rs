@@ -72,9 +72,10 @@ fn add_up(bytes: Bytes) {
     let length = bytes.len() as u64;
     for is_last in [false, true] {
         let Ok(contents) = read_segment(bytes.clone(), &expected(1, None), is_last) else { continue };
-        let SegmentContents { header, records, end_offset, synced_bytes, chain, torn } = contents;
+        let SegmentContents { header, records, end_offset, synced_bytes, doubtful, chain, torn } = contents;
         assert!(end_offset <= length && chain.end_offset() == end_offset, "{end_offset} of {length} bytes");
         assert!(synced_bytes <= end_offset, "{synced_bytes} durable of {end_offset} that count");
+        assert_eq!(synced_bytes + doubtful.len() as u64, end_offset, "what may have to be written again");
         assert!(is_last || torn.is_none(), "only the newest segment can be torn");
         let mut replay = LogReplay::new();
         let added = replay

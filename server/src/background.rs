@@ -37,6 +37,7 @@ impl Background {
             let index = checkpoint.meta.index;
             match write(&disk, &dir, checkpoint).await {
                 Ok(oldest_kept) => {
+                    tracing::info!(snapshot_index = index, "saved snapshot to disk");
                     drop(inputs.send(Input::CheckpointWritten { index }));
                     drop(log.send(LogJob::RemoveUpTo(oldest_kept)));
                 }
@@ -64,7 +65,8 @@ impl Background {
 }
 
 impl Drop for Background {
-    /// The member stops: an unfinished file is a stray that the next start removes.
+    /// The member stops: an unfinished file is a stray that the next start removes. What was asked of the disk for it
+    /// is still done, up to the end of the disk's use.
     fn drop(&mut self) {
         for task in &self.tasks {
             task.abort();

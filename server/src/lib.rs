@@ -2,6 +2,7 @@
 
 mod background;
 pub mod clock;
+mod compaction_log;
 pub mod config;
 pub mod disk;
 pub mod grpc;

@@ -16,12 +16,13 @@
 
 use crate::background::Background;
 use crate::clock::Clock;
+use crate::compaction_log::CompactionLog;
 use crate::handle::{RequestCall, WatchCall, WatchMessage};
 use crate::log_task::LogJob;
 use crate::peer::{Inspection, Refusals, Transport};
 use crate::replies::{Answer, Replies};
 use bytes::Bytes;
-use detcd_engine::effects::{Effects, WatchEffects};
+use detcd_engine::effects::{Effects, Installed, WatchEffects};
 use detcd_engine::engine::{Engine, Status};
 use detcd_engine::ids::StreamId;
 use detcd_engine::input::{Input, WatchInput};
@@ -85,6 +86,7 @@ pub(crate) struct MainLoop {
     outlets: Outlets,
     replies: Replies,
     streams: BTreeMap<StreamId, mpsc::UnboundedSender<(WatchMessage, usize)>>,
+    compactions: CompactionLog,
     wake_at: Time,
 }
 
@@ -107,7 +109,16 @@ impl MainLoop {
         replies: Replies,
     ) -> MainLoop {
         let wake_at = clock.now();
-        MainLoop { engine, clock, inboxes, outlets, replies, streams: BTreeMap::new(), wake_at }
+        MainLoop {
+            engine,
+            clock,
+            inboxes,
+            outlets,
+            replies,
+            streams: BTreeMap::new(),
+            compactions: CompactionLog::default(),
+            wake_at,
+        }
     }
 
     /// Until the member stops.
@@ -223,6 +234,8 @@ impl MainLoop {
             checkpoint,
             send_snapshots,
             refused,
+            compactions,
+            installed,
             applied: _,
             leadership_settled,
             wake_at,
@@ -249,6 +262,17 @@ impl MainLoop {
         }
         for (member, reason) in refused {
             self.outlets.refusals.log(self.clock.now(), &format!("of member {member}: {reason}"));
+        }
+        for step in compactions {
+            self.compactions.note(step, self.clock.now());
+        }
+        if let Some(Installed { index, term, applied_before }) = installed {
+            tracing::info!(
+                current_applied_index = applied_before,
+                incoming_leader_snapshot_index = index,
+                incoming_leader_snapshot_term = term,
+                "applied snapshot"
+            );
         }
         if leadership_settled {
             self.outlets.settled.send_replace(true);

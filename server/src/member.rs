@@ -89,7 +89,8 @@ pub struct Member {
     stop: oneshot::Sender<()>,
     main_loop: JoinHandle<()>,
     log_task: JoinHandle<()>,
-    _data_dir: DataDir,
+    /// Last: dropped, it ends the use of the disk.
+    data_dir: DataDir,
 }
 
 /// Starts a member: recovers what its directory holds, or begins a new one.
@@ -180,7 +181,7 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
         stop,
         main_loop,
         log_task,
-        _data_dir: data_dir,
+        data_dir,
     })
 }
 
@@ -206,7 +207,8 @@ impl Member {
     }
 
     /// Hands leadership on if need be, waits for that no longer than an election timeout, then ends the tasks: no
-    /// more answers, then no more messages, then the log is written to its end.
+    /// more answers, then no more messages, then the log is written to its end, then whatever else was asked of the
+    /// disk is done and the data directory given back. Nothing of this member changes a file after that.
     pub async fn stop(mut self) {
         let too_late = self.clock.sleep_until(self.clock.now().plus_ms(self.election_timeout_ms));
         drop(self.inputs.send(Input::TransferLeadership));
@@ -223,5 +225,6 @@ impl Member {
         if ended.is_err() || self.log_task.await.is_err() {
             tracing::error!("a task of this member panicked");
         }
+        self.data_dir.release().await;
     }
 }

@@ -11,6 +11,8 @@ mod data_dir;
 mod recovery;
 #[path = "disk/snapshots.rs"]
 mod snapshots;
+#[path = "disk/stopping.rs"]
+mod stopping;
 #[path = "disk/wal.rs"]
 mod wal;
 

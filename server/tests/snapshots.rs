@@ -50,6 +50,7 @@ async fn a_member_that_missed_more_than_the_log_holds_is_sent_the_state() {
     compact(&cluster, leader).await;
     cluster.members[late].start();
     let caught_up = cluster.agreed().await;
+    assert!(cluster.members[late].log().contains("\"msg\":\"applied snapshot\""), "no word of the snapshot");
     let received = snapshots(&cluster, late);
     assert!(received.len() > before.len(), "no snapshot was received: {before:?} became {received:?}");
 

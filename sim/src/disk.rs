@@ -71,6 +71,8 @@ struct State {
     /// Which boot may use the disk.
     boot: u32,
     locked: BTreeSet<PathBuf>,
+    /// This boot's member has ended in order: it asks for nothing more.
+    is_closed: bool,
     /// The power fails at the so many-th operation from now.
     operations_left: Option<u64>,
     is_down: bool,
@@ -86,6 +88,8 @@ enum Admission {
     Done,
     /// The power fails in the middle of it: its effect may be found, its answer never comes.
     Last,
+    /// It fails.
+    Closed,
     Dead,
 }
 
@@ -100,6 +104,7 @@ impl Machine {
             trace,
             boot: 0,
             locked: BTreeSet::new(),
+            is_closed: false,
             operations_left: None,
             is_down: true,
             operations: 0,
@@ -114,6 +119,7 @@ impl Machine {
         let mut state = self.lock();
         assert!(state.is_down, "{} boots while it is up", state.name);
         state.is_down = false;
+        state.is_closed = false;
         state.boot += 1;
         state.trouble.begin_boot();
         SimDisk::new(self.clone(), state.boot)
@@ -178,6 +184,9 @@ impl State {
     fn admits(&mut self, boot: u32) -> Admission {
         if self.is_down || boot != self.boot {
             return Admission::Dead;
+        }
+        if self.is_closed {
+            return Admission::Closed;
         }
         self.operations += 1;
         match &mut self.operations_left {

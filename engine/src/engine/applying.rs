@@ -3,6 +3,7 @@
 use super::Engine;
 use super::pending::WaitsFor;
 use crate::command::{Command, Proposal, decode_entry};
+use crate::effects::CompactionStep;
 use crate::ids::RequestId;
 use crate::raft::{EntryKind, LogEntry, SnapshotMeta};
 use crate::request::{RequestError, Response};
@@ -67,6 +68,10 @@ impl Engine {
         if let (Command::LeaseExpire(grants), Err(_)) = (&proposal.command, &outcome) {
             grants.iter().for_each(|grant| self.deadlines.refused(*grant, self.now));
         }
+        if let (Ok(_), Command::Compact(revision)) = (&outcome, &proposal.command) {
+            self.compactions_under_way.push(*revision);
+            self.effects.compactions.push(CompactionStep::Begun(*revision));
+        }
         if let (Err(error), Command::LeaseRemaining(notes)) = (&outcome, &proposal.command) {
             self.refuse_clearing(notes, *error);
         }
@@ -106,6 +111,9 @@ impl Engine {
         if self.state.mvcc.compact_slice(self.config.compaction_slice_keys) {
             return true;
         }
+        // The work of several is one: the later forgets what the earlier did not come to.
+        let finished = self.compactions_under_way.drain(..).map(CompactionStep::Finished);
+        self.effects.compactions.extend(finished);
         // A compaction that is still on its way through the log is not done by this.
         let waiting = std::mem::take(&mut self.physical_compactions);
         for id in waiting {

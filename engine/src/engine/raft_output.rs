@@ -1,7 +1,7 @@
 //! What becomes of raft's output: messages, writes, snapshots, what is committed and which reads are confirmed.
 
 use super::Engine;
-use crate::effects::Persist;
+use crate::effects::{Installed, Persist};
 use crate::ids::MemberId;
 use crate::raft::{OutgoingSnapshot, PeerBody, RaftMessage, SnapshotMeta};
 
@@ -47,6 +47,8 @@ impl Engine {
         let Some(meta) = installed else {
             return;
         };
+        let applied_before = self.state.applied().0;
+        self.effects.installed = Some(Installed { index: meta.index, term: meta.term, applied_before });
         let received = received
             .into_iter()
             .find(|received| received.state.applied() == (meta.index, meta.term))

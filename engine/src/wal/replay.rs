@@ -1,6 +1,7 @@
 //! From records to the log they add up to.
 
 use crate::raft::{HardState, LogEntry, LogRecord, RecoveredLog, SnapshotMeta};
+use bytes::Bytes;
 
 /// Where the log stands after its last record. The shell keeps one, to write it into the next segment's header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,12 +108,19 @@ pub struct LogReplay {
     /// What the first of `entries` follows. Its term is 0 where it was only in segments that are removed.
     base: (u64, u64),
     entries: Vec<LogEntry>,
+    /// A snapshot covers the entries up to here: what is in them is not kept.
+    covered: u64,
 }
 
 impl LogReplay {
     /// A log without a beginning: the first segment's header gives it one.
     pub fn new() -> LogReplay {
         LogReplay::default()
+    }
+
+    /// As `new`, of a log that is to be finished with a snapshot at this index or later.
+    pub fn after(covered: u64) -> LogReplay {
+        LogReplay { covered, ..LogReplay::default() }
     }
 
     /// Where the log stands: what the next segment's header is to say.
@@ -162,7 +170,12 @@ impl LogReplay {
                         usize::try_from(first.index - self.base.0 - 1).expect("within the entries kept");
                     self.entries.truncate(kept);
                 }
-                self.entries.extend(entries);
+                let covered = self.covered;
+                let kept = |entry: LogEntry| match entry.index <= covered {
+                    true => LogEntry { data: Bytes::new(), ..entry },
+                    false => entry,
+                };
+                self.entries.extend(entries.into_iter().map(kept));
             }
             LogRecord::Installed { meta, .. } => {
                 self.entries.clear();
@@ -226,6 +239,8 @@ impl LogReplay {
     /// # Errors
     /// The snapshot is older than the log's beginning, or contradicts a committed entry.
     pub fn finish(self, snapshot: &SnapshotMeta) -> Result<RecoveredLog, ReplayError> {
+        let (index, covered) = (snapshot.index, self.covered);
+        assert!(index >= covered, "a snapshot at {index}, where one at {covered} was to come");
         let found = self.tail.hard_state;
         let base = self.base.0.max(self.removed);
         if snapshot.index < base {

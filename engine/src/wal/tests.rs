@@ -65,7 +65,13 @@ fn segment(padding: usize) -> (Vec<u8>, Vec<usize>) {
 }
 
 fn read(bytes: &[u8], is_last: bool) -> Result<SegmentContents, WalError> {
-    read_segment(Bytes::copy_from_slice(bytes), &EXPECTED, is_last)
+    let whole = read_segment(Bytes::copy_from_slice(bytes), &EXPECTED, is_last);
+    for piece_bytes in [7, 100] {
+        let mut reader = SegmentReader::new(EXPECTED, is_last, bytes.len());
+        let pushed = bytes.chunks(piece_bytes).try_for_each(|piece| reader.push(piece));
+        assert_eq!(pushed.and_then(|()| reader.finish()), whole, "in pieces of {piece_bytes} bytes");
+    }
+    whole
 }
 
 #[test]
@@ -78,6 +84,7 @@ fn what_was_written_is_read() {
             assert_eq!(contents.header, header(LogTail::default()));
             assert_eq!((contents.end_offset, contents.torn), (starts[5] as u64, None));
             assert_eq!(contents.synced_bytes, starts[4] as u64, "the last batch may not be durable");
+            assert_eq!(contents.doubtful, bytes[starts[4]..starts[5]]);
         }
     }
 }

@@ -35,7 +35,9 @@ impl Operation for Kv {
             Workload::SerializableGet => self.get(true).await?,
             Workload::List => self.list().await?,
             Workload::Count => self.count().await?,
-            Workload::Watch | Workload::Keepalive => panic!("{:?} is not a unary request", self.workload),
+            Workload::Watch | Workload::Keepalive | Workload::KeepaliveBurst => {
+                panic!("{:?} is not a unary request", self.workload)
+            }
         }
         Ok(true)
     }

@@ -24,9 +24,11 @@ pub(crate) enum Workload {
     Watch,
     /// Lease renewals, one stream and one lease per client.
     Keepalive,
+    /// Lease renewals, one stream and many leases per client, sent without waiting.
+    KeepaliveBurst,
 }
 
-const ALL: [(&str, Workload); 9] = [
+const ALL: [(&str, Workload); 10] = [
     ("fill", Workload::Fill),
     ("put", Workload::Put),
     ("get", Workload::Get),
@@ -36,6 +38,7 @@ const ALL: [(&str, Workload); 9] = [
     ("count", Workload::Count),
     ("watch", Workload::Watch),
     ("keepalive", Workload::Keepalive),
+    ("keepalive-burst", Workload::KeepaliveBurst),
 ];
 
 impl Workload {
@@ -59,6 +62,7 @@ pub(crate) struct Options {
     pub(crate) limit: i64,
     pub(crate) watchers: usize,
     pub(crate) watches_per_stream: usize,
+    pub(crate) leases_per_stream: usize,
     /// Operations (for watch: puts) per second of all clients together; 0 is the closed loop.
     pub(crate) rate: f64,
     pub(crate) warmup: Duration,
@@ -89,6 +93,7 @@ impl Options {
             limit: one_of(&m, "limit"),
             watchers: one_of::<usize>(&m, "watchers").max(1),
             watches_per_stream: one_of::<usize>(&m, "watches-per-stream").max(1),
+            leases_per_stream: one_of::<usize>(&m, "leases-per-stream").max(1),
             rate: one_of(&m, "rate"),
             warmup: Duration::from_secs_f64(one_of(&m, "warmup")),
             measured: Duration::from_secs_f64(one_of(&m, "seconds")),
@@ -122,6 +127,7 @@ fn command() -> Command {
         .arg(value("limit", "N", "100", "Keys that one list asks for").value_parser(value_parser!(i64)))
         .arg(value("watchers", "N", "200", "Watchers of the one key").value_parser(value_parser!(usize)))
         .arg(value("watches-per-stream", "N", "10", "Watchers that share a stream").value_parser(value_parser!(usize)))
+        .arg(value("leases-per-stream", "N", "1000", "Leases of one burst").value_parser(value_parser!(usize)))
         .arg(
             value("rate", "N", "0", "Operations per second (watch: puts); 0 is the closed loop")
                 .value_parser(value_parser!(f64)),
@@ -150,7 +156,10 @@ Workloads:
   list       ranges from a random key, --limit keys
   count      counts all keys
   watch      one writer, --watchers watchers of its key; an operation is an event received
-  keepalive  lease renewals
+  keepalive  lease renewals, the next when the last is answered
+  keepalive-burst
+             renewals of --leases-per-stream leases sent at once, the next burst when all are answered; an operation
+             is one renewal, its latency the time between two answers
 
 Columns: us/op is user+system CPU of --pids; client us/op is this program's own; B/op is what --pids wrote to disk;
 rss and anon are their memory in MB at the end. Latencies are in milliseconds.

@@ -33,10 +33,11 @@ pub(crate) async fn run(options: &Options, workload: Workload) -> Result<Outcome
     let channels = connect(options).await?;
     match workload {
         Workload::Watch => run_watch(options, &channels).await,
-        Workload::Keepalive => {
+        Workload::Keepalive | Workload::KeepaliveBurst => {
+            let leases = if workload == Workload::Keepalive { 1 } else { options.leases_per_stream };
             let mut clients = Vec::with_capacity(options.clients);
             for n in 0..options.clients {
-                clients.push(Keepalive::open(channels[n % channels.len()].clone()).await?);
+                clients.push(Keepalive::open(channels[n % channels.len()].clone(), leases).await?);
             }
             run_clients(options, workload, clients).await
         }

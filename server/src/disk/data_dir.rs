@@ -12,9 +12,9 @@
 //! parts, and one that lacks any has lost it: a member that lost its log has forgotten its votes and must not start
 //! (raft §5.1).
 
-use super::{Disk, DiskError, Doing, read_all, replace};
+use super::{DirLock, Disk, DiskError, Doing, read_all, replace};
+use crate::clock::BoxFuture;
 use detcd_engine::ids::{ClusterId, Incarnation, MemberId};
-use std::any::Any;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,11 +94,13 @@ pub enum DataDirError {
     },
 }
 
-/// A data directory under our lock.
+/// A data directory under our lock. Dropped, it closes its disk and is given back when all is done that was asked
+/// of that.
 pub struct DataDir {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
-    _lock: Box<dyn Any + Send + Sync>,
+    /// `None` once it is being given back.
+    lock: Option<DirLock>,
 }
 
 impl std::fmt::Debug for DataDir {
@@ -111,13 +113,25 @@ impl DataDir {
     /// Makes the directory if need be and locks it.
     pub async fn lock(disk: &Arc<dyn Disk>, dir: &Path) -> Result<DataDir, DataDirError> {
         disk.create_dir(dir).await.doing("create", dir)?;
-        let _lock = match disk.lock(dir).await {
+        let lock = match disk.lock(dir).await {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 return Err(DataDirError::Locked { dir: dir.to_owned() });
             }
             other => other.doing("lock", dir)?,
         };
-        Ok(DataDir { disk: Arc::clone(disk), dir: dir.to_owned(), _lock })
+        Ok(DataDir { disk: Arc::clone(disk), dir: dir.to_owned(), lock: Some(lock) })
+    }
+
+    /// As when it is dropped, and waits until it is given back.
+    pub async fn release(mut self) {
+        self.close().await;
+    }
+
+    fn close(&mut self) -> BoxFuture<'static, ()> {
+        match self.lock.take() {
+            Some(lock) => self.disk.close(lock),
+            None => Box::pin(std::future::ready(())),
+        }
     }
 
     /// Where the log is.
@@ -217,6 +231,12 @@ impl DataDir {
 
     fn foreign(&self, what: &'static str, found: String, expected: String) -> DataDirError {
         DataDirError::Foreign { dir: self.dir.clone(), what, found, expected }
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        drop(self.close());
     }
 }
 

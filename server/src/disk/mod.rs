@@ -17,6 +17,12 @@
 //! - Bytes that were synced may rot. Everything that is read back is under a checksum.
 //! - Out of the model: a disk that lies about a sync, and somebody else writing to the directory. The lock keeps a
 //!   second member of ours away.
+//!
+//! # Whose it is
+//!
+//! A disk is for one member from its start to its end. A call that nobody waits for any more, as a task was aborted,
+//! takes effect all the same, and may do so late: `close` is where that ends. Only then is the directory given back,
+//! so that whoever locks it next finds files that nothing of the member before can change.
 
 pub mod data_dir;
 pub mod real;
@@ -35,8 +41,8 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Makes a directory that only its owner can enter (mode 0700), and those above it. One that exists is left alone.
     fn create_dir(&self, path: &Path) -> BoxFuture<'static, io::Result<()>>;
     /// Keeps others from locking the directory until the answer is dropped or the process ends. Writes nothing.
-    /// `WouldBlock` where somebody else has it.
-    fn lock(&self, dir: &Path) -> BoxFuture<'static, io::Result<Box<dyn Any + Send + Sync>>>;
+    /// `WouldBlock` where somebody else has it. To be given back by `close`.
+    fn lock(&self, dir: &Path) -> BoxFuture<'static, io::Result<DirLock>>;
     /// The names in a directory, sorted. `NotFound` where there is none.
     fn list(&self, dir: &Path) -> BoxFuture<'static, io::Result<Vec<String>>>;
     /// A new, empty file (mode 0600) to write and read; one that exists is emptied.
@@ -49,6 +55,18 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn remove(&self, path: &Path) -> BoxFuture<'static, io::Result<()>>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> BoxFuture<'static, io::Result<()>>;
+    /// Ends the use of this disk and of the files opened on it. Every call made before takes effect first, then the
+    /// lock is given back, then the answer comes. Every call made after this one fails and changes nothing. All of
+    /// that is so whether or not the answer is awaited.
+    fn close(&self, lock: DirLock) -> BoxFuture<'static, ()>;
+}
+
+/// Keeps others from locking a directory while it is held.
+pub type DirLock = Box<dyn Any + Send + Sync>;
+
+/// What a call gets once its disk was closed.
+pub fn closed() -> io::Error {
+    io::Error::other("the disk was closed: its member has ended")
 }
 
 /// An open file. Calls take effect in the order in which they were made, whether or not their answers were awaited.

@@ -2,44 +2,76 @@
 //! open, and the sync of a large snapshot must not stand in front of the log's. The rest shares one thread.
 //!
 //! A call is queued when it is made, so that a write and the sync behind it cost one round to the thread, not two.
+//! It is done even if nobody waits for it. Each holds a share in the disk's use until it is done: once the disk is
+//! closed, the last of them, on whichever thread, gives the directory back.
 
-use super::{Disk, File};
+use super::{DirLock, Disk, File, closed};
 use crate::clock::BoxFuture;
-use std::any::Any;
 use std::fs::{self, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
+
+/// Shared by all calls that are queued or under way. Once nobody has a share: the lock is given back, and after
+/// that, in the order of the pair, its end is told.
+#[derive(Debug, Default)]
+struct InUse(OnceLock<(DirLock, oneshot::Sender<()>)>);
+
+/// Where a call gets its share; `None` once the disk is closed.
+#[derive(Clone, Debug)]
+struct Usage(Arc<Mutex<Option<Arc<InUse>>>>);
+
+impl Usage {
+    fn new() -> Usage {
+        Usage(Arc::new(Mutex::new(Some(Arc::default()))))
+    }
+
+    fn begin(&self) -> Option<Arc<InUse>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn end(&self) -> Option<Arc<InUse>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 /// A thread that does one job after the other, and ends when nobody can give it another.
 #[derive(Clone, Debug)]
 struct Worker {
     jobs: mpsc::Sender<Job>,
+    usage: Usage,
 }
 
 impl Worker {
-    fn start(name: &str) -> io::Result<Worker> {
+    fn start(name: &str, usage: Usage) -> io::Result<Worker> {
         let (jobs, queue) = mpsc::channel::<Job>();
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             while let Ok(job) = queue.recv() {
                 job();
             }
         })?;
-        Ok(Worker { jobs })
+        Ok(Worker { jobs, usage })
     }
 
     fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> BoxFuture<'static, io::Result<T>> {
+        let Some(share) = self.usage.begin() else {
+            return Box::pin(std::future::ready(Err(closed())));
+        };
         let (answer, answered) = oneshot::channel();
         // Neither end can be gone while the other waits, unless a job panicked: then the answer below says so. A
         // caller that stopped waiting does not want the answer.
-        let queued = self.jobs.send(Box::new(move || drop(answer.send(job()))));
+        let queued = self.jobs.send(Box::new(move || {
+            let done = job();
+            drop(share);
+            drop(answer.send(done));
+        }));
         Box::pin(async move {
             let gone = || io::Error::other("the disk thread is gone");
             queued.map_err(|_| gone())?;
@@ -60,14 +92,14 @@ impl RealDisk {
     /// # Errors
     /// The system refuses another thread.
     pub fn start() -> io::Result<RealDisk> {
-        Ok(RealDisk { directories: Worker::start("detcd-dirs")? })
+        Ok(RealDisk { directories: Worker::start("detcd-dirs", Usage::new())? })
     }
 
     fn file(&self, path: &Path, options: fs::OpenOptions) -> BoxFuture<'static, io::Result<Arc<dyn File>>> {
-        let path = path.to_owned();
+        let (path, usage) = (path.to_owned(), self.directories.usage.clone());
         self.directories.run(move || {
             let file = Arc::new(options.open(path)?);
-            let worker = Worker::start("detcd-file")?;
+            let worker = Worker::start("detcd-file", usage)?;
             Ok(Arc::new(RealFile { file, worker }) as Arc<dyn File>)
         })
     }
@@ -79,12 +111,12 @@ impl Disk for RealDisk {
         self.directories.run(move || fs::DirBuilder::new().recursive(true).mode(0o700).create(path))
     }
 
-    fn lock(&self, dir: &Path) -> BoxFuture<'static, io::Result<Box<dyn Any + Send + Sync>>> {
+    fn lock(&self, dir: &Path) -> BoxFuture<'static, io::Result<DirLock>> {
         let dir = dir.to_owned();
         self.directories.run(move || {
             let handle = fs::File::open(dir)?;
             match handle.try_lock() {
-                Ok(()) => Ok(Box::new(handle) as Box<dyn Any + Send + Sync>),
+                Ok(()) => Ok(Box::new(handle) as DirLock),
                 Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
                 Err(TryLockError::Error(error)) => Err(error),
             }
@@ -138,6 +170,21 @@ impl Disk for RealDisk {
     fn sync_dir(&self, dir: &Path) -> BoxFuture<'static, io::Result<()>> {
         let dir = dir.to_owned();
         self.directories.run(move || fs::File::open(dir)?.sync_all())
+    }
+
+    fn close(&self, lock: DirLock) -> BoxFuture<'static, ()> {
+        // Closed before: there is nothing left to wait for.
+        let Some(last_use) = self.directories.usage.end() else {
+            drop(lock);
+            return Box::pin(std::future::ready(()));
+        };
+        let (tell, told) = oneshot::channel();
+        last_use.0.set((lock, tell)).expect("a disk is closed once: what is taken here is taken once");
+        drop(last_use);
+        Box::pin(async move {
+            // Told by being dropped.
+            let _ = told.await;
+        })
     }
 }
 

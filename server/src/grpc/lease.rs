@@ -6,10 +6,16 @@ use crate::pb;
 use crate::wire::error::status;
 use crate::wire::lease;
 use detcd_engine::request::{LeaseId, Reply, Request as Ask, RequestError, Response as Answer};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use std::pin::Pin;
+use std::sync::Arc;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
+
+/// Renewals of one stream that are with the engine at once. Clients send those of all their leases in one burst, tens
+/// of thousands; so many share a turn of the main loop and a read-index round, and one stream's share of the queue of
+/// requests stays small.
+const IN_FLIGHT_MAX: usize = 256;
 
 #[tonic::async_trait]
 impl pb::lease_server::Lease for Service {
@@ -45,11 +51,14 @@ impl pb::lease_server::Lease for Service {
         request: Request<Streaming<pb::LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
         let caller = self.caller(request.metadata())?;
+        let service = Arc::new(self.clone());
+        let renewed = request.into_inner().map(move |asked| {
+            let service = Arc::clone(&service);
+            async move { keep_alive(&service, caller, LeaseId(asked?.id)).await }
+        });
         let open = KeepAlives {
-            service: self.clone(),
-            caller,
             member_watch: self.member.open_watch(caller.require_leader),
-            client: request.into_inner(),
+            answers: Box::pin(renewed.buffered(IN_FLIGHT_MAX)),
             ended: false,
         };
         Ok(Response::new(Box::pin(stream::unfold(open, |mut open| async move {
@@ -85,14 +94,13 @@ impl pb::lease_server::Lease for Service {
     }
 }
 
-/// One stream of keepalives, answered one by one in the order they come.
+/// One stream of keepalives, answered in the order they come.
 struct KeepAlives {
-    service: Service,
-    caller: Caller,
     /// A watch stream without watches: the member ends it when it stops and, for a caller that asked for that, when
     /// there has been no leader for too long; which is when a keepalive stream ends too.
     member_watch: WatchStream,
-    client: Streaming<pb::LeaseKeepAliveRequest>,
+    /// An answer to each renewal, then what ended the client's side. Dropped, it gives up those under way.
+    answers: Pin<Box<dyn Stream<Item = Result<pb::LeaseKeepAliveResponse, Status>> + Send>>,
     ended: bool,
 }
 
@@ -102,15 +110,10 @@ impl KeepAlives {
         if self.ended {
             return None;
         }
-        let asked = tokio::select! {
+        tokio::select! {
             biased;
-            refusal = given_up(&mut self.member_watch) => return Some(Err(status(refusal))),
-            asked = self.client.message() => asked,
-        };
-        match asked {
-            Ok(Some(request)) => Some(keep_alive(&self.service, self.caller, LeaseId(request.id)).await),
-            Ok(None) => None,
-            Err(error) => Some(Err(error)),
+            answer = self.answers.next() => answer,
+            refusal = given_up(&mut self.member_watch) => Some(Err(status(refusal))),
         }
     }
 }

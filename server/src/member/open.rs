@@ -55,10 +55,10 @@ pub(super) async fn open(
     data_dir.check(&meta, cluster, member)?;
     let wal_config = wal_config(config, data_dir.wal(), meta.incarnation);
     snapshot_file::settle(&**disk, &data_dir.snap()).await?;
-    let opened = wal::open(disk, wal_config).await?;
     let newest = snapshot_file::list(&**disk, &data_dir.snap()).await?.pop();
     let dir = || config.data_dir.clone();
     let newest = newest.ok_or_else(|| DataDirError::Incomplete { dir: dir(), missing: "the snapshot" })?;
+    let opened = wal::open(disk, wal_config, newest.index).await?;
     let (snapshot, state) = snapshot_file::read(&**disk, &data_dir.snap(), newest).await?;
     let log = opened.replay.finish(&snapshot).map_err(|cause| StartError::Replay { dir: dir(), cause })?;
     let Meta { incarnation, boot, .. } = data_dir.count_boot(meta).await?;

@@ -1,8 +1,7 @@
 //! A disk that counts what it is asked for, around another; and that can be made to fail.
 
 use detcd::clock::BoxFuture;
-use detcd::disk::{Disk, File};
-use std::any::Any;
+use detcd::disk::{DirLock, Disk, File};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -56,7 +55,7 @@ impl Disk for CountingDisk {
     fn create_dir(&self, path: &Path) -> BoxFuture<'static, io::Result<()>> {
         self.inner.create_dir(path)
     }
-    fn lock(&self, dir: &Path) -> BoxFuture<'static, io::Result<Box<dyn Any + Send + Sync>>> {
+    fn lock(&self, dir: &Path) -> BoxFuture<'static, io::Result<DirLock>> {
         self.inner.lock(dir)
     }
     fn list(&self, dir: &Path) -> BoxFuture<'static, io::Result<Vec<String>>> {
@@ -78,6 +77,9 @@ impl Disk for CountingDisk {
         let name = dir.file_name().expect("a directory of a member has a name").to_string_lossy();
         self.counts.synced_dirs.lock().expect("no panic while it is held").push(name.into_owned());
         self.inner.sync_dir(dir)
+    }
+    fn close(&self, lock: DirLock) -> BoxFuture<'static, ()> {
+        self.inner.close(lock)
     }
 }
 

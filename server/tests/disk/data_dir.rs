@@ -162,11 +162,10 @@ async fn an_interrupted_first_start_leaves_nothing_behind() {
 #[tokio::test]
 async fn starts_are_counted_and_the_rest_stays() {
     let dir = TempDir::new().unwrap();
-    let disk = real_disk();
     let mut before: Option<Meta> = None;
     for boot in 1..4 {
         starting(config_in(dir.path())).await.unwrap().stop().await;
-        let data_dir = DataDir::lock(&disk, dir.path()).await.unwrap();
+        let data_dir = DataDir::lock(&real_disk(), dir.path()).await.unwrap();
         let meta = data_dir.read_meta().await.unwrap().unwrap();
         assert_eq!(meta.boot, boot);
         assert_eq!(meta.cluster, cluster_of(dir.path()).id);

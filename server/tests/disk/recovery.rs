@@ -46,7 +46,7 @@ pub(crate) async fn starting(config: MemberConfig) -> Result<Member, StartError>
     starting_on(real_disk(), config).await
 }
 
-async fn starting_on(disk: Arc<dyn Disk>, config: MemberConfig) -> Result<Member, StartError> {
+pub(crate) async fn starting_on(disk: Arc<dyn Disk>, config: MemberConfig) -> Result<Member, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
     let transport = Arc::new(GrpcTransport::new(Arc::clone(&clock)));
     let (encode_events, readers) = (wire::encode_batch, Arc::new(OnTheSpot));

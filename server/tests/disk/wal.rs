@@ -43,7 +43,7 @@ async fn begin(disk: &Arc<dyn Disk>, config: WalConfig) -> Wal {
 
 /// The log read again, and its entries after `from`.
 async fn reopen(disk: &Arc<dyn Disk>, config: WalConfig, from: u64) -> (Wal, Vec<LogEntry>) {
-    let opened = wal::open(disk, config).await.unwrap();
+    let opened = wal::open(disk, config, 0).await.unwrap();
     (opened.wal, opened.replay.finish(&place(from)).unwrap().entries)
 }
 
@@ -138,7 +138,7 @@ async fn damage_before_the_last_batch_is_refused_with_file_and_offset() {
         let mut damaged = after.clone();
         damaged[at] ^= 0x10;
         std::fs::write(&path, &damaged).unwrap();
-        let error = wal::open(&disk, config.clone()).await.unwrap_err();
+        let error = wal::open(&disk, config.clone(), 0).await.unwrap_err();
         let OpenError::Segment { cause: WalError::Corrupt { offset, .. }, .. } = &error else {
             panic!("byte {at} damaged: {error}");
         };
@@ -154,7 +154,7 @@ async fn damage_before_the_last_batch_is_refused_with_file_and_offset() {
         let mut damaged = after.clone();
         damaged[at] ^= 0x10;
         std::fs::write(&path, &damaged).unwrap();
-        let error = wal::open(&disk, config.clone()).await.unwrap_err().to_string();
+        let error = wal::open(&disk, config.clone(), 0).await.unwrap_err().to_string();
         assert!(error.starts_with(&path.display().to_string()), "header byte {at}: {error}");
     }
 }
@@ -171,15 +171,15 @@ async fn a_segment_that_is_missing_or_anothers_is_refused_by_name() {
     let second = dir.path().join("0000000000000002.wal");
     let aside = dir.path().join("aside");
     std::fs::rename(&second, &aside).unwrap();
-    let error = wal::open(&disk, config.clone()).await.unwrap_err();
+    let error = wal::open(&disk, config.clone(), 0).await.unwrap_err();
     assert_eq!(error.to_string(), format!("{} is missing", second.display()));
     // Another segment under its name is no segment 2.
     std::fs::copy(dir.path().join("0000000000000003.wal"), &second).unwrap();
-    let error = wal::open(&disk, config.clone()).await.unwrap_err().to_string();
+    let error = wal::open(&disk, config.clone(), 0).await.unwrap_err().to_string();
     assert_eq!(error, format!("{}: segment number 2 expected, 3 found", second.display()));
     std::fs::rename(&aside, &second).unwrap();
     let other = WalConfig { incarnation: Incarnation(4), ..config.clone() };
-    let error = wal::open(&disk, other).await.unwrap_err().to_string();
+    let error = wal::open(&disk, other, 0).await.unwrap_err().to_string();
     assert!(error.ends_with("0000000000000001.wal: incarnation 4 expected, 3 found"), "{error}");
     reopen(&disk, config, 1).await;
 }
@@ -203,7 +203,7 @@ async fn segments_before_a_snapshot_go_and_the_rest_still_adds_up() {
     }
     assert!(wal.segments() < all && wal.segments() >= 1, "{} of {all} segments", wal.segments());
     // The log begins after what an older snapshot holds: that one alone is not enough.
-    let opened = wal::open(&disk, config).await.unwrap();
+    let opened = wal::open(&disk, config, 0).await.unwrap();
     let error = opened.replay.finish(&place(1)).unwrap_err().to_string();
     assert!(error.starts_with("the newest snapshot stands at 1, the log begins after"), "{error}");
 }

@@ -116,6 +116,15 @@ impl Process {
         status.expect("it has ended")
     }
 
+    /// Its own memory, that no file stands behind.
+    pub(crate) fn anonymous_bytes(&self) -> u64 {
+        let pid = self.child.as_ref().expect("it runs").id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux tells it");
+        let kilobytes = line.trim().strip_suffix(" kB").expect("in kB");
+        kilobytes.parse::<u64>().unwrap() * 1024
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         self.child.is_some()
     }

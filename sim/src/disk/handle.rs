@@ -6,8 +6,7 @@ use super::trouble::OperationKind;
 use super::{Admission, Machine, State};
 use madsim::time::sleep;
 use server_sim::clock::BoxFuture;
-use server_sim::disk::{Disk, File};
-use std::any::Any;
+use server_sim::disk::{DirLock, Disk, File, closed};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,8 +57,10 @@ impl SimDisk {
         let Asked { kind, doing, path, needs_room } = asked;
         let mut state = self.machine.lock();
         let admission = state.admits(self.boot);
-        if admission == Admission::Dead {
-            return Box::pin(std::future::pending());
+        match admission {
+            Admission::Dead => return Box::pin(std::future::pending()),
+            Admission::Closed => return Box::pin(std::future::ready(Err(closed()))),
+            Admission::Done | Admission::Last => {}
         }
         state.trace.event(&state.name, format_args!("disk {doing} {}", path.display()), &[]);
         if admission == Admission::Last {
@@ -115,12 +116,12 @@ impl SimDisk {
 }
 
 /// Keeps a directory locked while its boot lasts.
-struct DirLock {
+struct Locked {
     disk: SimDisk,
     dir: PathBuf,
 }
 
-impl Drop for DirLock {
+impl Drop for Locked {
     fn drop(&mut self) {
         let mut state = self.disk.machine.lock();
         if state.boot == self.disk.boot {
@@ -134,12 +135,12 @@ impl Disk for SimDisk {
         self.now(Asked::create("create_dir", path), |state| state.platter.create_dir(path))
     }
 
-    fn lock(&self, dir: &Path) -> BoxFuture<'static, io::Result<Box<dyn Any + Send + Sync>>> {
+    fn lock(&self, dir: &Path) -> BoxFuture<'static, io::Result<DirLock>> {
         self.now(Asked::read("lock", dir), |state| {
             if !state.locked.insert(dir.to_owned()) {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
-            Ok(Box::new(DirLock { disk: self.clone(), dir: dir.to_owned() }) as Box<dyn Any + Send + Sync>)
+            Ok(Box::new(Locked { disk: self.clone(), dir: dir.to_owned() }) as DirLock)
         })
     }
 
@@ -167,6 +168,17 @@ impl Disk for SimDisk {
         let asked = Asked { kind: OperationKind::Sync, doing: "sync_dir", path: dir, needs_room: false };
         // Names are in the file system's journal: after a failure they are as uncertain as before.
         self.now(asked, |state| state.platter.sync_dir(dir))
+    }
+
+    /// Calls take effect when they are made: there is none to wait for.
+    fn close(&self, lock: DirLock) -> BoxFuture<'static, ()> {
+        let mut state = self.machine.lock();
+        if state.boot == self.boot {
+            state.is_closed = true;
+        }
+        drop(state);
+        drop(lock);
+        Box::pin(std::future::ready(()))
     }
 }
 
@@ -208,8 +220,10 @@ impl File for SimFile {
 
     fn sync_data(&self) -> BoxFuture<'static, io::Result<()>> {
         let mut state = self.disk.machine.lock();
-        if state.admits(self.disk.boot) != Admission::Done {
-            return Box::pin(std::future::pending());
+        match state.admits(self.disk.boot) {
+            Admission::Done => {}
+            Admission::Closed => return Box::pin(std::future::ready(Err(closed()))),
+            Admission::Last | Admission::Dead => return Box::pin(std::future::pending()),
         }
         let point: SyncPoint = match state.platter.file(self.inode) {
             Ok(image) => image.begin_sync(),

@@ -4,7 +4,7 @@ mod time;
 
 use super::words;
 use crate::config::Config;
-use crate::effects::{Effects, Persist, ReadQuery};
+use crate::effects::{Effects, Persist, Read, ReadQuery};
 use crate::engine::{Engine, Recovered};
 use crate::frame;
 use crate::ids::{ClusterId, Incarnation, MemberId, RequestId, StreamId};
@@ -198,6 +198,18 @@ impl Cluster {
         self.step(id, Input::Request { id: request_id, require_leader, request });
     }
 
+    fn answer_reads(&mut self, id: u64, reads: Vec<Read>) {
+        for read in reads {
+            let response = match &read.query {
+                ReadQuery::Range(range) => read.view.range(range).map(Response::Range),
+                ReadQuery::Txn(txn) => txn::evaluate(&read.view, txn).map(Response::Txn),
+            };
+            let revision = read.view.revision();
+            let answer = response.map(|response| Reply { revision, term: read.term, response });
+            self.say(&format!("{id}#{}: {}", read.id.counter, words::answer(&answer)));
+        }
+    }
+
     /// Takes a member's effects and does those that need neither disk nor network.
     pub(super) fn handle(&mut self, id: u64) {
         let effects = self.engine(id).take_effects();
@@ -210,6 +222,8 @@ impl Cluster {
             checkpoint,
             send_snapshots,
             refused,
+            compactions,
+            installed: _,
             applied: _,
             leadership_settled,
             wake_at,
@@ -229,15 +243,7 @@ impl Cluster {
         for (request, answer) in replies {
             self.say(&format!("{id}#{}: {}", request.counter, words::answer(&answer)));
         }
-        for read in reads {
-            let response = match &read.query {
-                ReadQuery::Range(range) => read.view.range(range).map(Response::Range),
-                ReadQuery::Txn(txn) => txn::evaluate(&read.view, txn).map(Response::Txn),
-            };
-            let revision = read.view.revision();
-            let answer = response.map(|response| Reply { revision, term: read.term, response });
-            self.say(&format!("{id}#{}: {}", read.id.counter, words::answer(&answer)));
-        }
+        self.answer_reads(id, reads);
         for (stream, output) in &watch.outputs {
             self.say(&format!("{id}~{}: {}", stream.0, words::watch(output, &watch.batches)));
             let bytes = output.size_bytes(&watch.batches);
@@ -250,6 +256,9 @@ impl Cluster {
                 self.engine(id).step(now, Input::Watch(*stream, WatchInput::Drained { bytes }));
                 self.node(id).wake_at = Some(now);
             }
+        }
+        for step in compactions {
+            self.say(&format!("{id} {}", words::compaction(step)));
         }
         if let Some(checkpoint) = checkpoint {
             self.say(&format!("{id} is to write its state at index {}", checkpoint.meta.index));

@@ -1,11 +1,18 @@
 //! What members say and do, in a line.
 
-use crate::effects::Persist;
+use crate::effects::{CompactionStep, Persist};
 use crate::ids::MemberId;
 use crate::raft::{LeaseAnswer, LeaseAsk, LogRecord, PeerBody, PeerMessage, RaftMessage, RaftMessageKind};
 use crate::request::{RangeResponse, RecordRef, Reply, RequestError, Response, TxnOpResponse, TxnResponse};
 use crate::watch::{Event, EventBatch, WatchOutput};
 use bytes::Bytes;
+
+pub(super) fn compaction(step: CompactionStep) -> String {
+    match step {
+        CompactionStep::Begun(revision) => format!("compacts to {revision}"),
+        CompactionStep::Finished(revision) => format!("has forgotten what is before {revision}"),
+    }
+}
 
 pub(super) fn answer(answer: &Result<Reply, RequestError>) -> String {
     match answer {

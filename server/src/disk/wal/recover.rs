@@ -1,13 +1,20 @@
 //! Reading the log back when a member starts.
 
-use super::super::{Disk, DiskError, Doing, read_all};
+use super::super::{Disk, DiskError, Doing, File};
 use super::{Segment, Wal, WalConfig, segment_number, segment_path};
-use bytes::Bytes;
 use detcd_engine::raft::LogRecord;
-use detcd_engine::wal::{self, Chain, ExpectedSegment, LogReplay, ReplayError, SegmentContents, WalError};
+use detcd_engine::wal::{
+    Chain, ExpectedSegment, LogReplay, ReplayError, SegmentContents, SegmentHeader, SegmentReader, WalError,
+};
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// How much is read, and how much is put zeros into, at once.
+const PIECE_BYTES: usize = 1024 * 1024;
+/// How much of a piece is decoded at once: what the reader holds besides the records grows with it.
+const DECODED_BYTES: usize = 64 * 1024;
 
 /// Why a log cannot be used. A member must not start then: it may have forgotten what it promised.
 #[derive(Debug, thiserror::Error)]
@@ -54,18 +61,16 @@ pub struct Opened {
     pub replay: LogReplay,
 }
 
-/// Reads all segments, and cuts a torn tail off durably.
-pub async fn open(disk: &Arc<dyn Disk>, config: WalConfig) -> Result<Opened, OpenError> {
+/// Reads all segments, and cuts a torn tail off durably. What a snapshot at `covered` has is not kept.
+pub async fn open(disk: &Arc<dyn Disk>, config: WalConfig, covered: u64) -> Result<Opened, OpenError> {
     let numbers = numbers(&**disk, &config).await?;
     // The newest segment's name may come from a rename whose sync failed; what is appended to it must not go with it.
     disk.sync_dir(&config.dir).await.doing("sync", &config.dir)?;
-    let mut replay = LogReplay::new();
+    let mut added = Added { replay: LogReplay::after(covered), highest_index: 0 };
     let mut segments = VecDeque::new();
-    let mut highest_index = 0;
     let mut newest: Option<Newest> = None;
     for (place, number) in numbers.iter().enumerate() {
         let path = segment_path(&config.dir, *number);
-        let bytes = Bytes::from(read_all(&**disk, &path).await?);
         let expected = ExpectedSegment {
             cluster: config.cluster,
             member: config.member,
@@ -74,20 +79,12 @@ pub async fn open(disk: &Arc<dyn Disk>, config: WalConfig) -> Result<Opened, Ope
             previous: newest.as_ref().map(|before| before.chain.checksum()),
         };
         let is_last = place + 1 == numbers.len();
-        let contents = wal::read_segment(bytes.clone(), &expected, is_last)
-            .map_err(|cause| OpenError::Segment { path: path.clone(), cause })?;
-        let does_not_fit = |cause| OpenError::Replay { path: path.clone(), cause };
-        replay.begin_segment(&contents.header).map_err(does_not_fit)?;
-        highest_index = highest_index.max(contents.header.tail.last_index);
-        newest = Some(Newest::of(&bytes, &contents));
-        for record in contents.records {
-            highest_index = highest_index.max(last_index(&record));
-            replay.push(record).map_err(does_not_fit)?;
-        }
+        let (contents, length) = read(&**disk, &path, expected, is_last, &mut added).await?;
+        newest = Some(Newest::of(&contents, length));
         if let Some(problem) = &contents.torn {
             tracing::warn!(file = %path.display(), offset = contents.end_offset, problem, "cutting a torn tail");
         }
-        segments.push_back(Segment { number: *number, highest_index });
+        segments.push_back(Segment { number: *number, highest_index: added.highest_index });
         tokio::task::yield_now().await;
     }
     let newest = newest.ok_or_else(|| OpenError::Empty { dir: config.dir.clone() })?;
@@ -97,11 +94,12 @@ pub async fn open(disk: &Arc<dyn Disk>, config: WalConfig) -> Result<Opened, Ope
     // What was read may not be durable: the crash can have been this process's alone, or the sync failed that was to
     // make it so. After the second a sync proves nothing, as the cache holds the bytes and takes them for written:
     // so they are written again, with zeros in place of what is torn. They count as durable from here on.
-    if !newest.doubtful.is_empty() {
-        file.write_at(newest.synced_bytes, newest.doubtful).await.doing("write", &path)?;
+    if newest.synced_bytes < newest.written_to {
+        newest.write_again(&*file).await.doing("write", &path)?;
     }
     file.sync_data().await.doing("sync", &path)?;
     file.done_reading().await.doing("let go of", &path)?;
+    let replay = added.replay;
     let tail = replay.tail();
     let wal = Wal { disk: Arc::clone(disk), config, segments, path, file, chain: newest.chain, tail };
     Ok(Opened { wal, replay })
@@ -113,18 +111,94 @@ struct Newest {
     synced_bytes: u64,
     /// What is to be in the file from `synced_bytes` on, as far as that is not certain.
     doubtful: Vec<u8>,
+    /// So far, with zeros behind that.
+    written_to: u64,
 }
 
 impl Newest {
-    fn of(bytes: &Bytes, contents: &SegmentContents) -> Newest {
-        let place = |offset| usize::try_from(offset).expect("an offset in a buffer");
-        let (synced, end) = (place(contents.synced_bytes), place(contents.end_offset));
-        let mut doubtful = bytes[synced..end].to_vec();
-        if contents.torn.is_some() {
-            doubtful.resize(bytes.len() - synced, 0);
+    fn of(contents: &SegmentContents, length: u64) -> Newest {
+        Newest {
+            chain: contents.chain,
+            synced_bytes: contents.synced_bytes,
+            doubtful: contents.doubtful.to_vec(),
+            written_to: if contents.torn.is_some() { length } else { contents.end_offset },
         }
-        Newest { chain: contents.chain, synced_bytes: contents.synced_bytes, doubtful }
     }
+
+    async fn write_again(&self, file: &dyn File) -> io::Result<()> {
+        let mut piece = self.doubtful.clone();
+        let mut at = self.synced_bytes;
+        while at < self.written_to {
+            let left = usize::try_from(self.written_to - at).expect("a segment of ours fits in memory");
+            piece.resize(piece.len().max(left.min(PIECE_BYTES)), 0);
+            let length = piece.len() as u64;
+            file.write_at(at, std::mem::take(&mut piece)).await?;
+            at += length;
+        }
+        Ok(())
+    }
+}
+
+/// What the segments add up to.
+struct Added {
+    replay: LogReplay,
+    /// Of an entry, whether or not it was replaced later.
+    highest_index: u64,
+}
+
+impl Added {
+    fn begin_segment(&mut self, header: &SegmentHeader) -> Result<(), ReplayError> {
+        self.highest_index = self.highest_index.max(header.tail.last_index);
+        self.replay.begin_segment(header)
+    }
+
+    fn push(&mut self, records: Vec<LogRecord>) -> Result<(), ReplayError> {
+        for record in records {
+            self.highest_index = self.highest_index.max(last_index(&record));
+            self.replay.push(record)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a segment in pieces: it is mostly zeros, or mostly what a snapshot covers.
+async fn read(
+    disk: &dyn Disk,
+    path: &Path,
+    expected: ExpectedSegment,
+    is_last: bool,
+    added: &mut Added,
+) -> Result<(SegmentContents, u64), OpenError> {
+    let file = disk.open(path).await.doing("open", path)?;
+    let length = file.length().await.doing("measure", path)?;
+    let length_bytes = usize::try_from(length).expect("a segment of ours fits in memory");
+    let refused = |cause| OpenError::Segment { path: path.to_owned(), cause };
+    let does_not_fit = |cause| OpenError::Replay { path: path.to_owned(), cause };
+    let mut has_begun = false;
+    let mut reader = SegmentReader::new(expected, is_last, length_bytes);
+    let mut at = 0;
+    while at < length {
+        let piece = file.read_at(at, PIECE_BYTES).await.doing("read", path)?;
+        // Somebody cut it meanwhile: it is as long as that.
+        if piece.is_empty() {
+            break;
+        }
+        at += piece.len() as u64;
+        for part in piece.chunks(DECODED_BYTES) {
+            reader.push(part).map_err(refused)?;
+            if let Some(header) = reader.header().filter(|_| !has_begun) {
+                added.begin_segment(header).map_err(does_not_fit)?;
+                has_begun = true;
+            }
+            added.push(reader.take_records()).map_err(does_not_fit)?;
+        }
+    }
+    let mut contents = reader.finish().map_err(refused)?;
+    if !has_begun {
+        added.begin_segment(&contents.header).map_err(does_not_fit)?;
+    }
+    added.push(std::mem::take(&mut contents.records)).map_err(does_not_fit)?;
+    Ok((contents, at))
 }
 
 fn last_index(record: &LogRecord) -> u64 {
