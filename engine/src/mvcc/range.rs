@@ -14,9 +14,14 @@ use std::cmp::Ordering;
 
 impl View {
     /// Answers `request` at main revision `at`, which the caller has found readable; `None` is the newest state,
-    /// inside a transaction with its own writes. `None` where it would look at more keys than are left to it; those it
-    /// looked at are taken off.
-    pub(super) fn evaluate(
+    /// inside a transaction with its own writes.
+    pub(super) fn evaluate(&self, request: &RangeRequest, at: Option<i64>) -> RangeResponse {
+        let mut keys_left = u64::MAX;
+        self.evaluate_within(request, at, &mut keys_left).expect("no range looks at so many keys")
+    }
+
+    /// As `evaluate`; `None` where it would look at more keys than are left to it. Those it looked at are taken off.
+    pub(super) fn evaluate_within(
         &self,
         request: &RangeRequest,
         at: Option<i64>,

@@ -50,8 +50,7 @@ impl View {
     /// A revision that is compacted or in the future.
     pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
         let at = self.readable(request.revision)?;
-        let mut keys_left = u64::MAX;
-        Ok(self.evaluate(request, at, &mut keys_left).expect("no range looks at so many keys"))
+        Ok(self.evaluate(request, at))
     }
 
     /// As `range`, where that takes no more than `keys_left` looks at a key; they are taken off it. `None` where it
@@ -62,7 +61,7 @@ impl View {
         keys_left: &mut u64,
     ) -> Option<Result<RangeResponse, RequestError>> {
         match self.readable(request.revision) {
-            Ok(at) => self.evaluate(request, at, keys_left).map(Ok),
+            Ok(at) => self.evaluate_within(request, at, keys_left).map(Ok),
             Err(refusal) => Some(Err(refusal)),
         }
     }

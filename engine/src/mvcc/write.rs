@@ -60,10 +60,7 @@ impl Write<'_> {
         if revision != 0 && revision < self.store.compacted_revision() {
             return Err(RequestError::Compacted);
         }
-        let at = Some(revision).filter(|revision| *revision > 0);
-        let mut keys_left = u64::MAX;
-        let found = self.store.current.evaluate(request, at, &mut keys_left);
-        Ok(found.expect("no range looks at so many keys"))
+        Ok(self.store.current.evaluate(request, Some(revision).filter(|revision| *revision > 0)))
     }
 
     /// Writes a key: returns its new version, and the one before where the key was there.
