@@ -85,8 +85,8 @@ pub struct Engine {
     checkpoints: Checkpoints,
     /// Requests that wait until a compaction's physical work is done.
     physical_compactions: Vec<RequestId>,
-    /// Handed to raft, which has not said yet whether it takes them: one at most.
-    received: Vec<ReceivedSnapshot>,
+    /// Handed to raft, which has not said yet whether it takes them; with their places in `Effects::received`.
+    received: Vec<(usize, ReceivedSnapshot)>,
     /// Leadership is being handed on until then.
     transfer_until: Option<Time>,
     leadership: Leadership,

@@ -128,7 +128,6 @@ impl Driver {
         if !ready.must_sync() {
             return;
         }
-        write.records.extend(self.first_record.take());
         if !ready.snapshot().is_empty() {
             let meta = snapshot_from_raft(ready.snapshot());
             // Entries after the snapshot may be committed already; the record they are in says so.
