@@ -1,7 +1,8 @@
 //! Everything a member can ask of the world, and in which order.
 //!
 //! The fields of `Effects` are independent of each other: the shell may do them in any order and side by side. All
-//! ordering is inside `Persist`. If any effect cannot be done (a write or an fsync fails, say), the process ends and
+//! ordering is inside `Persist`, but for one thing: the file of a snapshot that is `SnapshotVerdict::Installed` has its
+//! name, durably, before the records of `persist` are written. If any effect cannot be done (a write or an fsync fails, say), the process ends and
 //! recovers from its disk; there is no half-done effect to report back.
 
 use crate::ids::{MemberId, PersistId, RequestId, StreamId};
@@ -30,6 +31,8 @@ pub struct Effects {
     /// Snapshots to stream to members that lag behind the log, in the background; each is answered by
     /// `Input::SnapshotSent`.
     pub send_snapshots: Vec<OutgoingSnapshot>,
+    /// What became of the snapshots that arrived whole, in the order of their `Input::SnapshotReceived`.
+    pub received: Vec<SnapshotVerdict>,
     /// Messages of other members that were not believed, with the reason: for the log, at the shell's pace.
     pub refused: Vec<(MemberId, String)>,
     /// Compactions whose physical work begins or has ended, in order: for the log, which tells how long it took.
@@ -63,6 +66,18 @@ pub struct Installed {
     pub term: u64,
     /// The last entry in the state before.
     pub applied_before: u64,
+}
+
+/// What became of a snapshot that arrived whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotVerdict {
+    /// It takes the state's place, and `persist` of the same effects records that. Its file gets its name first: a
+    /// record whose file is not there is a member that cannot start; a file without a record is passed over.
+    Installed,
+    /// What is here is as new. Its file is not wanted.
+    NotNeeded,
+    /// `refused` says why. Its file is not wanted.
+    Refused,
 }
 
 /// Append these records, make them durable once, send `then_send`, then answer `Input::Persisted(id)`.

@@ -87,8 +87,8 @@ pub struct Engine {
     physical_compactions: Vec<RequestId>,
     /// The revisions of compactions whose physical work is not done.
     compactions_under_way: Vec<i64>,
-    /// Handed to raft, which has not said yet whether it takes them: one at most.
-    received: Vec<ReceivedSnapshot>,
+    /// Handed to raft, which has not said yet whether it takes them; with their places in `Effects::received`.
+    received: Vec<(usize, ReceivedSnapshot)>,
     /// Leadership is being handed on until then.
     transfer_until: Option<Time>,
     leadership: Leadership,

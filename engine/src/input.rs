@@ -31,7 +31,7 @@ pub enum Input {
         /// It arrived.
         delivered: bool,
     },
-    /// A snapshot of the leader's has arrived whole and was decoded.
+    /// A snapshot of the leader's has arrived whole and was decoded. `Effects::received` says what becomes of it.
     SnapshotReceived(ReceivedSnapshot),
     /// The checkpoint at this index is on stable storage.
     CheckpointWritten {

@@ -8,7 +8,7 @@ mod time;
 
 use clients::evaluate;
 use detcd_engine::config::Config;
-use detcd_engine::effects::{Effects, Persist};
+use detcd_engine::effects::{Effects, Persist, SnapshotVerdict};
 use detcd_engine::engine::{Engine, Recovered};
 use detcd_engine::frame;
 use detcd_engine::ids::{ClusterId, MemberId, RequestId, StreamId};
@@ -69,6 +69,8 @@ struct Node {
     disk: Disk,
     unsynced: VecDeque<Persist>,
     checkpoint: Option<(SnapshotMeta, Vec<u8>)>,
+    /// Files of snapshots that arrived whole, until the member says what is to become of them.
+    arrived: VecDeque<(u64, Vec<u8>)>,
     wake_at: Option<Time>,
     counter: u64,
     asked: BTreeMap<RequestId, Asked>,
@@ -142,6 +144,7 @@ impl Cluster {
                 disk,
                 unsynced: VecDeque::new(),
                 checkpoint: None,
+                arrived: VecDeque::new(),
                 wake_at: Some(Time::ZERO),
                 counter: 0,
                 asked: BTreeMap::new(),
@@ -248,12 +251,19 @@ impl Cluster {
         let effects = engine.take_effects();
         self.check_status(at);
         self.check_hashes(at, &effects.applied);
-        let Effects { send, persist, replies, reads, watch, checkpoint, send_snapshots, wake_at, .. } =
-            effects;
+        let Effects {
+            send, persist, replies, reads, watch, checkpoint, send_snapshots, received, wake_at, ..
+        } = effects;
         self.network.extend(send);
         self.snapshots.extend(send_snapshots);
         let node = &mut self.nodes[at];
         node.wake_at = wake_at;
+        for verdict in received {
+            let (index, bytes) = node.arrived.pop_front().expect("one for each that arrived");
+            if verdict == SnapshotVerdict::Installed {
+                node.disk.snapshots.insert(index, bytes);
+            }
+        }
         node.unsynced.extend(persist);
         if let Some(checkpoint) = checkpoint {
             assert!(node.checkpoint.is_none(), "one checkpoint at a time");

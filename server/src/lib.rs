@@ -7,6 +7,7 @@ pub mod config;
 pub mod disk;
 pub mod grpc;
 pub mod handle;
+pub mod line_limit;
 mod log_task;
 mod main_loop;
 pub mod member;

@@ -1,12 +1,14 @@
 //! The task that owns the log: everything that waits is written with one sync.
 
 use crate::disk::DiskError;
+use crate::disk::snapshot_file::{SnapshotAside, SnapshotName};
 use crate::disk::wal::Wal;
 use crate::peer::Transport;
+use crate::peer::snapshot::Fate;
 use detcd_engine::effects::Persist;
 use detcd_engine::input::Input;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Writes that share a sync, at most: memory bounds it, the engine hands out few at a time.
 const SHARED_MAX: usize = 1024;
@@ -16,8 +18,19 @@ const SHARED_MAX: usize = 1024;
 pub(crate) enum LogJob {
     /// Make durable.
     Persist(Persist),
+    /// Give the file of a received snapshot its name: the engine has taken it, and the record of that comes next.
+    NameSnapshot(TakenSnapshot),
     /// A durable snapshot covers everything up to here.
     RemoveUpTo(u64),
+}
+
+/// A received snapshot that the engine has taken.
+#[derive(Debug)]
+pub(crate) struct TakenSnapshot {
+    pub(crate) file: SnapshotAside,
+    pub(crate) name: SnapshotName,
+    /// Told once it has its name.
+    pub(crate) receiver: oneshot::Sender<Fate>,
 }
 
 /// Until nobody can send more work; what was sent is done first.
@@ -55,6 +68,12 @@ async fn work(
                 newest = Some(id);
                 batches.push(records);
                 then_send.extend(messages);
+            }
+            // Before any record of this round: the one that says that it was installed is among them, or follows.
+            LogJob::NameSnapshot(TakenSnapshot { file, name, receiver }) => {
+                file.name(name).await?;
+                // Whoever sent it may have stopped waiting.
+                drop(receiver.send(Fate::Installed));
             }
             LogJob::RemoveUpTo(index) => covered = covered.max(Some(index)),
         }

@@ -18,15 +18,16 @@ use crate::background::Background;
 use crate::clock::Clock;
 use crate::compaction_log::CompactionLog;
 use crate::handle::{RequestCall, WatchCall, WatchMessage};
-use crate::log_task::LogJob;
-use crate::peer::{Inspection, Refusals, Transport};
+use crate::line_limit::LineLimit;
+use crate::log_task::{LogJob, TakenSnapshot};
+use crate::peer::snapshot::{Fate, Question};
+use crate::peer::{Delivered, Inspection, Transport, log_refusal};
 use crate::replies::{Answer, Replies};
 use bytes::Bytes;
-use detcd_engine::effects::{Effects, Installed, WatchEffects};
+use detcd_engine::effects::{Effects, Installed, SnapshotVerdict, WatchEffects};
 use detcd_engine::engine::{Engine, Status};
 use detcd_engine::ids::StreamId;
 use detcd_engine::input::{Input, WatchInput};
-use detcd_engine::raft::PeerMessage;
 use detcd_engine::time::Time;
 use detcd_engine::watch::{EventBatch, WatchOutput};
 use std::collections::BTreeMap;
@@ -53,11 +54,13 @@ pub trait Observer: Send + Sync + fmt::Debug {
 pub(crate) struct Inboxes {
     /// Of the shell's own tasks.
     pub(crate) inputs: mpsc::UnboundedReceiver<Input>,
-    pub(crate) peers: mpsc::Receiver<PeerMessage>,
+    pub(crate) peers: mpsc::Receiver<Delivered>,
     pub(crate) watches: mpsc::UnboundedReceiver<(StreamId, WatchCall)>,
     pub(crate) requests: mpsc::Receiver<RequestCall>,
     /// Answered on the spot: they change nothing.
     pub(crate) inspections: mpsc::Receiver<oneshot::Sender<Inspection>>,
+    /// What is to become of snapshots on their way here.
+    pub(crate) snapshots: mpsc::Receiver<Question>,
     /// A client stopped waiting. Which one is found by looking.
     pub(crate) abandoned: Arc<AtomicBool>,
     /// Sent when the member stops; the loop ends.
@@ -74,7 +77,7 @@ pub(crate) struct Outlets {
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) settled: watch::Sender<bool>,
-    pub(crate) refusals: Refusals,
+    pub(crate) refusals: LineLimit,
 }
 
 /// The task's state.
@@ -87,6 +90,8 @@ pub(crate) struct MainLoop {
     replies: Replies,
     streams: BTreeMap<StreamId, mpsc::UnboundedSender<(WatchMessage, usize)>>,
     compactions: CompactionLog,
+    /// Received snapshots that the engine has been handed and not yet decided on.
+    arrived: Vec<TakenSnapshot>,
     wake_at: Time,
 }
 
@@ -94,7 +99,8 @@ pub(crate) struct MainLoop {
 #[derive(Debug, Default)]
 struct Turn {
     inputs: Vec<Input>,
-    peers: Vec<PeerMessage>,
+    peers: Vec<Delivered>,
+    snapshots: Vec<Question>,
     watches: Vec<(StreamId, WatchCall)>,
     requests: Vec<RequestCall>,
     inspections: Vec<oneshot::Sender<Inspection>>,
@@ -116,6 +122,7 @@ impl MainLoop {
             outlets,
             replies,
             streams: BTreeMap::new(),
+            arrived: Vec::new(),
             compactions: CompactionLog::default(),
             wake_at,
         }
@@ -144,7 +151,8 @@ impl MainLoop {
 
     /// Until something comes; `false` when the member stops.
     async fn wait(&mut self, turn: &mut Turn) -> bool {
-        let Inboxes { inputs, peers, watches, requests, inspections, stop, .. } = &mut self.inboxes;
+        let Inboxes { inputs, peers, watches, requests, inspections, snapshots, stop, .. } =
+            &mut self.inboxes;
         // A sleep is a timer to make and to drop: only where there is nothing to do already.
         let is_idle = inputs.is_empty() && peers.is_empty() && watches.is_empty() && requests.is_empty();
         if is_idle || self.clock.now() >= self.wake_at {
@@ -157,6 +165,7 @@ impl MainLoop {
                 Some(call) = watches.recv() => turn.watches.push(call),
                 Some(call) = requests.recv() => turn.requests.push(call),
                 Some(asker) = inspections.recv() => turn.inspections.push(asker),
+                Some(question) = snapshots.recv() => turn.snapshots.push(question),
                 () = sleep => {}
             }
         } else {
@@ -172,6 +181,7 @@ impl MainLoop {
         fill(&mut turn.watches, || watches.try_recv().ok());
         fill(&mut turn.requests, || requests.try_recv().ok());
         fill(&mut turn.inspections, || inspections.try_recv().ok());
+        fill(&mut turn.snapshots, || snapshots.try_recv().ok());
         true
     }
 
@@ -180,8 +190,11 @@ impl MainLoop {
         for input in turn.inputs.drain(..) {
             self.engine.step(now, input);
         }
-        for message in turn.peers.drain(..) {
-            self.engine.step(now, Input::Peer(message));
+        for delivered in turn.peers.drain(..) {
+            self.engine.step(now, Input::Peer(delivered.message));
+        }
+        for question in turn.snapshots.drain(..) {
+            self.answer_receiver(now, question);
         }
         for (stream, call) in turn.watches.drain(..) {
             let input = match call {
@@ -218,6 +231,40 @@ impl MainLoop {
         }
     }
 
+    fn answer_receiver(&mut self, now: Time, question: Question) {
+        match question {
+            // A receiver is gone only with its member.
+            Question::MayCome { announcement, answer } => {
+                drop(answer.send(self.engine.admits_snapshot(&announcement)));
+            }
+            Question::IsTaken { received, file, name, answer } => {
+                self.engine.step(now, Input::SnapshotReceived(received));
+                self.arrived.push(TakenSnapshot { file, name, receiver: answer });
+            }
+        }
+    }
+
+    /// What the engine decided on the snapshots that arrived. The log task names a file before it writes the record.
+    fn settle_arrived(&mut self, verdicts: Vec<SnapshotVerdict>) {
+        assert_eq!(verdicts.len(), self.arrived.len(), "one verdict for each snapshot that arrived");
+        for (verdict, snapshot) in verdicts.into_iter().zip(std::mem::take(&mut self.arrived)) {
+            let TakenSnapshot { file, receiver, .. } = match verdict {
+                SnapshotVerdict::Installed => {
+                    // A log task that is gone has reported why; the member is ending.
+                    drop(self.outlets.log.send(LogJob::NameSnapshot(snapshot)));
+                    continue;
+                }
+                SnapshotVerdict::NotNeeded | SnapshotVerdict::Refused => snapshot,
+            };
+            let fate = match verdict {
+                SnapshotVerdict::Refused => Fate::Refused(file),
+                _ => Fate::NotNeeded(file),
+            };
+            // As above: a receiver is gone only with its member.
+            drop(receiver.send(fate));
+        }
+    }
+
     fn inspection(&self) -> Inspection {
         let state = self.engine.state();
         let (term, applied) = (self.engine.status().term, state.applied());
@@ -233,6 +280,7 @@ impl MainLoop {
             watch,
             checkpoint,
             send_snapshots,
+            received,
             refused,
             compactions,
             installed,
@@ -240,6 +288,7 @@ impl MainLoop {
             leadership_settled,
             wake_at,
         } = effects;
+        self.settle_arrived(received);
         if let Some(persist) = persist {
             // A log task that is gone has reported why; the member is ending.
             drop(self.outlets.log.send(LogJob::Persist(persist)));
@@ -261,7 +310,7 @@ impl MainLoop {
             self.outlets.background.send_snapshot(snapshot);
         }
         for (member, reason) in refused {
-            self.outlets.refusals.log(self.clock.now(), &format!("of member {member}: {reason}"));
+            log_refusal(&self.outlets.refusals, self.clock.now(), &format!("of member {member}: {reason}"));
         }
         for step in compactions {
             self.compactions.note(step, self.clock.now());

@@ -7,11 +7,12 @@ use crate::clock::Clock;
 use crate::disk::data_dir::DataDir;
 use crate::disk::{Disk, DiskError};
 use crate::handle::MemberHandle;
+use crate::line_limit::LineLimit;
 use crate::log_task;
 pub use crate::main_loop::Observer;
 use crate::main_loop::{Inboxes, MainLoop, Outlets};
-use crate::peer::snapshot::Receiver;
-use crate::peer::{PeerInbox, Refusals, Transport};
+use crate::peer::snapshot::{Receiver, ReceiverConfig};
+use crate::peer::{PeerInbox, Transport, WAITING_BYTES_MAX, WAITING_PIECES_BYTES_MAX};
 use crate::readers::Readers;
 use crate::replies::Replies;
 use bytes::Bytes;
@@ -24,13 +25,19 @@ pub use open::StartError;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Requests that wait for the main loop; their clients' tasks wait behind them.
 const REQUESTS_WAITING: usize = 4096;
 /// Messages of peers that wait for the main loop; more are dropped.
 const PEER_MESSAGES_WAITING: usize = 4096;
+/// The receiver of snapshots asks one thing at a time.
+const SNAPSHOT_QUESTIONS_WAITING: usize = 1;
+/// The largest snapshot that is received, in times the quota: what a state at its quota takes as a snapshot is less
+/// than that, and other members' quotas may differ. And what a member with a small quota receives all the same.
+const SNAPSHOT_QUOTAS_MAX: u64 = 2;
+const SNAPSHOT_BYTES_MAX_MIN: u64 = 8 * 1024 * 1024 * 1024;
 /// Operators that wait to be shown the state.
 const INSPECTIONS_WAITING: usize = 16;
 
@@ -104,6 +111,7 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
     let (data_dir, engine_config, recovered, wal) = open::open(&config, &deps.disk, seed).await?;
     let (me, cluster, boot) = (engine_config.member, engine_config.cluster, engine_config.boot);
     let election_timeout_ms = engine_config.election_timeout_ms;
+    let quota_bytes = engine_config.quota_bytes;
     let engine = Engine::recover(engine_config, recovered, seed, deps.clock.now());
     let (inputs, input_queue) = mpsc::unbounded_channel();
     let (peer_messages, peer_queue) = mpsc::channel(PEER_MESSAGES_WAITING);
@@ -116,19 +124,30 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
     let (settled_said, settled) = watch::channel(false);
     let (stop, stopped) = oneshot::channel();
     let abandoned = Arc::new(AtomicBool::new(false));
-    let receiver = Receiver::new(Arc::clone(&deps.disk), data_dir.snap(), failures.clone());
+    let (questions, question_queue) = mpsc::channel(SNAPSHOT_QUESTIONS_WAITING);
+    let receiver = Receiver::new(ReceiverConfig {
+        disk: Arc::clone(&deps.disk),
+        clock: Arc::clone(&deps.clock),
+        dir: data_dir.snap(),
+        bytes_max: snapshot_bytes_max(quota_bytes),
+        questions,
+        failed: failures.clone(),
+    });
+    let others = || config.initial_cluster.members.values().filter(|member| member.id != me);
     let inbox = PeerInbox {
         cluster,
         me,
+        others: others().map(|other| other.id).collect(),
         messages: peer_messages,
+        waiting_bytes: Arc::new(Semaphore::new(WAITING_BYTES_MAX)),
+        waiting_piece_bytes: Arc::new(Semaphore::new(WAITING_PIECES_BYTES_MAX)),
         inputs: inputs.clone(),
         inspections,
         clock: Arc::clone(&deps.clock),
         receiver: Arc::new(tokio::sync::Mutex::new(receiver)),
         refusals: Arc::default(),
     };
-    let others = config.initial_cluster.members.values().filter(|member| member.id != me);
-    deps.transport.attach(inbox.clone(), others.map(|other| (other.id, other.peer_urls.clone())).collect());
+    deps.transport.attach(inbox.clone(), others().map(|other| (other.id, other.peer_urls.clone())).collect());
     let background = Background {
         cluster,
         disk: Arc::clone(&deps.disk),
@@ -145,12 +164,13 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
         peers: peer_queue,
         watches: watch_queue,
         inspections: inspection_queue,
+        snapshots: question_queue,
         requests: request_queue,
         abandoned: Arc::clone(&abandoned),
         stop: stopped,
     };
     let transport = Arc::clone(&deps.transport);
-    let refusals = Refusals::default();
+    let refusals = LineLimit::new();
     let (encode_events, observer) = (deps.encode_events, deps.observer);
     let outlets = Outlets {
         transport,
@@ -183,6 +203,10 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
         log_task,
         data_dir,
     })
+}
+
+fn snapshot_bytes_max(quota_bytes: u64) -> u64 {
+    quota_bytes.saturating_mul(SNAPSHOT_QUOTAS_MAX).max(SNAPSHOT_BYTES_MAX_MIN)
 }
 
 impl Member {

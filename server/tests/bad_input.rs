@@ -11,6 +11,8 @@ mod processes;
 mod requests;
 #[path = "bad_input/starting.rs"]
 mod starting;
+#[path = "bad_input/strangers.rs"]
+mod strangers;
 
 use detcd::pb;
 use processes::Process;

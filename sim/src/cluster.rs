@@ -3,6 +3,7 @@
 //! judged and started again by `supervise`. One whose disk is gone never comes back, but somebody may start another
 //! under its name: `stranger`.
 
+mod intruder;
 mod serve;
 mod stranger;
 mod supervise;
@@ -19,6 +20,7 @@ use crate::trace::Trace;
 use detcd_engine::config::Config;
 use detcd_engine::ids::MemberId;
 use detcd_engine::membership::InitialCluster;
+pub(crate) use intruder::Intruder;
 use madsim::runtime::{Handle, NodeHandle};
 use server_sim::handle::MemberHandle;
 use server_sim::member::{self, Deps, Member, MemberConfig, Observer};
@@ -292,6 +294,7 @@ impl Cluster {
         let Some(up) = slot.up.take() else { return false };
         self.0.trace.begins(&slot.name, "down", format_args!("loses power"));
         slot.machine.lose_power();
+        self.0.network.loses_power(slot.id);
         self.0.network.down(slot.id);
         Handle::current().kill(up.node.id());
         true

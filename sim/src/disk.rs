@@ -21,7 +21,7 @@ use crate::trace::Trace;
 use platter::Platter;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use trouble::Trouble;
@@ -138,6 +138,18 @@ impl Machine {
         let mut state = self.lock();
         state.go_down();
         state.platter.writer_ends();
+    }
+
+    /// Somebody puts a file there, while the machine is down. Whether there is such a directory.
+    pub(crate) fn leave(&self, path: &Path, bytes: &[u8]) -> bool {
+        let mut state = self.lock();
+        assert!(state.is_down, "a file is left on {} while it is up", state.name);
+        state.platter.leave(path, bytes).is_ok()
+    }
+
+    /// The names in a directory; none where it is not there.
+    pub(crate) fn names(&self, dir: &Path) -> Vec<String> {
+        self.lock().platter.list(dir).unwrap_or_default()
     }
 
     /// The power is not to fail after all, if it has not yet.

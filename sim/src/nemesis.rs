@@ -2,7 +2,7 @@
 //! keeps failed, and in the end with it.
 
 use crate::clock::simulated_now;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Intruder};
 use crate::network::FrameKind;
 use crate::plan::{Aftermath, Clog, Fault, Link, Plan, PlannedFault};
 use crate::trace::Trace;
@@ -60,6 +60,7 @@ fn make_whole(cluster: &Cluster) {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each fault")]
 fn commit(cluster: &Cluster, fault: Fault) {
     let until = |for_ms| simulated_now() + Duration::from_millis(for_ms);
     match fault {
@@ -115,6 +116,22 @@ fn commit(cluster: &Cluster, fault: Fault) {
             cluster.wipe(member);
             if let Some(after_ms) = stranger_after_ms {
                 madsim::task::spawn(cluster.clone().stranger_comes(member, Duration::from_millis(after_ms)));
+            }
+        }
+        Fault::SendSnapshot { member, from, overhears, pieces, sent_per_million, down_ms } => {
+            let sent = pieces * usize::try_from(sent_per_million).expect("a number of 32 bits") / 1_000_000;
+            let intruder = Intruder { member, from, overhears, pieces, sent };
+            let cluster = cluster.clone();
+            madsim::task::spawn(async move {
+                cluster.clone().snapshot_is_sent(intruder).await;
+                if let Some(down_ms) = down_ms {
+                    kill(&cluster, member, down_ms);
+                }
+            });
+        }
+        Fault::LeaveSnapshot { member, ahead, down_ms } => {
+            if cluster.snapshot_is_left(member, ahead) {
+                start_after(cluster, member, down_ms);
             }
         }
         Fault::ClockRate { member, micros_per_second } => cluster.set_clock_rate(member, micros_per_second),

@@ -84,6 +84,8 @@ struct Packet {
     frame: Bytes,
     /// What is wrong with it, if anything.
     harm: Option<Harm>,
+    /// Until then it stands in front of its link.
+    leaves: Duration,
 }
 
 /// What a receiver must notice.
@@ -161,6 +163,19 @@ impl Network {
         (attached.node, attached.inbox) = (None, None);
     }
 
+    /// A member's machine loses power: what stands in front of its links is lost. A link that carries 20 bytes a
+    /// millisecond would otherwise let a dead leader speak for a minute.
+    pub fn loses_power(&self, member: MemberId) {
+        let mut state = self.lock();
+        let now = crate::clock::simulated_now();
+        let before = state.under_way.len();
+        state.under_way.retain(|_, packet| packet.from != member || packet.leaves <= now);
+        state.counts.lost += (before - state.under_way.len()) as u64;
+        for (_, road) in state.roads.iter_mut().filter(|((from, _), _)| *from == member) {
+            road.busy_until = road.busy_until.min(now);
+        }
+    }
+
     /// Nothing gets from one to the other until then; the other direction is left as it is.
     pub fn cut(&self, from: MemberId, to: MemberId, until: Duration) {
         self.road(from, to, |road| road.cut_until = road.cut_until.max(until));
@@ -210,6 +225,13 @@ impl Network {
         self.lock().strangers.insert(member);
     }
 
+    /// Where what somebody sends a member arrives, and the node that it runs on; `None` while the member is down.
+    pub(crate) fn door(&self, member: MemberId) -> Option<(Arc<NodeHandle>, PeerInbox)> {
+        let state = self.lock();
+        let attached = state.members.get(&member)?;
+        Some((attached.node.clone()?, attached.inbox.clone()?))
+    }
+
     /// What became of frames so far.
     pub fn counts(&self) -> Counts {
         self.lock().counts
@@ -237,7 +259,7 @@ impl Network {
     }
 
     fn hand_over(&self, packet: Packet, inbox: &PeerInbox) {
-        let Packet { from, to, frame, harm } = packet;
+        let Packet { from, to, frame, harm, leaves: _ } = packet;
         let refused = inbox.deliver(frame).err();
         let mut state = self.lock();
         match (harm, refused) {

@@ -3,8 +3,9 @@
 use super::Engine;
 use super::reads::{Asker, Waiting};
 use crate::command;
+use crate::effects::SnapshotVerdict;
 use crate::ids::{CommandId, MemberId};
-use crate::raft::{PeerBody, PeerMessage, ReceivedSnapshot};
+use crate::raft::{PeerBody, PeerMessage, RaftMessage, ReceivedSnapshot, SnapshotMeta};
 use crate::request::RequestError;
 use bytes::Bytes;
 
@@ -102,24 +103,68 @@ impl Engine {
         self.proposals.push_forwarded(id, self.now, Bytes::copy_from_slice(command));
     }
 
-    pub(super) fn on_snapshot_received(&mut self, received: ReceivedSnapshot) {
-        if let Err(reason) = self.check_sender(&received.message) {
-            return self.refuse(received.message.from, reason);
-        }
-        let from = received.message.from;
-        let PeerBody::Raft(announcement) = received.message.body.clone() else {
-            return self.refuse(from, "a snapshot without its announcement".to_owned());
+    /// Whether the state that this message announces may come in. To be asked before the first byte of it is stored:
+    /// what a stranger sends takes neither memory nor disk.
+    ///
+    /// # Errors
+    /// Why not, for the log.
+    pub fn admits_snapshot(&self, announcement: &PeerMessage) -> Result<(), String> {
+        self.check_sender(announcement)?;
+        let PeerBody::Raft(message) = &announcement.body else {
+            return Err("its announcement is no message of raft's".to_owned());
         };
+        self.raft.admits_snapshot(announcement.from, message).map_err(|refused| refused.to_string())?;
+        self.check_members(message)
+    }
+
+    /// Members do not change in this release.
+    fn check_members(&self, message: &RaftMessage) -> Result<(), String> {
+        let SnapshotMeta { voters, learners, .. } = &self.membership;
+        match &message.snapshot {
+            Some(meta) if (&meta.voters, &meta.learners) != (voters, learners) => Err(format!(
+                "a snapshot of voters {:?} and learners {:?}, but here they are {voters:?} and {learners:?}",
+                meta.voters, meta.learners
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub(super) fn on_snapshot_received(&mut self, received: ReceivedSnapshot) {
+        let from = received.message.from;
+        let place = self.effects.received.len();
+        match self.try_install(&received) {
+            Ok(()) => {
+                // Until raft says that it takes it.
+                self.effects.received.push(SnapshotVerdict::NotNeeded);
+                self.received.push((place, received));
+            }
+            Err(reason) => {
+                self.effects.received.push(SnapshotVerdict::Refused);
+                self.refuse(from, reason);
+            }
+        }
+    }
+
+    fn try_install(&mut self, received: &ReceivedSnapshot) -> Result<(), String> {
+        self.check_sender(&received.message)?;
+        let PeerBody::Raft(announcement) = &received.message.body else {
+            return Err("a snapshot without its announcement".to_owned());
+        };
+        self.check_members(announcement)?;
         let stands_at = announcement.snapshot.as_ref().map(|meta| (meta.index, meta.term));
-        if stands_at != Some(received.state.applied()) || received.state.cluster() != self.config.cluster {
-            return self.refuse(
-                from,
-                format!("a snapshot at {:?} announced at {stands_at:?}", received.state.applied()),
-            );
+        let ((index, term), cluster) = (received.state.applied(), received.state.cluster());
+        if stands_at != Some((index, term)) || cluster != self.config.cluster {
+            return Err(format!("a snapshot at {:?} announced at {stands_at:?}", (index, term)));
         }
-        match self.raft.install(from, announcement) {
-            Ok(()) => self.received.push(received),
-            Err(refused) => self.refuse(from, refused.to_string()),
+        let (applied, revision) = (self.state.applied().0, self.state.mvcc.revision());
+        let (theirs, from) = (received.state.mvcc.revision(), received.message.from);
+        if index > applied && theirs < revision {
+            return Err(format!(
+                "a snapshot of member {from} at index {index} holds revision {theirs}, but revision {revision} is \
+                 here already at index {applied}: one of the two has the data of another life of this cluster; stop \
+                 the one that does, remove it from the cluster and add it again with an empty data directory"
+            ));
         }
+        self.raft.install(from, announcement.clone()).map_err(|refused| refused.to_string())
     }
 }

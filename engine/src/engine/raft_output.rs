@@ -1,7 +1,7 @@
 //! What becomes of raft's output: messages, writes, snapshots, what is committed and which reads are confirmed.
 
 use super::Engine;
-use crate::effects::{Installed, Persist};
+use crate::effects::{Installed, Persist, SnapshotVerdict};
 use crate::ids::MemberId;
 use crate::raft::{OutgoingSnapshot, PeerBody, RaftMessage, SnapshotMeta};
 
@@ -49,10 +49,10 @@ impl Engine {
         };
         let applied_before = self.state.applied().0;
         self.effects.installed = Some(Installed { index: meta.index, term: meta.term, applied_before });
-        let received = received
-            .into_iter()
-            .find(|received| received.state.applied() == (meta.index, meta.term))
-            .expect("raft installs what it was handed");
+        let received =
+            received.into_iter().find(|(_, received)| received.state.applied() == (meta.index, meta.term));
+        let (place, received) = received.expect("raft installs what it was handed");
+        self.effects.received[place] = SnapshotVerdict::Installed;
         self.state = *received.state;
         self.membership = meta.clone();
         self.checkpoints.installed(meta.index, self.state.mvcc.state_bytes());

@@ -34,7 +34,7 @@ use self::output::InFlight;
 use super::convert::message_into_raft;
 use super::log::LogStore;
 use super::refuse::{StepRefused, check_here, check_shape, check_snapshot};
-use super::{HardState, LogRecord, RaftMessage, RaftMessageKind, SnapshotMeta};
+use super::{HardState, RaftMessage, RaftMessageKind, SnapshotMeta};
 use crate::ids::{MemberId, PersistId};
 use crate::random::Random;
 use crate::time::Time;
@@ -79,8 +79,6 @@ pub struct Driver {
     persisted_term: u64,
     /// A hard state that only moved its commit: goes with the next record.
     waiting_hard_state: Option<HardState>,
-    /// Said before the first record of this boot, see `recover`.
-    first_record: Option<LogRecord>,
     /// The last entry handed out in `committed`, or the snapshot installed.
     handed_out: u64,
     /// What the engine applied; raft hears of it as far as it is persisted.
@@ -158,6 +156,23 @@ impl Driver {
             return Err(StepRefused::Malformed { kind, from, problem });
         }
         self.step_checked(from, message)
+    }
+
+    /// Whether the state that this message announces may be taken up. Only the leader of the present term sends one,
+    /// and only to a member that has answered it: so this member knows who that is.
+    pub fn admits_snapshot(&self, from: MemberId, message: &RaftMessage) -> Result<(), StepRefused> {
+        let kind = message.kind;
+        let malformed = |problem: String| StepRefused::Malformed { kind, from, problem };
+        check_shape(self.me, from, message)?;
+        let Some(meta) = &message.snapshot else {
+            return Err(malformed("no snapshot".to_owned()));
+        };
+        check_snapshot(self.me, message.term, meta).map_err(malformed)?;
+        let (leader, own_term, term) = (self.leader(), self.term(), message.term);
+        match (leader, own_term) == (Some(from), term) {
+            true => Ok(()),
+            false => Err(StepRefused::NotTheLeader { from, term, leader, own_term }),
+        }
     }
 
     /// A snapshot message whose state has arrived whole. If raft takes it, the next output says `installed`;

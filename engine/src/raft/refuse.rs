@@ -66,6 +66,22 @@ pub enum StepRefused {
         /// The sender.
         from: MemberId,
     },
+    /// A snapshot of somebody who does not lead the present term, as far as this member knows. Harmless where the
+    /// leader has just changed.
+    #[error(
+        "a snapshot of {from}, leader of term {term} by its own word, but term {own_term} is led by {}",
+        leader.map_or("nobody that is known here".to_owned(), |leader| leader.to_string())
+    )]
+    NotTheLeader {
+        /// The sender.
+        from: MemberId,
+        /// The term it says it leads.
+        term: u64,
+        /// The leader as this member knows it.
+        leader: Option<MemberId>,
+        /// The term here.
+        own_term: u64,
+    },
     /// A response of somebody who is not a member as this member knows them.
     #[error("{kind:?} from {from}, who is not a member")]
     NotAMember {

@@ -26,8 +26,8 @@ struct Member {
     now: Time,
     boot: u32,
     disk: Vec<LogRecord>,
-    /// The durable snapshot.
-    snapshot: (SnapshotMeta, Vec<String>),
+    /// The durable snapshots' files, oldest first.
+    snapshots: Vec<(SnapshotMeta, Vec<String>)>,
     unsynced: VecDeque<PersistRequest>,
     unheard: VecDeque<PersistRequest>,
     state: Vec<String>,
@@ -137,7 +137,8 @@ impl Cluster {
         for record in &member.disk {
             replay.push(record.clone())?;
         }
-        let (meta, state) = member.snapshot.clone();
+        let is_known = |(meta, _): &&(SnapshotMeta, Vec<String>)| replay.vouches_for(meta.index, meta.term);
+        let (meta, state) = member.snapshots.iter().rfind(is_known).expect("the first one").clone();
         let log = replay.finish(&meta)?;
         let driver = Driver::recover(&config, &meta, meta.index, log, id, member.now);
         member.boot = boot;
@@ -179,7 +180,7 @@ impl Cluster {
         if let Some(meta) = installed {
             let member = self.member(id);
             member.state = member.received.take().expect("an installed snapshot has arrived");
-            member.snapshot = (meta.clone(), member.state.clone());
+            member.snapshots.push((meta.clone(), member.state.clone()));
             member.meta = meta.clone();
             self.say(format!("{id} installs {}@{}", meta.index, meta.term));
             self.driver(id).applied(meta.index);
@@ -337,7 +338,7 @@ impl Cluster {
                 now: Time::ZERO,
                 boot: 0,
                 disk: Vec::new(),
-                snapshot: (meta.clone(), Vec::new()),
+                snapshots: vec![(meta.clone(), Vec::new())],
                 unsynced: VecDeque::new(),
                 unheard: VecDeque::new(),
                 state: Vec::new(),

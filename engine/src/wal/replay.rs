@@ -86,8 +86,18 @@ pub enum ReplayError {
         /// What the log follows.
         base: u64,
     },
-    /// The snapshot and the log disagree about a committed entry.
-    #[error("entry {index} is committed with term {log} in the log and with term {snapshot} in the snapshot")]
+    /// The snapshot stands after the log's end: no record says that it was installed.
+    #[error(
+        "the newest snapshot stands at {snapshot}, the log ends at {last} and does not say that it was installed"
+    )]
+    NotInstalled {
+        /// The snapshot's index.
+        snapshot: u64,
+        /// The log's last entry.
+        last: u64,
+    },
+    /// The snapshot and the log disagree about an entry.
+    #[error("entry {index} has term {log} in the log and term {snapshot} in the snapshot")]
     SnapshotDiffers {
         /// Where.
         index: u64,
@@ -231,13 +241,17 @@ impl LogReplay {
         self.entries.get(at).map(|entry| entry.term)
     }
 
-    /// The log after the newest durable snapshot.
-    ///
-    /// A snapshot that is newer than the log, or stands where the log holds an entry of a forgotten leader, makes
-    /// everything here obsolete: the crash came between the snapshot's file and its record.
+    /// Whether the log says of a snapshot at this place that it is this member's: it holds the entry there, which was
+    /// persisted before it was applied and long before a snapshot of it was written; or the record that a snapshot
+    /// was installed there. A file that stands anywhere else was received and not installed, or never received.
+    pub fn vouches_for(&self, index: u64, term: u64) -> bool {
+        self.term_at(index) == Some(term)
+    }
+
+    /// The log after the newest snapshot that it vouches for.
     ///
     /// # Errors
-    /// The snapshot is older than the log's beginning, or contradicts a committed entry.
+    /// The snapshot is older than the log's beginning, or not one that the log vouches for.
     pub fn finish(self, snapshot: &SnapshotMeta) -> Result<RecoveredLog, ReplayError> {
         let (index, covered) = (snapshot.index, self.covered);
         assert!(index >= covered, "a snapshot at {index}, where one at {covered} was to come");
@@ -247,18 +261,18 @@ impl LogReplay {
             return Err(ReplayError::MissingEntries { snapshot: snapshot.index, base });
         }
         let hard_state = HardState { commit: found.commit.max(snapshot.index), ..found };
-        let entries = match self.term_at(snapshot.index) {
+        match self.term_at(snapshot.index) {
             Some(term) if term == snapshot.term => {
                 let obsolete =
                     usize::try_from(snapshot.index - self.base.0).expect("within the entries kept");
-                self.entries.into_iter().skip(obsolete).collect()
+                let entries = self.entries.into_iter().skip(obsolete).collect();
+                Ok(RecoveredLog { hard_state, entries })
             }
-            Some(log) if snapshot.index <= found.commit => {
+            Some(log) => {
                 let (index, snapshot) = (snapshot.index, snapshot.term);
-                return Err(ReplayError::SnapshotDiffers { index, log, snapshot });
+                Err(ReplayError::SnapshotDiffers { index, log, snapshot })
             }
-            Some(_) | None => Vec::new(),
-        };
-        Ok(RecoveredLog { hard_state, entries })
+            None => Err(ReplayError::NotInstalled { snapshot: snapshot.index, last: self.tail.last_index }),
+        }
     }
 }

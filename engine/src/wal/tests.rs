@@ -237,14 +237,23 @@ fn replay_adds_records_up() {
     assert_eq!(found, recovered(hard_state(2, 1), &[(1, 1), (2, 2), (3, 2)]), "a suffix was overwritten");
     let found = replay(&records()[..3]).unwrap().finish(&meta(2, 2));
     assert_eq!(found, recovered(hard_state(2, 2), &[(3, 2)]), "the snapshot raises the commit");
-    let found = replay(&records()[..3]).unwrap().finish(&meta(20, 4));
-    assert_eq!(found, recovered(hard_state(2, 20), &[]), "a snapshot newer than the log");
-    let found = replay(&records()[..3]).unwrap().finish(&meta(3, 1));
-    assert_eq!(
-        found,
-        recovered(hard_state(2, 3), &[]),
-        "a forgotten leader's entry where the snapshot stands"
-    );
+}
+
+/// A file is in the directory before the log says that its snapshot was installed, and others may put one there.
+#[test]
+fn replay_vouches_for_snapshots_that_it_holds_or_that_were_installed() {
+    let before = replay(&records()[..3]).unwrap();
+    let places: Vec<u64> = (0..30).filter(|index| before.vouches_for(*index, 2)).collect();
+    assert_eq!(places, [2, 3], "entry 1 is of term 1, and nothing is after 3");
+    assert!(before.vouches_for(1, 1));
+    let newer = before.clone().finish(&meta(20, 4));
+    assert_eq!(newer, Err(ReplayError::NotInstalled { snapshot: 20, last: 3 }));
+    let differs = before.finish(&meta(3, 1));
+    assert_eq!(differs, Err(ReplayError::SnapshotDiffers { index: 3, log: 2, snapshot: 1 }));
+    let installed = replay(&records()).unwrap();
+    let places: Vec<u64> = (0..30).filter(|index| installed.vouches_for(*index, 2)).collect();
+    assert_eq!(places, [9], "the snapshot at 9 was installed, what was before it is gone");
+    assert!(installed.vouches_for(10, 3));
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Cluster {
         if delivered {
             let bytes = write_snapshot(meta.clone(), state);
             let (_, state) = read_snapshot(&bytes).expect("a member's own snapshot");
-            self.nodes[member_at(to)].disk.snapshots.insert(meta.index, bytes);
+            self.nodes[member_at(to)].arrived.push_back((meta.index, bytes));
             let received = ReceivedSnapshot { message, state: Box::new(state) };
             self.step(member_at(to), Input::SnapshotReceived(received));
         }
@@ -93,6 +93,7 @@ impl Cluster {
         node.asked.clear();
         node.streams.clear();
         node.checkpoint = None;
+        node.arrived.clear();
         node.wake_at = None;
         node.config.boot += 1;
         node.counter = 0;
@@ -108,12 +109,16 @@ impl Cluster {
         if node.engine.is_some() {
             return;
         }
-        let newest = node.disk.snapshots.last_key_value().expect("the first one at least").1;
-        let (meta, state) = read_snapshot(newest).expect("a member's own snapshot");
         let mut replay = LogReplay::new();
         for record in &node.disk.records {
             replay.push(record.clone()).expect("a member's own log");
         }
+        let read = |bytes: &Vec<u8>| read_snapshot(bytes).expect("a member's own snapshot");
+        let newest_first = node.disk.snapshots.values().rev().map(read);
+        let (meta, state) = newest_first
+            .into_iter()
+            .find(|(meta, _)| replay.vouches_for(meta.index, meta.term))
+            .expect("the first one at least");
         let log = replay.finish(&meta).expect("a member's own log and snapshot");
         let seed = (at as u64 + 1) * 1000 + u64::from(node.config.boot);
         node.engine = Some(Engine::recover(node.config.clone(), Recovered { state, meta, log }, seed, now));

@@ -1,6 +1,9 @@
 //! Snapshots as files: written aside, synced, renamed, their directory synced; so a name that ends in `.snap` is
 //! always a whole snapshot. What is inside is `detcd_engine::snapshot`'s business.
 //!
+//! A received one gets its name only when the engine has taken it, and counts only once the log says that it was
+//! installed: what stands beyond the log at a start is removed (`remove_newer`).
+//!
 //! Two are kept. The log is kept from the older one on, so that a newest snapshot that rotted still leaves a member
 //! that can say what it needs.
 
@@ -99,13 +102,45 @@ impl SnapshotWriter {
         Ok(())
     }
 
-    /// Makes it durable and gives it its name.
-    pub async fn finish(self, name: SnapshotName) -> Result<(), DiskError> {
+    /// Makes its bytes durable. It does not count yet.
+    pub async fn complete(self) -> Result<SnapshotAside, DiskError> {
         let SnapshotWriter { disk, dir, aside, file, .. } = self;
         file.sync_data().await.doing("sync", &aside)?;
+        Ok(SnapshotAside { disk, dir, aside })
+    }
+
+    /// Makes it durable and gives it its name.
+    pub async fn finish(self, name: SnapshotName) -> Result<(), DiskError> {
+        self.complete().await?.name(name).await
+    }
+
+    /// Gives it up: nothing is left of it.
+    pub async fn discard(self) -> Result<(), DiskError> {
+        let SnapshotWriter { disk, aside, .. } = self;
+        disk.remove(&aside).await.doing("remove", &aside)
+    }
+}
+
+/// A snapshot file that is whole and durable, and has no name yet.
+#[derive(Debug)]
+pub struct SnapshotAside {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    aside: PathBuf,
+}
+
+impl SnapshotAside {
+    /// Gives it its name, durably.
+    pub async fn name(self, name: SnapshotName) -> Result<(), DiskError> {
+        let SnapshotAside { disk, dir, aside } = self;
         let path = name.path(&dir);
         disk.rename(&aside, &path).await.doing("rename into place", &path)?;
         disk.sync_dir(&dir).await.doing("sync", &dir)
+    }
+
+    /// Gives it up: nothing is left of it.
+    pub async fn discard(self) -> Result<(), DiskError> {
+        self.disk.remove(&self.aside).await.doing("remove", &self.aside)
     }
 }
 
@@ -129,6 +164,23 @@ pub async fn settle(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
         }
     }
     disk.sync_dir(dir).await.doing("sync", dir)
+}
+
+/// Removes the snapshots that are newer than this one, durably: the log does not know them. They were received, and the
+/// process ended before the record that they were installed; or somebody else put them there. Were one left, the log
+/// could reach its place later on, and the next start take it for this member's own.
+pub async fn remove_newer(disk: &dyn Disk, dir: &Path, than: SnapshotName) -> Result<(), DiskError> {
+    let mut newer = list(disk, dir).await?;
+    newer.retain(|name| *name > than);
+    for name in &newer {
+        let path = name.path(dir);
+        tracing::warn!(file = %path.display(), "removing a snapshot that the log does not know");
+        disk.remove(&path).await.doing("remove", &path)?;
+    }
+    if !newer.is_empty() {
+        disk.sync_dir(dir).await.doing("sync", dir)?;
+    }
+    Ok(())
 }
 
 /// Removes all but the newest two snapshots up to `newest`; answers the index of the oldest that stays. Newer ones

@@ -55,12 +55,21 @@ pub(super) async fn open(
     data_dir.check(&meta, cluster, member)?;
     let wal_config = wal_config(config, data_dir.wal(), meta.incarnation);
     snapshot_file::settle(&**disk, &data_dir.snap()).await?;
-    let newest = snapshot_file::list(&**disk, &data_dir.snap()).await?.pop();
+    let names = snapshot_file::list(&**disk, &data_dir.snap()).await?;
+    let newest_file = names.last().map_or(0, |name| name.index);
+    let mut opened = wal::open(disk, wal_config.clone(), newest_file).await?;
+    // Where the log knows none of them, it says of the newest what is missing.
+    let known = names.iter().rfind(|name| opened.replay.vouches_for(name.index, name.term));
+    if let Some(known) = known.filter(|known| known.index < newest_file) {
+        // The entries behind an older one are wanted too.
+        opened = wal::open(disk, wal_config, known.index).await?;
+    }
     let dir = || config.data_dir.clone();
+    let newest = known.or(names.last()).copied();
     let newest = newest.ok_or_else(|| DataDirError::Incomplete { dir: dir(), missing: "the snapshot" })?;
-    let opened = wal::open(disk, wal_config, newest.index).await?;
     let (snapshot, state) = snapshot_file::read(&**disk, &data_dir.snap(), newest).await?;
     let log = opened.replay.finish(&snapshot).map_err(|cause| StartError::Replay { dir: dir(), cause })?;
+    snapshot_file::remove_newer(&**disk, &data_dir.snap(), newest).await?;
     let Meta { incarnation, boot, .. } = data_dir.count_boot(meta).await?;
     tracing::info!(%member, %cluster, boot, snapshot = snapshot.index, entries = log.entries.len(), "recovered");
     let engine_config = Config { incarnation, boot, ..config.engine.clone() };

@@ -4,9 +4,10 @@
 use super::pb::peer_client::PeerClient;
 use super::pb::peer_server::Peer;
 use super::pb::{Done, Frame, InspectRequest, InspectResponse, SnapshotAck, SnapshotChunk};
+use super::streams::Streams;
 use super::{Inspection, PeerInbox, Transport};
 use crate::clock::{BoxFuture, Clock};
-use detcd_engine::frame;
+use detcd_engine::frame::{self, FrameError};
 use detcd_engine::ids::MemberId;
 use detcd_engine::raft::PeerMessage;
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ const BACKOFF_MS: (u64, u64) = (50, 1000);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// One frame: the largest entry that a command of `--max-request-bytes` can make, many times over.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+const STREAM_SUPERSEDED: &str = "a newer stream has taken the place of this one";
 
 /// tonic channels to the peer URLs.
 #[derive(Debug)]
@@ -155,12 +158,14 @@ impl Lane {
 #[derive(Clone, Debug)]
 pub struct PeerService {
     inbox: PeerInbox,
+    streams: Streams,
 }
 
 impl PeerService {
     /// Puts what arrives into this inbox.
     pub fn new(inbox: PeerInbox) -> PeerService {
-        PeerService { inbox }
+        let streams = Streams::new(inbox.others());
+        PeerService { inbox, streams }
     }
 }
 
@@ -168,15 +173,18 @@ impl PeerService {
 impl Peer for PeerService {
     async fn messages(&self, request: Request<Streaming<Frame>>) -> Result<Response<Done>, Status> {
         let mut frames = request.into_inner();
+        let mut place = self.streams.enter();
         loop {
             // The other side has no reason to end this, and a server that stops waits for its calls.
             let frame = tokio::select! {
                 biased;
                 () = self.inbox.closed() => None,
+                () = place.ended() => return Err(Status::resource_exhausted(STREAM_SUPERSEDED)),
                 frame = frames.message() => frame?,
             };
             let Some(Frame { frame }) = frame else { return Ok(Response::new(Done {})) };
-            self.inbox.deliver(frame).map_err(|reason| Status::failed_precondition(reason.to_string()))?;
+            let refused = |reason: FrameError| Status::failed_precondition(reason.to_string());
+            place.named(self.inbox.deliver(frame).map_err(refused)?);
         }
     }
 

@@ -3,6 +3,7 @@
 
 pub mod grpc;
 pub mod snapshot;
+mod streams;
 
 /// The messages of `proto/detcd/peer.proto`.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::too_many_lines)]
@@ -11,6 +12,7 @@ pub mod pb {
 }
 
 use crate::clock::{BoxFuture, Clock};
+use crate::line_limit::LineLimit;
 use bytes::Bytes;
 use detcd_engine::frame::{self, FrameError};
 use detcd_engine::ids::{ClusterId, MemberId};
@@ -18,13 +20,16 @@ use detcd_engine::input::Input;
 use detcd_engine::raft::PeerMessage;
 use detcd_engine::time::Time;
 use pb::{SnapshotAck, SnapshotChunk};
-use snapshot::Receiver;
+use snapshot::{Receiver, give_up_when_idle};
 use std::fmt;
-use std::sync::{Arc, Mutex};
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-/// At most so many log lines about refused frames in a second's time.
-const REFUSALS_LOGGED_EVERY_MS: u64 = 1000;
+/// Of messages that wait for the main loop, all members' together. A member that sends as fast as it can has 4 MiB of
+/// appends on their way; what does not fit is dropped, as where the main loop is behind.
+pub(crate) const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Of pieces of snapshots that wait for their turn: a leader sends one of 64 KiB or of one large value at a time.
+pub(crate) const WAITING_PIECES_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The way to the other members.
 pub trait Transport: Send + Sync + fmt::Debug {
@@ -45,12 +50,23 @@ pub trait Transport: Send + Sync + fmt::Debug {
 pub struct PeerInbox {
     pub(crate) cluster: ClusterId,
     pub(crate) me: MemberId,
-    pub(crate) messages: mpsc::Sender<PeerMessage>,
+    /// To each other member this one speaks; nobody else has a reason to speak here.
+    pub(crate) others: Arc<[MemberId]>,
+    pub(crate) messages: mpsc::Sender<Delivered>,
+    pub(crate) waiting_bytes: Arc<Semaphore>,
+    pub(crate) waiting_piece_bytes: Arc<Semaphore>,
     pub(crate) inputs: mpsc::UnboundedSender<Input>,
     pub(crate) inspections: mpsc::Sender<oneshot::Sender<Inspection>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) receiver: Arc<tokio::sync::Mutex<Receiver>>,
-    pub(crate) refusals: Arc<Mutex<Refusals>>,
+    pub(crate) refusals: Arc<LineLimit>,
+}
+
+/// A message that waits for the main loop, and its room among those that wait.
+#[derive(Debug)]
+pub(crate) struct Delivered {
+    pub(crate) message: PeerMessage,
+    _room: OwnedSemaphorePermit,
 }
 
 /// What a member shows of its replicated state.
@@ -66,28 +82,30 @@ pub struct Inspection {
     pub state_hash: u128,
 }
 
-/// Counts what was refused since the last log line said so.
-#[derive(Debug, Default)]
-pub(crate) struct Refusals {
-    logged_at: Option<Time>,
-    unlogged: u64,
-}
-
 impl PeerInbox {
     /// This member's cluster: the sender of frames.
     pub fn cluster(&self) -> ClusterId {
         self.cluster
     }
 
-    /// A frame arrived. Where the main loop is behind, it is dropped.
+    /// Who has a reason to speak here.
+    pub(crate) fn others(&self) -> Arc<[MemberId]> {
+        Arc::clone(&self.others)
+    }
+
+    /// A frame arrived; answers who sent it. Where the main loop is behind, it is dropped.
     ///
     /// # Errors
     /// It is not for this member, or damaged: the connection is to be closed.
-    pub fn deliver(&self, bytes: Bytes) -> Result<(), FrameError> {
+    pub fn deliver(&self, bytes: Bytes) -> Result<MemberId, FrameError> {
+        let length = bytes.len();
         let message = self.decode(bytes)?;
-        // Full: raft takes a lost message in its stride, and a queue without bound would not help it.
-        drop(self.messages.try_send(message));
-        Ok(())
+        let from = message.from;
+        if let Some(_room) = room(&self.waiting_bytes, length) {
+            // Full: raft takes a lost message in its stride, and a queue without bound would not help it.
+            drop(self.messages.try_send(Delivered { message, _room }));
+        }
+        Ok(from)
     }
 
     /// Returns when this member has stopped: nothing that arrives will be looked at any more.
@@ -101,12 +119,29 @@ impl PeerInbox {
         drop(self.inputs.send(Input::PeerUnreachable(member)));
     }
 
-    /// A piece of a snapshot arrived.
+    /// A piece of a snapshot arrived. Once begun it is taken to its end, whether or not its sender waits.
     pub async fn deliver_chunk(&self, chunk: SnapshotChunk) -> SnapshotAck {
+        let refusal = SnapshotAck { offset: 0, refused: true };
         let Ok(message) = self.decode(chunk.announcement.clone()) else {
-            return SnapshotAck { offset: 0, refused: true };
+            return refusal;
         };
-        self.receiver.lock().await.take(message, chunk, &self.inputs).await
+        let Some(room) = room(&self.waiting_piece_bytes, chunk.piece.len()) else {
+            return refusal;
+        };
+        let (receiver, clock) = (Arc::clone(&self.receiver), Arc::clone(&self.clock));
+        let taking = tokio::spawn(async move {
+            let mut held = receiver.lock().await;
+            let before = held.arriving();
+            let ack = held.take(message, chunk).await;
+            let begun = held.arriving().filter(|number| Some(*number) != before);
+            drop((held, room));
+            if let Some(number) = begun {
+                tokio::spawn(give_up_when_idle(Arc::downgrade(&receiver), clock, number));
+            }
+            ack
+        });
+        // It ends early only with the whole process.
+        taking.await.unwrap_or(refusal)
     }
 
     /// Where this member stands; `None` when it stops.
@@ -121,19 +156,34 @@ impl PeerInbox {
     }
 
     fn log_refusal(&self, reason: &FrameError) {
-        let mut refusals = self.refusals.lock().expect("no panic while it is held");
-        refusals.log(self.clock.now(), &reason.to_string());
+        log_refusal(&self.refusals, self.clock.now(), &reason.to_string());
     }
 }
 
-impl Refusals {
-    /// Says why a message was not believed, unless a line said so within the last second.
-    pub(crate) fn log(&mut self, now: Time, reason: &str) {
-        if self.logged_at.is_some_and(|at| now.ms_since(at) < REFUSALS_LOGGED_EVERY_MS) {
-            self.unlogged += 1;
-            return;
-        }
-        tracing::warn!(reason, since_last_line = self.unlogged, "refused a message of a peer");
-        *self = Refusals { logged_at: Some(now), unlogged: 0 };
+/// Room for so many bytes, if there is; one that could never fit is let in alone.
+fn room(bytes: &Arc<Semaphore>, length: usize) -> Option<OwnedSemaphorePermit> {
+    let wanted = u32::try_from(length.clamp(1, WAITING_BYTES_MAX)).expect("the bound fits");
+    Arc::clone(bytes).try_acquire_many_owned(wanted).ok()
+}
+
+/// Says why a message was not believed, once a second.
+pub(crate) fn log_refusal(lines: &LineLimit, now: Time, reason: &str) {
+    if let Some(left_out) = lines.due(now) {
+        tracing::warn!(reason, left_out, "refused a message of a peer");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_bounded_by_its_bytes() {
+        let bytes = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
+        let most = WAITING_BYTES_MAX;
+        let first = room(&bytes, most / 2 + 1);
+        assert!(first.is_some() && room(&bytes, most / 2).is_none() && room(&bytes, 1000).is_some());
+        drop(first);
+        assert!(room(&bytes, 10 * most).is_some(), "one larger than all room is let in alone");
     }
 }

@@ -1,10 +1,12 @@
 //! Sockets: all of them are bound before anything else happens, and accepted from until the member stops.
 
+use detcd::clock::{Clock, RealClock};
 use detcd::config::Url;
+use detcd::line_limit::LineLimit;
 use rustix::net::sockopt;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tracing::warn;
@@ -14,8 +16,6 @@ use tracing::warn;
 const BACKLOG: u32 = 4096;
 /// After an accept that failed (too many open files, say), so long until the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Failures to accept are logged once in this time, with a count.
-const FAILURES_LOGGED_EVERY: Duration = Duration::from_secs(1);
 /// A connection that is silent so long is asked by the kernel whether its other end lives, and again as often, as Go
 /// does.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -73,12 +73,13 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 pub(crate) struct Acceptor {
     listener: TcpListener,
     stop: watch::Receiver<bool>,
-    failures: Failures,
+    clock: RealClock,
+    failures: LineLimit,
 }
 
 impl Acceptor {
     pub(crate) fn new(listener: TcpListener, stop: watch::Receiver<bool>) -> Acceptor {
-        Acceptor { listener, stop, failures: Failures::default() }
+        Acceptor { listener, stop, clock: RealClock::start(), failures: LineLimit::new() }
     }
 
     /// The next connection, ready to be served; `None` once the member stops.
@@ -92,7 +93,9 @@ impl Acceptor {
             match accepted.and_then(|(connection, _)| prepare(&connection).map(|()| connection)) {
                 Ok(connection) => return Some(connection),
                 Err(error) => {
-                    self.failures.log(&error);
+                    if let Some(left_out) = self.failures.due(self.clock.now()) {
+                        warn!(%error, left_out, "failed to accept a connection");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -108,24 +111,6 @@ fn prepare(connection: &TcpStream) -> io::Result<()> {
     sockopt::set_tcp_keepidle(connection, KEEPALIVE)?;
     sockopt::set_tcp_keepintvl(connection, KEEPALIVE)?;
     Ok(sockopt::set_tcp_keepcnt(connection, KEEPALIVE_PROBES)?)
-}
-
-/// Counts the failures between two lines.
-#[derive(Debug, Default)]
-struct Failures {
-    logged_at: Option<Instant>,
-    unlogged: u64,
-}
-
-impl Failures {
-    fn log(&mut self, error: &io::Error) {
-        if self.logged_at.is_some_and(|at| at.elapsed() < FAILURES_LOGGED_EVERY) {
-            self.unlogged += 1;
-            return;
-        }
-        warn!(%error, since_last_line = self.unlogged, "failed to accept a connection");
-        *self = Failures { logged_at: Some(Instant::now()), unlogged: 0 };
-    }
 }
 
 /// Returns once `stop` is true, or nobody is left to say so.

@@ -2,13 +2,13 @@
 
 use super::counting::counted;
 use super::{files, real_disk};
-use detcd::clock::{Clock, RealClock};
+use detcd::clock::{BoxFuture, Clock, RealClock};
 use detcd::disk::Disk;
-use detcd::disk::snapshot_file::{SnapshotName, SnapshotWriter};
 use detcd::handle::MemberHandle;
 use detcd::member::{self, Deps, Member, MemberConfig, StartError};
 use detcd::peer::grpc::GrpcTransport;
-use detcd::peer::pb::SnapshotChunk;
+use detcd::peer::pb::{SnapshotAck, SnapshotChunk};
+use detcd::peer::{PeerInbox, Transport};
 use detcd::readers::OnTheSpot;
 use detcd::wire;
 use detcd_engine::config::Config;
@@ -20,9 +20,10 @@ use detcd_engine::raft::{PeerBody, PeerMessage, RaftMessage, RaftMessageKind, Sn
 use detcd_engine::request::{
     CompactRequest, PutLease, PutRequest, PutValue, RangeRequest, Reply, Request, RequestError, Response,
 };
-use detcd_engine::snapshot::{Reader, Writer};
+use detcd_engine::snapshot::Writer;
 use detcd_engine::state::State;
-use std::path::Path;
+use detcd_engine::time::Time;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -153,74 +154,144 @@ async fn a_damaged_newest_snapshot_is_an_error_that_names_it() {
     starting(config_in(dir.path())).await.unwrap().stop().await;
 }
 
-/// The leader's snapshot is on disk under its name, and the process dies before the log says that it is installed:
-/// it stands for committed entries, so the member comes back at it and its log starts over there.
+/// The leader's snapshot is on disk under its name, and the process dies before the log says that it is installed; or
+/// somebody else put it there. The member comes back at what its log knows, and nothing is left of the file.
 #[tokio::test]
-async fn a_received_snapshot_that_the_log_does_not_know_is_where_the_member_comes_back() {
+async fn a_snapshot_that_the_log_does_not_know_is_not_where_the_member_comes_back() {
     let (from, dir) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let starts = with_removed_segments(from.path()).await / 150;
+    with_removed_segments(from.path()).await;
     let source = from.path().join("member/snap");
     let name = files(&source, ".snap").pop().unwrap();
     // Another life of the same member: the same cluster, a log that ends long before the snapshot.
     let config = || MemberConfig { data_dir: dir.path().to_owned(), ..config_in(from.path()) };
-    // The snapshot knows requests of this member; a lower boot count would say that they are still to come.
-    for _ in 0..starts {
-        starting(config()).await.unwrap().stop().await;
-    }
     let member = starting(config()).await.unwrap();
     let keys = Keys::of(&member).await;
     for number in 0..5 {
-        keys.put(format!("key {number:04}"), "value").await;
+        keys.put(format!("honest {number}"), "value").await;
     }
     member.stop().await;
-    let mut reader = Reader::new();
-    reader.push(&std::fs::read(source.join(&name)).unwrap()).unwrap();
-    let (meta, state) = reader.finish().unwrap();
-    let disk = real_disk();
-    let mut file = SnapshotWriter::create(&disk, &dir.path().join("member/snap"), "received").await.unwrap();
-    let mut pieces = Writer::new(meta.clone(), state.view());
-    while let Some(piece) = pieces.next_piece() {
-        file.push(piece).await.unwrap();
-    }
-    file.finish(SnapshotName::of(&meta)).await.unwrap();
-    for round in 0..3 {
+    let snap = dir.path().join("member/snap");
+    let before = files(&snap, "");
+    std::fs::copy(source.join(&name), snap.join(&name)).unwrap();
+    // Half of one was on its way as well.
+    std::fs::write(snap.join("received.snap.tmp"), b"half").unwrap();
+    for round in 0..3_u64 {
         let member = starting(config()).await.unwrap();
+        assert_eq!(files(&snap, ""), before);
         let keys = Keys::of(&member).await;
-        assert_eq!(keys.count().await.1, state.store().revision() + round);
+        assert_eq!(keys.count().await, (5 + round, 6 + round.cast_signed()));
         keys.put(format!("later {round}"), "value").await;
         member.stop().await;
     }
 }
 
-/// A snapshot of the cluster's first state, as leaders send it to its only member.
+/// Two snapshots of the cluster's first state, as leaders send it to a follower.
 struct Sent {
     cluster: InitialCluster,
     meta: SnapshotMeta,
+    me: MemberId,
+    others: Vec<MemberId>,
     bytes: Vec<u8>,
 }
 
-impl Sent {
-    fn to(config: &MemberConfig) -> Sent {
-        let cluster = config.initial_cluster.clone();
-        let meta =
-            SnapshotMeta { index: 1, term: 1, voters: vec![config.engine.member], learners: Vec::new() };
+/// Nobody hears what this member says.
+#[derive(Debug)]
+struct Mute;
+
+impl Transport for Mute {
+    fn attach(&self, _: PeerInbox, _: Vec<(MemberId, Vec<String>)>) {}
+    fn send(&self, _: PeerMessage) {}
+    fn send_chunk(&self, _: MemberId, _: SnapshotChunk) -> BoxFuture<'static, Option<SnapshotAck>> {
+        Box::pin(std::future::ready(None))
+    }
+    fn detach(&self) {}
+}
+
+/// One of three members, whose others are this test.
+struct Follower {
+    sent: Sent,
+    member: Member,
+    snap: PathBuf,
+    _dir: TempDir,
+}
+
+impl Follower {
+    async fn starting(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Follower {
+        let dir = TempDir::new().unwrap();
+        let cluster =
+            InitialCluster::new("test", (1..=3).map(|place| vec![format!("http://127.0.0.1:{place}")]));
+        let voters: Vec<MemberId> = cluster.members.keys().copied().collect();
+        let (me, others) = (voters[0], voters[1..].to_vec());
+        let meta = SnapshotMeta { index: 1, term: 1, voters, learners: Vec::new() };
         let mut pieces = Writer::new(meta.clone(), State::first(&cluster).view());
         let bytes = std::iter::from_fn(|| pieces.next_piece()).flatten().collect();
-        Sent { cluster, meta, bytes }
+        let engine = Config::new(me, cluster.id);
+        let config = MemberConfig {
+            engine,
+            data_dir: dir.path().to_owned(),
+            initial_cluster: cluster.clone(),
+            wal_segment_bytes: 16 * 1024,
+        };
+        let transport = Arc::new(Mute);
+        let (encode_events, readers) = (wire::encode_batch, Arc::new(OnTheSpot));
+        let deps = Deps { disk, clock, transport, encode_events, readers, observer: None };
+        let member = member::start(config, deps, 7).await.unwrap();
+        let snap = dir.path().join("member/snap");
+        Follower { sent: Sent { cluster, meta, me, others, bytes }, member, snap, _dir: dir }
     }
 
-    fn chunk(&self, from: u64, term: u64, piece: std::ops::Range<usize>) -> SnapshotChunk {
-        let snapshot = Some(self.meta.clone());
-        let raft = RaftMessage { kind: RaftMessageKind::Snapshot, term, snapshot, ..RaftMessage::default() };
-        let announcement = PeerMessage {
-            from: MemberId(from),
+    /// From here on it follows this member in this term.
+    async fn follow(&self, other: usize, term: u64) {
+        let heartbeat = RaftMessage { kind: RaftMessageKind::Heartbeat, term, ..RaftMessage::default() };
+        let frame = self.sent.frame(other, heartbeat);
+        self.member.peer_inbox().deliver(frame.into()).unwrap();
+        let leader = Some(self.sent.others[other]);
+        let follows = self.member.handle();
+        assert!(follows.reaches(move |status| (status.leader, status.term) == (leader, term)).await);
+    }
+
+    /// Whether the piece was taken, and how far the snapshot has come.
+    async fn deliver(&self, chunk: SnapshotChunk) -> (usize, bool) {
+        let SnapshotAck { offset, refused } = self.member.peer_inbox().deliver_chunk(chunk).await;
+        (offset as usize, !refused)
+    }
+
+    /// What is in its directory of snapshots besides the one that it began with.
+    fn others(&self) -> Vec<String> {
+        let mut names = files(&self.snap, "");
+        names.retain(|name| name != "0000000000000001-0000000000000001.snap");
+        names
+    }
+}
+
+impl Sent {
+    fn frame(&self, from: usize, message: RaftMessage) -> Vec<u8> {
+        let message = PeerMessage {
+            from: self.others[from],
             from_incarnation: Incarnation(1),
-            to: self.meta.voters[0],
+            to: self.me,
             to_incarnation: None,
-            body: PeerBody::Raft(raft),
+            body: PeerBody::Raft(message),
         };
+        frame::encode(&message, self.cluster.id)
+    }
+
+    fn chunk(&self, from: usize, term: u64, piece: std::ops::Range<usize>) -> SnapshotChunk {
+        self.chunk_of(&self.meta, from, term, piece)
+    }
+
+    fn chunk_of(
+        &self,
+        meta: &SnapshotMeta,
+        from: usize,
+        term: u64,
+        piece: std::ops::Range<usize>,
+    ) -> SnapshotChunk {
+        let (kind, snapshot) = (RaftMessageKind::Snapshot, Some(meta.clone()));
         SnapshotChunk {
-            announcement: frame::encode(&announcement, self.cluster.id).into(),
+            announcement: self
+                .frame(from, RaftMessage { kind, term, snapshot, ..RaftMessage::default() })
+                .into(),
             offset: piece.start as u64,
             last: piece.end == self.bytes.len(),
             piece: self.bytes[piece].to_vec().into(),
@@ -228,50 +299,125 @@ impl Sent {
     }
 }
 
+fn real_clock() -> Arc<dyn Clock> {
+    Arc::new(RealClock::start())
+}
+
 /// A leader that was deposed goes on sending beside its successor, who is sending the same: found by the simulator,
 /// where each piece of one began the file of the other anew, for ever.
 #[tokio::test]
 async fn a_deposed_leaders_snapshot_does_not_hold_up_its_successors() {
-    let dir = TempDir::new().unwrap();
-    let config = config_in(dir.path());
-    let sent = Sent::to(&config);
-    let member = starting(config).await.unwrap();
-    Keys::of(&member).await;
+    let follower = Follower::starting(real_disk(), real_clock()).await;
+    let sent = &follower.sent;
     let (half, whole) = (sent.bytes.len() / 2, sent.bytes.len());
-    let inbox = member.peer_inbox();
-    let (deposed, leader) = ((7, 8), (8, 9));
-    let mut answers = Vec::new();
-    for ((from, term), piece) in [
-        (deposed, 0..half),
-        (leader, 0..half),
-        (deposed, half..whole),
-        (deposed, 0..half),
-        (leader, half..whole),
-    ] {
-        let answer = inbox.deliver_chunk(sent.chunk(from, term, piece)).await;
-        answers.push((answer.offset as usize, answer.refused));
+    follower.follow(0, 8).await;
+    let mut answers = vec![follower.deliver(sent.chunk(0, 8, 0..half)).await];
+    follower.follow(1, 9).await;
+    for (from, term, piece) in [(1, 9, 0..half), (0, 8, half..whole), (0, 8, 0..half), (1, 9, half..whole)] {
+        answers.push(follower.deliver(sent.chunk(from, term, piece)).await);
     }
-    let taken = |offset| (offset, false);
-    let refused = (0, true);
-    assert_eq!(answers, [taken(half), taken(half), refused, refused, taken(whole)]);
-    member.stop().await;
+    let refused = (0, false);
+    assert_eq!(answers, [(half, true), (half, true), refused, refused, (whole, true)]);
+    assert_eq!(follower.others(), Vec::<String>::new(), "the state here is as new");
+    follower.member.stop().await;
+}
+
+/// Whoever does not lead is refused before a byte is stored, whatever it announces, and holds nobody up.
+#[tokio::test]
+async fn only_the_leader_of_the_present_term_sends_a_snapshot() {
+    let follower = Follower::starting(real_disk(), real_clock()).await;
+    let sent = &follower.sent;
+    let (half, whole) = (sent.bytes.len() / 2, sent.bytes.len());
+    let refused = (0, false);
+    assert_eq!(follower.deliver(sent.chunk(0, 8, 0..half)).await, refused, "nobody leads");
+    follower.follow(0, 8).await;
+    let far = SnapshotMeta { index: 1 << 61, ..sent.meta.clone() };
+    for (meta, from, term) in [(&sent.meta, 1, 8), (&sent.meta, 0, 9), (&sent.meta, 0, 7), (&far, 1, 1 << 61)]
+    {
+        assert_eq!(follower.deliver(sent.chunk_of(meta, from, term, 0..half)).await, refused);
+    }
+    assert_eq!(follower.others(), Vec::<String>::new());
+    assert_eq!(follower.deliver(sent.chunk(0, 8, 0..half)).await, (half, true));
+    assert_eq!(follower.others(), ["received.snap.tmp"]);
+    assert_eq!(follower.deliver(sent.chunk_of(&far, 1, 1 << 61, 0..half)).await, refused);
+    assert_eq!(follower.deliver(sent.chunk(0, 8, half..whole)).await, (whole, true));
+    follower.member.stop().await;
+}
+
+/// What is no good leaves nothing behind, and the next one may come.
+#[tokio::test]
+async fn a_refused_snapshot_leaves_nothing_behind() {
+    let follower = Follower::starting(real_disk(), real_clock()).await;
+    let sent = &follower.sent;
+    let whole = sent.bytes.len();
+    follower.follow(0, 8).await;
+    let refused = (0, false);
+    let none = Vec::<String>::new();
+    let announced_elsewhere = SnapshotMeta { index: 70, ..sent.meta.clone() };
+    let mut damaged = sent.chunk(0, 8, 0..whole);
+    let mut bytes = sent.bytes.clone();
+    bytes[whole / 2] ^= 1;
+    damaged.piece = bytes.into();
+    let mut cut = sent.chunk(0, 8, 0..whole - 1);
+    cut.last = true;
+    for chunk in [sent.chunk_of(&announced_elsewhere, 0, 8, 0..whole), damaged, cut] {
+        assert_eq!(follower.deliver(chunk).await, refused);
+        assert_eq!(follower.others(), none);
+    }
+    assert_eq!(follower.deliver(sent.chunk(0, 8, 0..whole)).await, (whole, true));
+    assert_eq!(follower.others(), none, "the state here is as new");
+    follower.member.stop().await;
+}
+
+/// A clock on which minutes pass at once.
+#[derive(Debug)]
+struct Hasty(RealClock);
+
+const HASTE: u64 = 300;
+
+impl Clock for Hasty {
+    fn now(&self) -> Time {
+        Time::from_ms(self.0.now().as_ms() * HASTE)
+    }
+
+    fn sleep_until(&self, when: Time) -> BoxFuture<'static, ()> {
+        self.0.sleep_until(Time::from_ms(when.as_ms().div_ceil(HASTE)))
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_stops_coming_is_given_up() {
+    let follower = Follower::starting(real_disk(), Arc::new(Hasty(RealClock::start()))).await;
+    let sent = &follower.sent;
+    follower.follow(0, 8).await;
+    let half = sent.bytes.len() / 2;
+    assert_eq!(follower.deliver(sent.chunk(0, 8, 0..half)).await, (half, true));
+    assert_eq!(follower.others(), ["received.snap.tmp"]);
+    let since = std::time::Instant::now();
+    while !follower.others().is_empty() {
+        assert!(since.elapsed() < Duration::from_secs(20), "it is still there");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    follower.member.stop().await;
 }
 
 /// The last piece of a snapshot comes in and cannot be synced: no less the end than a log that cannot be.
 #[tokio::test]
 async fn a_snapshot_that_cannot_be_synced_as_it_arrives_ends_the_member() {
-    let dir = TempDir::new().unwrap();
     let (disk, counts) = counted(real_disk());
-    let config = config_in(dir.path());
-    let sent = Sent::to(&config);
-    let mut member = starting_on(disk, config).await.unwrap();
-    Keys::of(&member).await;
+    let mut follower = Follower::starting(disk, real_clock()).await;
+    let before = counts.now().1;
+    follower.follow(0, 8).await;
+    let chunk = follower.sent.chunk(0, 8, 0..follower.sent.bytes.len());
+    // The term that it has just learned is on disk.
+    while counts.now().1 < before + 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     counts.syncs_fail.store(true, Ordering::SeqCst);
-    let chunk = sent.chunk(7, 9, 0..sent.bytes.len());
-    assert!(member.peer_inbox().deliver_chunk(chunk).await.refused);
-    let failure = member.failed().await.to_string();
+    assert_eq!(follower.deliver(chunk).await, (0, false));
+    let failure = follower.member.failed().await.to_string();
     assert!(failure.starts_with("cannot sync ") && failure.contains("/snap/"), "{failure}");
-    member.stop().await;
+    follower.member.stop().await;
 }
 
 /// The name that a rename gave is lost with the power when the sync of its directory had failed; the process that

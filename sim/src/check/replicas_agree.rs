@@ -12,7 +12,7 @@ use detcd_engine::engine::Status;
 use detcd_engine::ids::MemberId;
 use detcd_engine::time::Time;
 use server_sim::member::Observer;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ struct Inner {
     /// Who leads in a term.
     leaders: BTreeMap<u64, String>,
     compared: u64,
+    /// Hashes of states that somebody made up.
+    never_were: BTreeSet<u128>,
 }
 
 impl ReplicasAgree {
@@ -54,16 +56,24 @@ impl ReplicasAgree {
         self.lock().states.keys().next_back().copied().unwrap_or(0)
     }
 
+    /// Somebody made a state up; no member may have it.
+    pub fn never_was(&self, hash: u128) {
+        self.lock().never_were.insert(hash);
+    }
+
     /// A member says what its state is at an index.
     ///
     /// # Panics
-    /// Another said otherwise.
+    /// Another said otherwise, or somebody made that state up.
     pub fn say(&self, member: &str, index: u64, hash: u128) {
         let mut inner = self.lock();
+        let is_made_up = inner.never_were.contains(&hash);
         let (first_hash, first) =
             inner.states.entry(index).or_insert_with(|| (hash, member.to_owned())).clone();
         inner.compared += u64::from(first != member);
         drop(inner);
+        let adopted = || format!("{member} has adopted one at {index}");
+        assert!(!is_made_up, "{}", Promise::Planted.broken(adopted()));
         let how = || format!("at {index} {first} has {first_hash:032x} and {member} has {hash:032x}");
         assert!(first_hash == hash, "{}", Promise::ReplicasAgree.broken(how()));
     }

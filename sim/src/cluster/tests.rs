@@ -1,6 +1,6 @@
 //! Faults that must bite: each does to a quiet cluster what its name says.
 
-use super::Cluster;
+use super::{Cluster, Intruder};
 use crate::case::Case;
 use crate::disk::{Damage, DamagedFile, OperationKind};
 use crate::nemesis;
@@ -8,6 +8,7 @@ use crate::plan::{Aftermath, Fault, Link, Plan, PlannedFault};
 use crate::swarm::Swarm;
 use crate::trace::Trace;
 use madsim::time::sleep;
+use std::path::Path;
 use std::time::Duration;
 
 /// Three members that have been up for five seconds.
@@ -100,6 +101,41 @@ fn a_stranger_comes_under_the_name_of_a_wiped_member_and_leaves_when_another_sta
         assert!(cluster.node(0).is_some());
         cluster.start(1);
         assert!(cluster.node(0).is_none());
+    });
+}
+
+#[test]
+fn a_snapshot_that_was_left_is_gone_once_its_member_has_started() {
+    for ahead in [1, 1 << 40] {
+        in_cluster(quiet(), move |cluster| async move {
+            let names = |cluster: &Cluster| cluster.machine(0).names(Path::new("/data/member/snap"));
+            let before = names(&cluster);
+            assert!(cluster.snapshot_is_left(0, ahead));
+            assert_eq!(names(&cluster).len(), before.len() + 1);
+            cluster.start(0);
+            sleep(Duration::from_secs(5)).await;
+            assert_eq!(names(&cluster), before);
+            assert!(serves(&cluster, 0));
+        });
+    }
+}
+
+#[test]
+fn a_snapshot_of_who_has_listened_is_let_in_and_refused_whole() {
+    in_cluster(quiet(), |cluster| async move {
+        let (leader, _) = cluster.leader().expect("a quiet cluster has a leader");
+        let member = (leader + 1) % 3;
+        let all = Intruder { member, from: 0, overhears: true, pieces: 3, sent: 3 };
+        let names = |cluster: &Cluster| cluster.machine(member).names(Path::new("/data/member/snap"));
+        let before = names(&cluster);
+        cluster.clone().snapshot_is_sent(Intruder { sent: 1, ..all }).await;
+        assert_eq!(names(&cluster).len(), before.len() + 1, "the first piece is stored aside");
+        cluster.clone().snapshot_is_sent(all).await;
+        assert_eq!(names(&cluster), before);
+        let stranger = Intruder { overhears: false, sent: 1, ..all };
+        cluster.clone().snapshot_is_sent(stranger).await;
+        assert_eq!(names(&cluster), before);
+        assert!(serves(&cluster, member));
     });
 }
 

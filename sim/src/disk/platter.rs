@@ -138,6 +138,16 @@ impl Platter {
         }
     }
 
+    /// A whole file appears, durably.
+    pub(super) fn leave(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let inode = self.create(path)?;
+        let file = self.file(inode)?;
+        file.write(0, bytes);
+        let point = file.begin_sync();
+        file.finish_sync(point);
+        self.sync_dir(path.parent().unwrap_or(Path::new("/")))
+    }
+
     /// Whoever wrote is gone, and the machine stays up.
     pub(super) fn writer_ends(&mut self) {
         for node in self.nodes.values_mut() {

@@ -43,12 +43,13 @@ impl State {
         };
         let (frame, to, harm) = self.harm(message, frame);
         let slowness = self.roads[&(from, message.to)].slowness;
-        let first = now + waits + passage.delay.draw(&mut self.stream) * slowness;
+        let leaves = now + waits;
+        let first = leaves + passage.delay.draw(&mut self.stream) * slowness;
         if self.stream.happens(passage.duplicates_per_million) {
             let second = first + passage.duplicate_delay.draw(&mut self.stream);
-            self.set_out(second, message.to, Packet { from, to, frame: frame.clone(), harm });
+            self.set_out(second, message.to, Packet { from, to, frame: frame.clone(), harm, leaves });
         }
-        self.set_out(first, message.to, Packet { from, to, frame, harm });
+        self.set_out(first, message.to, Packet { from, to, frame, harm, leaves });
     }
 
     fn is_lost(&mut self, from: MemberId, to: MemberId, kind: FrameKind, passage: Passage) -> bool {

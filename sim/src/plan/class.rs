@@ -28,6 +28,8 @@ pub enum FaultClass {
     FullDisks,
     Rot,
     Wipes,
+    SentSnapshots,
+    LeftSnapshots,
     ClockRates,
     ClockJumps,
     ClockStalls,
@@ -39,7 +41,7 @@ pub enum FaultClass {
 pub struct Rates(pub BTreeMap<FaultClass, u64>);
 
 /// Of each class: its name, never changed, as streams are seeded by it; and how many a run has at most.
-const CLASSES: [(FaultClass, &str, u64); 20] = [
+const CLASSES: [(FaultClass, &str, u64); 22] = [
     (FaultClass::Kills, "kills", 8),
     (FaultClass::KillsAtOperation, "kills_at_operation", 8),
     (FaultClass::KillsOfAll, "kills_of_all", 3),
@@ -57,6 +59,8 @@ const CLASSES: [(FaultClass, &str, u64); 20] = [
     (FaultClass::FullDisks, "full_disks", 3),
     (FaultClass::Rot, "rot", 3),
     (FaultClass::Wipes, "wipes", 1),
+    (FaultClass::SentSnapshots, "sent_snapshots", 6),
+    (FaultClass::LeftSnapshots, "left_snapshots", 3),
     (FaultClass::ClockRates, "clock_rates", 4),
     (FaultClass::ClockJumps, "clock_jumps", 3),
     (FaultClass::ClockStalls, "clock_stalls", 3),

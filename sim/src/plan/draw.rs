@@ -15,6 +15,7 @@ pub(super) struct Scene {
 }
 
 impl Scene {
+    #[expect(clippy::too_many_lines, reason = "one arm for each class")]
     pub(super) fn draw(&self, class: FaultClass, stream: &mut Stream) -> Option<Fault> {
         let members = self.members;
         let member = stream.index(members);
@@ -71,6 +72,19 @@ impl Scene {
                 let comes = stream.happens(700_000);
                 Fault::Wipe { member, stranger_after_ms: comes.then(|| stream.within(1..2000)) }
             }
+            FaultClass::SentSnapshots => Fault::SendSnapshot {
+                member,
+                from: stream.index(members),
+                overhears: stream.happens(500_000),
+                pieces: 1 + stream.index(4),
+                sent_per_million: stream.pick(&[1_000_000, 1_000_000, 500_000, 0]),
+                down_ms: stream.happens(500_000).then(|| while_ms(stream)),
+            },
+            FaultClass::LeftSnapshots => Fault::LeaveSnapshot {
+                member,
+                ahead: stream.pick(&[1, 30, 1 << 40]),
+                down_ms: while_ms(stream),
+            },
             FaultClass::ClockRates => Fault::ClockRate {
                 member,
                 micros_per_second: u32::try_from(stream.within(800_000..1_200_000)).expect("about a million"),

@@ -173,6 +173,30 @@ pub enum Fault {
         #[serde(default)]
         stranger_after_ms: Option<u64>,
     },
+    /// Somebody on the peer port sends a member a snapshot of a state that never was: see `cluster/intruder.rs`.
+    SendSnapshot {
+        /// Whom.
+        member: usize,
+        /// In the name of this one, counted on from the member; of nobody where that is the member itself.
+        from: usize,
+        /// It has listened: it speaks as whoever leads, in that one's life and term, and sends what no leader would.
+        overhears: bool,
+        /// In so many pieces.
+        pieces: usize,
+        /// Of which so many in a million are sent.
+        sent_per_million: u32,
+        /// Then the machine loses power, for so long; `None` where it does not.
+        down_ms: Option<u64>,
+    },
+    /// The machine loses power, and comes back with a snapshot in its directory that the member never had.
+    LeaveSnapshot {
+        /// Which.
+        member: usize,
+        /// It stands so far beyond what the member had applied.
+        ahead: u64,
+        /// Without power for so long.
+        down_ms: u64,
+    },
     /// A member's clock stands still.
     ClockStall {
         /// Whose.
@@ -217,6 +241,8 @@ impl Fault {
             Fault::FullDisk { .. } => "full_disk",
             Fault::Rot { .. } => "rot",
             Fault::Wipe { .. } => "wipe",
+            Fault::SendSnapshot { .. } => "send_snapshot",
+            Fault::LeaveSnapshot { .. } => "leave_snapshot",
             Fault::ClockStall { .. } => "clock_stall",
             Fault::ClockRate { .. } => "clock_rate",
             Fault::ClockJump { .. } => "clock_jump",
@@ -243,6 +269,8 @@ impl Fault {
             | Fault::FullDisk { member, .. }
             | Fault::Rot { member, .. }
             | Fault::Wipe { member, .. }
+            | Fault::SendSnapshot { member, .. }
+            | Fault::LeaveSnapshot { member, .. }
             | Fault::ClockStall { member, .. }
             | Fault::Pause { member, .. }
             | Fault::ClockRate { member, .. }

@@ -4,13 +4,16 @@ mod time;
 
 use super::words;
 use crate::config::Config;
-use crate::effects::{Effects, Persist, Read, ReadQuery};
+use crate::effects::{Effects, Persist, Read, ReadQuery, SnapshotVerdict};
 use crate::engine::{Engine, Recovered};
 use crate::frame;
 use crate::ids::{ClusterId, Incarnation, MemberId, RequestId, StreamId};
 use crate::input::{Input, WatchInput};
 use crate::membership::{InitialCluster, Member};
-use crate::raft::{LogRecord, OutgoingSnapshot, PeerMessage, ReceivedSnapshot, SnapshotMeta};
+use crate::raft::{
+    HardState, LogRecord, OutgoingSnapshot, PeerBody, PeerMessage, RaftMessage, RaftMessageKind,
+    ReceivedSnapshot, SnapshotMeta,
+};
 use crate::request::{Reply, Request, Response};
 use crate::snapshot::{Reader, Writer};
 use crate::state::{FIRST_INDEX, State};
@@ -34,6 +37,8 @@ pub(super) struct Node {
     pub(super) gathers: bool,
     pub(super) wake_at: Option<Time>,
     checkpoint: Option<(SnapshotMeta, Vec<u8>)>,
+    /// Files of snapshots that arrived whole, until the member says what is to become of them.
+    arrived: VecDeque<(u64, Vec<u8>)>,
     pub(super) streams: BTreeSet<StreamId>,
     /// Streams whose client does not read, and what they owe.
     pub(super) slow: BTreeMap<StreamId, usize>,
@@ -57,6 +62,8 @@ pub(super) struct Cluster {
     pub(super) snapshots: VecDeque<OutgoingSnapshot>,
     pub(super) holds_snapshots: bool,
     pub(super) cut: BTreeSet<(u64, u64)>,
+    /// A snapshot that somebody kept; outlives its cluster.
+    pub(super) kept: Option<(SnapshotMeta, Vec<u8>)>,
     pub(super) is_traced: bool,
     pub(super) out: String,
     /// State hash by applied index, whoever came there first.
@@ -75,6 +82,7 @@ impl Node {
             gathers: false,
             wake_at: None,
             checkpoint: None,
+            arrived: VecDeque::new(),
             streams: BTreeSet::new(),
             slow: BTreeMap::new(),
             leads: None,
@@ -116,7 +124,7 @@ impl Cluster {
 
     /// Members 1 to `count`, all with the same knobs; the first one is given time to be elected.
     pub(super) fn create(&mut self, count: u64, knobs: impl Fn(&mut Config)) -> Result<(), Box<dyn Error>> {
-        *self = Cluster::default();
+        *self = Cluster { kept: self.kept.take(), ..Cluster::default() };
         for id in 1..=count {
             let mut config = Config::new(MemberId(id), CLUSTER);
             config.name = format!("m{id}");
@@ -150,14 +158,22 @@ impl Cluster {
         let now = self.now;
         let first = self.first_state();
         let node = self.node(id);
-        let (meta, state) = match node.disk.snapshots.last_key_value() {
-            Some((_, bytes)) => read_snapshot(bytes)?,
-            None => first,
-        };
+        if node.disk.records.is_empty() {
+            let hard_state = HardState { term: 1, vote: MemberId(0), commit: FIRST_INDEX };
+            node.disk.records.push(LogRecord::Installed { hard_state, meta: first.0.clone() });
+        }
         let mut replay = LogReplay::new();
         for record in &node.disk.records {
             replay.push(record.clone())?;
         }
+        let mut recovered = first;
+        for bytes in node.disk.snapshots.values() {
+            let (meta, state) = read_snapshot(bytes)?;
+            if replay.vouches_for(meta.index, meta.term) {
+                recovered = (meta, state);
+            }
+        }
+        let (meta, state) = recovered;
         let log = replay.finish(&meta)?;
         let seed = id * 1000 + u64::from(node.config.boot);
         node.engine = Some(Engine::recover(node.config.clone(), Recovered { state, meta, log }, seed, now));
@@ -212,7 +228,6 @@ impl Cluster {
 
     /// Takes a member's effects and does those that need neither disk nor network.
     pub(super) fn handle(&mut self, id: u64) {
-        let effects = self.engine(id).take_effects();
         let Effects {
             send,
             persist,
@@ -221,13 +236,14 @@ impl Cluster {
             watch,
             checkpoint,
             send_snapshots,
+            received,
             refused,
             compactions,
             installed: _,
             applied: _,
             leadership_settled,
             wake_at,
-        } = effects;
+        } = self.engine(id).take_effects();
         self.node(id).wake_at = wake_at;
         self.check_hash(id);
         self.note_leader(id);
@@ -240,6 +256,7 @@ impl Cluster {
             }
             self.node(id).unsynced.push_back(persist);
         }
+        self.settle_arrived(id, received);
         for (request, answer) in replies {
             self.say(&format!("{id}#{}: {}", request.counter, words::answer(&answer)));
         }
@@ -277,6 +294,16 @@ impl Cluster {
         }
         if leadership_settled {
             self.say(&format!("{id} may stop"));
+        }
+    }
+
+    /// A snapshot's file counts once the member has taken it.
+    fn settle_arrived(&mut self, id: u64, verdicts: Vec<SnapshotVerdict>) {
+        for verdict in verdicts {
+            let (index, bytes) = self.node(id).arrived.pop_front().expect("one for each that arrived");
+            if verdict == SnapshotVerdict::Installed {
+                self.node(id).disk.snapshots.insert(index, bytes);
+            }
         }
     }
 
@@ -354,7 +381,7 @@ impl Cluster {
         if delivered {
             let bytes = write_snapshot(meta.clone(), state);
             let (_, state) = read_snapshot(&bytes)?;
-            self.node(to.0).disk.snapshots.insert(meta.index, bytes);
+            self.node(to.0).arrived.push_back((meta.index, bytes));
             let received = ReceivedSnapshot { message, state: Box::new(state) };
             self.step(to.0, Input::SnapshotReceived(received));
         }
@@ -363,4 +390,53 @@ impl Cluster {
         }
         Ok(true)
     }
+
+    /// Somebody keeps a member's state as it is.
+    pub(super) fn keep(&mut self, id: u64) {
+        let first = self.first_state().0;
+        let state = self.engine(id).state();
+        let (index, term) = state.applied();
+        let meta = SnapshotMeta { index, term, ..first };
+        let bytes = write_snapshot(meta.clone(), state.view());
+        self.say(&format!("kept: index {index} of term {term}"));
+        self.kept = Some((meta, bytes));
+    }
+
+    /// An announcement of what was kept, at another index and by other voters if need be.
+    pub(super) fn announcement(&self, stranger: &Stranger) -> PeerMessage {
+        let Stranger { member, from, life, term, index, voters } = *stranger;
+        let (mut meta, _) = self.kept.clone().expect("something was kept");
+        meta.index = index.unwrap_or(meta.index);
+        meta.voters.truncate(voters.unwrap_or(usize::MAX));
+        let kind = RaftMessageKind::Snapshot;
+        let raft = RaftMessage { kind, term, snapshot: Some(meta), ..RaftMessage::default() };
+        PeerMessage {
+            from: MemberId(from),
+            from_incarnation: Incarnation(life),
+            to: MemberId(member),
+            to_incarnation: None,
+            body: PeerBody::Raft(raft),
+        }
+    }
+
+    /// What was kept arrives whole, as if it had been let in.
+    pub(super) fn plant(&mut self, stranger: &Stranger) -> Result<(), Box<dyn Error>> {
+        let message = self.announcement(stranger);
+        let (meta, bytes) = self.kept.clone().expect("something was kept");
+        let (_, state) = read_snapshot(&bytes)?;
+        self.node(stranger.member).arrived.push_back((meta.index, bytes));
+        let received = ReceivedSnapshot { message, state: Box::new(state) };
+        self.step(stranger.member, Input::SnapshotReceived(received));
+        Ok(())
+    }
+}
+
+/// Who sends what was kept, and what it says.
+pub(super) struct Stranger {
+    pub(super) member: u64,
+    pub(super) from: u64,
+    pub(super) life: u64,
+    pub(super) term: u64,
+    pub(super) index: Option<u64>,
+    pub(super) voters: Option<usize>,
 }

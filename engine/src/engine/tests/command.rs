@@ -63,6 +63,36 @@ pub(super) enum Command {
     Heal,
     Crash(u64),
     Recover(u64),
+    /// Keeps a member's state as it is, also for the next cluster.
+    Keep(u64),
+    /// Asks a member whether it lets in what was kept, sent by this member in this life as the leader of this term.
+    Announce {
+        member: u64,
+        #[arg(key)]
+        from: u64,
+        #[arg(key)]
+        life: u64,
+        #[arg(key)]
+        term: u64,
+        #[arg(key, optional)]
+        index: Option<u64>,
+        #[arg(key, optional)]
+        voters: Option<usize>,
+    },
+    /// As if it had been let in and arrived whole.
+    Plant {
+        member: u64,
+        #[arg(key)]
+        from: u64,
+        #[arg(key)]
+        life: u64,
+        #[arg(key)]
+        term: u64,
+        #[arg(key, optional)]
+        index: Option<u64>,
+        #[arg(key, optional)]
+        voters: Option<usize>,
+    },
     /// A crashed member's disk is replaced.
     Wipe(u64),
     /// Prints messages and writes.

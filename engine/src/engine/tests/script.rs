@@ -1,6 +1,6 @@
 //! What a script says is done.
 
-use super::cluster::{CLUSTER, Cluster};
+use super::cluster::{CLUSTER, Cluster, Stranger};
 use super::command::Command;
 use super::parse::{alarm_kind, key_range, parse_txn, put_request};
 use super::words;
@@ -202,6 +202,20 @@ impl Cluster {
                 self.step(*member, Input::Abandon(id));
             }
             Command::Stop(id) => self.step(*id, Input::TransferLeadership),
+            Command::Keep(id) => self.keep(*id),
+            Command::Announce { member, from, life, term, index, voters } => {
+                let (member, from, life) = (*member, *from, *life);
+                let stranger = Stranger { member, from, life, term: *term, index: *index, voters: *voters };
+                let message = self.announcement(&stranger);
+                match self.engine(member).admits_snapshot(&message) {
+                    Ok(()) => self.say(&format!("{member} admits a snapshot of {from}")),
+                    Err(reason) => self.say(&format!("{member} does not admit: {reason}")),
+                }
+            }
+            Command::Plant { member, from, life, term, index, voters } => {
+                let (member, from, life) = (*member, *from, *life);
+                self.plant(&Stranger { member, from, life, term: *term, index: *index, voters: *voters })?;
+            }
             Command::Stranger { member, from, life, to_life } => {
                 let message = PeerMessage {
                     from: MemberId(*from),

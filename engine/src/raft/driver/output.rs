@@ -128,7 +128,6 @@ impl Driver {
         if !ready.must_sync() {
             return;
         }
-        write.records.extend(self.first_record.take());
         if !ready.snapshot().is_empty() {
             let meta = snapshot_from_raft(ready.snapshot());
             // Entries after the snapshot may be committed already; the record they are in says so.
@@ -158,7 +157,8 @@ impl Driver {
         }
         let (handed_out, committed) = (self.handed_out, self.committed());
         assert!(handed_out <= committed, "handed out {handed_out} beyond committed {committed}");
-        // An installed snapshot's file is persisted before its record is; nothing after it is handed out meanwhile.
+        // An installed snapshot's file is durable, and has its name before its record is written; nothing after it is
+        // handed out meanwhile.
         let persisted = self.persisted_index().max(self.raw.store().first() - 1);
         assert!(handed_out <= persisted, "handed out {handed_out} beyond persisted {persisted}");
     }

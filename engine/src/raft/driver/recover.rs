@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::ids::{MemberId, PersistId};
 use crate::raft::convert::entry_into_raft;
 use crate::raft::log::LogStore;
-use crate::raft::{HardState, LogRecord, RecoveredLog, SnapshotMeta};
+use crate::raft::{HardState, RecoveredLog, SnapshotMeta};
 use crate::random::Random;
 use crate::time::Time;
 use raft::RawNode;
@@ -34,19 +34,12 @@ impl Driver {
             meta.index
         );
         // Hazard 6.1: a commit behind the applied state, or behind the snapshot, panics in `RawNode::new`. Applied
-        // means committed, so it is raised. So is a term behind the snapshot's (the crash came after the snapshot's
-        // file and before its record): no vote was given in it, or it would be here. Term 0 cannot answer a
-        // pre-vote in raft-rs ("term should be set").
+        // means committed, so it is raised. So is a term behind the snapshot's: no vote was given in it, or it would
+        // be here. Term 0 cannot answer a pre-vote in raft-rs ("term should be set").
         let mut hard_state = HardState { commit: found.commit.max(applied), ..found };
         if hard_state.term < meta.term.max(1) {
             hard_state = HardState { term: meta.term.max(1), vote: MemberId(0), ..hard_state };
         }
-        // The log may end before the snapshot or belong to a forgotten leader there: entries to come would follow
-        // upon a hole. One record says that the log starts over at the snapshot.
-        let first_record = (entries.is_empty() && meta.index > 0).then(|| LogRecord::Installed {
-            hard_state: HardState { commit: meta.index, ..hard_state },
-            meta: meta.clone(),
-        });
         let entries: Vec<Entry> = entries.into_iter().map(entry_into_raft).collect();
         let store = LogStore::new(hard_state, meta.clone(), entries);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
@@ -66,7 +59,6 @@ impl Driver {
             last_persist: PersistId(0),
             persisted_term: found.term,
             waiting_hard_state: (hard_state != found).then_some(hard_state),
-            first_record,
             handed_out: applied,
             applied,
             last_read: ReadTicket(0),

@@ -136,7 +136,8 @@ impl goldenscript::Runner for Cluster {
             Command::Wipe(id) => self.member(*id).disk.clear(),
             Command::Snapshot(id) => {
                 let member = self.member(*id);
-                member.snapshot = (member.meta.clone(), member.state.clone());
+                let (meta, state) = (member.meta.clone(), member.state.clone());
+                member.snapshots.push((meta, state));
             }
             Command::Report(leader, to, delivered) => {
                 self.driver(*leader).report_snapshot(MemberId(*to), *delivered);
