@@ -212,6 +212,12 @@ impl DataDir {
         replace(&*self.disk, &aside, "meta", format(meta)).await?;
         let member = self.dir.join("member");
         self.disk.rename(&aside, &member).await.doing("rename into place", &member)?;
+        self.settle().await
+    }
+
+    /// Makes the name of the member's directory durable. Every start does: the name may come from a rename whose sync
+    /// failed, and what is acknowledged from here on must not go with it.
+    pub async fn settle(&self) -> Result<(), DataDirError> {
         self.disk.sync_dir(&self.dir).await.doing("sync", &self.dir)?;
         // The data directory itself may be new as well.
         let parent = match self.dir.parent() {

@@ -49,7 +49,10 @@ pub(super) async fn open(
     let Config { member, cluster, .. } = config.engine;
     let data_dir = DataDir::lock(disk, &config.data_dir).await?;
     let meta = match data_dir.read_meta().await? {
-        Some(meta) => meta,
+        Some(meta) => {
+            data_dir.settle().await?;
+            meta
+        }
         None => first_start(config, disk, &data_dir, seed).await?,
     };
     data_dir.check(&meta, cluster, member)?;

@@ -1,7 +1,8 @@
 //! The data directory: every way in which it is not this member's, and that nothing is written to it then.
 
+use super::counting::counted;
 use super::real_disk;
-use super::recovery::{cluster_of, config_in, starting};
+use super::recovery::{cluster_of, config_in, starting, starting_on};
 use detcd::disk::data_dir::{DataDir, Meta};
 use detcd_engine::ids::{ClusterId, MemberId};
 use std::collections::BTreeMap;
@@ -157,6 +158,21 @@ async fn an_interrupted_first_start_leaves_nothing_behind() {
     starting(config_in(dir.path())).await.unwrap().stop().await;
     assert!(!dir.path().join("member.tmp").exists());
     starting(config_in(dir.path())).await.unwrap().stop().await;
+}
+
+/// The rename of a first start may have lost its sync; no later start may build on a name that a power loss takes away.
+#[tokio::test]
+async fn every_start_makes_the_directorys_name_durable_before_it_counts() {
+    let dir = TempDir::new().unwrap();
+    starting(config_in(dir.path())).await.unwrap().stop().await;
+    let (disk, counts) = counted(real_disk());
+    starting_on(disk, config_in(dir.path())).await.unwrap().stop().await;
+    let synced = counts.synced_dirs.lock().unwrap().clone();
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    let expected = [name(dir.path()), name(dir.path().parent().unwrap())];
+    let place = synced.windows(2).position(|two| *two == expected);
+    let counted = synced.iter().position(|name| name == "member");
+    assert!(place.is_some() && place < counted, "{synced:?}");
 }
 
 #[tokio::test]
