@@ -4,6 +4,7 @@ pub(crate) mod connection;
 pub(crate) mod duration;
 pub(crate) mod environment;
 pub(crate) mod flags;
+pub(crate) mod framed;
 pub(crate) mod given;
 pub(crate) mod listen;
 pub(crate) mod logging;

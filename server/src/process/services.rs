@@ -3,8 +3,8 @@
 //! The calls that most clients make most of the time go straight from their message to the handler and back; the others
 //! go through tonic's services. A method that is not built is refused in grpc-go's words: clients show them to users.
 
-use super::connection::PREFIX_BYTES;
-use bytes::{BufMut, Bytes, BytesMut};
+use super::framed::Framed;
+use bytes::Bytes;
 use detcd::grpc::Service;
 use detcd::pb;
 use detcd::pb::cluster_server::ClusterServer;
@@ -14,7 +14,7 @@ use detcd::pb::maintenance_server::MaintenanceServer;
 use detcd::pb::watch_server::WatchServer;
 use detcd::peer::grpc::{FRAME_BYTES_MAX, PeerService};
 use detcd::peer::pb::peer_server::PeerServer;
-use detcd::wire::{EncodedTxn, RangeAnswer};
+use detcd::wire::EncodedTxn;
 use prost::Message;
 use tonic::Status;
 use tonic::body::Body;
@@ -182,40 +182,6 @@ impl Services {
 fn decoded<M: Message + Default>(message: Bytes) -> Result<M, Status> {
     M::decode(message)
         .map_err(|error| Status::internal(format!("grpc: error unmarshalling request: {error}")))
-}
-
-/// An answer's message behind its prefix.
-#[derive(Debug)]
-pub(crate) struct Framed {
-    /// Its beginning; most often all of it.
-    pub(crate) first: Bytes,
-    /// What follows.
-    pub(crate) rest: Option<Box<RangeAnswer>>,
-}
-
-impl Framed {
-    fn whole(message: &impl Message) -> Framed {
-        let length = message.encoded_len();
-        let mut framed = prefix(length, length);
-        message.encode(&mut framed).expect("the buffer grows");
-        Framed { first: framed.freeze(), rest: None }
-    }
-
-    fn in_pieces(mut answer: RangeAnswer) -> Framed {
-        let length = answer.encoded_len();
-        let mut framed = prefix(length, length.min(RangeAnswer::PIECE_BYTES));
-        answer.next_piece(&mut framed);
-        let is_whole = framed.len() == PREFIX_BYTES + length;
-        Framed { first: framed.freeze(), rest: (!is_whole).then(|| Box::new(answer)) }
-    }
-}
-
-/// A buffer with the prefix of a message: not compressed, and its length.
-fn prefix(length: usize, capacity: usize) -> BytesMut {
-    let mut framed = BytesMut::with_capacity(PREFIX_BYTES + capacity);
-    framed.put_u8(0);
-    framed.put_u32(u32::try_from(length).expect("an answer is below 4 GiB"));
-    framed
 }
 
 fn reflection() -> tonic_reflection::server::Builder<'static> {

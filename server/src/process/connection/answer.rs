@@ -3,7 +3,7 @@
 use super::gzip;
 use super::head::{Encoding, Refusal};
 use super::limits::SENT_BYTES_A_TURN;
-use crate::process::services::Framed;
+use crate::process::framed::Framed;
 use bytes::{Bytes, BytesMut};
 use detcd::wire::RangeAnswer;
 use h2::SendStream;

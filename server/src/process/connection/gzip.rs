@@ -1,13 +1,12 @@
 //! Messages that a client compressed, and answers compressed for it: `grpc-encoding: gzip`.
 
+use crate::process::framed::PREFIX_BYTES;
 use bytes::{BufMut, Bytes, BytesMut};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use std::io::{Read, Write};
 use tonic::Status;
-
-use super::messages::PREFIX_BYTES;
 
 /// Between two looks at how large a message has become.
 const PIECE_BYTES: usize = 16 * 1024;

@@ -7,15 +7,13 @@
 use super::gzip;
 use super::head::Encoding;
 use super::limits::TURN_BYTES;
+use crate::process::framed::PREFIX_BYTES;
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::RecvStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use tonic::Status;
-
-/// In front of each message: a flag that it is compressed, and its length as a big-endian `u32`.
-pub(crate) const PREFIX_BYTES: usize = 5;
 
 /// How a call's messages are read.
 #[derive(Clone, Copy, Debug)]

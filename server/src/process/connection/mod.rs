@@ -21,7 +21,7 @@ mod paced;
 mod timeout;
 
 pub(crate) use limits::Limits;
-pub(crate) use messages::{PREFIX_BYTES, Unread};
+pub(crate) use messages::Unread;
 
 use super::services::Services;
 use bytes::Bytes;
