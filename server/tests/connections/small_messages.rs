@@ -111,3 +111,35 @@ async fn a_stream_that_is_not_read_stalls_alone() {
         connection.still_serves().await;
     }
 }
+
+/// Messages that are begun and never ended: the memory of a connection is bounded, and the call that goes beyond is
+/// refused, alone.
+#[tokio::test]
+async fn what_a_connection_holds_unread_is_bounded() {
+    let cluster = Cluster::alone(&[]).await;
+    let mut connection = Connection::to(&cluster.members[0]).await;
+    let begun = [b"\0\0\x20\0\0".to_vec(), vec![0; 2 << 20]].concat();
+    let begun = Bytes::from(begun).slice(..2 << 20);
+    let mut open = Vec::new();
+    // 64 MiB in all.
+    for _ in 0..32 {
+        let mut call = connection.begin(head(PUT)).await;
+        call.send_in_pieces(begun.clone(), 1 << 16).await;
+        open.push(call);
+    }
+    let mut beyond = connection.begin(head(PUT)).await;
+    beyond.send.send_data(begun.slice(..1 << 16), false).unwrap();
+    open.push(beyond);
+    // Whichever goes beyond: what was sent last need not come last.
+    let ends = open.into_iter().map(|call| Box::pin(call.end()));
+    let (end, _, open) = futures_util::future::select_all(ends).await;
+    let end = end.unwrap();
+    assert_eq!(end.code(), Some(8));
+    assert!(
+        end.text().starts_with("grpc: requests that wait to be read are larger than max"),
+        "{}",
+        end.text()
+    );
+    drop(open);
+    connection.still_serves().await;
+}

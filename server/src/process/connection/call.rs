@@ -4,7 +4,7 @@
 //! Whatever was done for it is dropped then, which tells the engine that nobody waits any more.
 
 use super::answer::{self, Answer};
-use super::head::{self, Encoding, Head, Refusal};
+use super::head::{self, Encoding, Head};
 use super::messages::{Messages, Rules, Unread};
 use crate::process::services::{Method, Services};
 use bytes::Bytes;
@@ -51,7 +51,7 @@ pub(super) async fn serve(
                     drop(messages);
                     services.answer(direct, &head.metadata, message).await
                 };
-                deadline.bound(&mut respond, pin!(work), |_| {}).await
+                deadline.bound(&mut respond, pin!(work), |_| None).await
             };
             let answer = match answered {
                 None => return,
@@ -59,7 +59,7 @@ pub(super) async fn serve(
                 Some(Err(status)) => return answer::refuse(&mut respond, &status.into()),
             };
             if let Ok(answer) = answer {
-                send(answer, &mut deadline, |_| {}).await;
+                send(answer, &mut deadline, |_| None).await;
             }
         }
         Method::Unary | Method::Streaming => {
@@ -102,18 +102,24 @@ async fn route(
     }
 }
 
-/// Sends an answer to its end, or to the client's.
-async fn send(mut answer: Answer, deadline: &mut Deadline, mut begin_turn: impl FnMut(&mut Context<'_>)) {
-    let is_late = poll_fn(|cx| {
-        begin_turn(cx);
-        if answer.poll_send(cx).is_ready() || answer.poll_cancelled(cx).is_ready() {
-            return Poll::Ready(false);
+/// Sends an answer to its end, or to the client's. `begin_turn` says why the call must end before, if it must.
+async fn send(
+    mut answer: Answer,
+    deadline: &mut Deadline,
+    mut begin_turn: impl FnMut(&mut Context<'_>) -> Option<Status>,
+) {
+    let ended_by = poll_fn(|cx| {
+        if let Some(refusal) = begin_turn(cx) {
+            return Poll::Ready(Some(refusal));
         }
-        deadline.poll_passed(cx).map(|()| true)
+        if answer.poll_send(cx).is_ready() || answer.poll_cancelled(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        deadline.poll_passed(cx).map(|()| Some(Deadline::status()))
     })
     .await;
-    if is_late {
-        answer.end(&Deadline::status());
+    if let Some(status) = ended_by {
+        answer.end(&status);
     }
 }
 
@@ -141,14 +147,17 @@ impl Deadline {
     }
 
     /// Works until the work is done, the time is over (then the error says so), or the client cancels (`None`).
+    /// `begin_turn` says why the call must end before, if it must.
     async fn bound<T>(
         &mut self,
         respond: &mut SendResponse<Bytes>,
         mut work: Pin<&mut impl Future<Output = Result<T, Status>>>,
-        mut begin_turn: impl FnMut(&mut Context<'_>),
+        mut begin_turn: impl FnMut(&mut Context<'_>) -> Option<Status>,
     ) -> Option<Result<T, Status>> {
         poll_fn(|cx| {
-            begin_turn(cx);
+            if let Some(refusal) = begin_turn(cx) {
+                return Poll::Ready(Some(Err(refusal)));
+            }
             if respond.poll_reset(cx).is_ready() {
                 return Poll::Ready(None);
             }
@@ -178,10 +187,4 @@ impl http_body::Body for RequestBody {
 
 fn lock(messages: &Mutex<Messages>) -> MutexGuard<'_, Messages> {
     messages.lock().expect("no panic while it is held")
-}
-
-impl From<&Refusal> for Status {
-    fn from(refusal: &Refusal) -> Status {
-        refusal.status.clone()
-    }
 }

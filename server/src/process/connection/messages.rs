@@ -80,10 +80,11 @@ impl Messages {
     }
 
     /// Begins the call's next turn: takes what came. However much lies here when a call reads again after a while, other
-    /// calls get their turns in between.
-    pub(super) fn begin_turn(&mut self, cx: &mut Context<'_>) {
+    /// calls get their turns in between. Where too much lies here, it says so, and the call is to end.
+    pub(super) fn begin_turn(&mut self, cx: &mut Context<'_>) -> Option<Status> {
         self.turn_left_bytes = TURN_BYTES;
         self.receive(cx);
+        self.failure.clone()
     }
 
     /// Takes what came. The task of `cx` is woken when there is more.
