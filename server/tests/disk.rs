@@ -7,6 +7,7 @@
 mod counting;
 #[path = "disk/data_dir.rs"]
 mod data_dir;
+mod processes;
 #[path = "disk/recovery.rs"]
 mod recovery;
 #[path = "disk/snapshots.rs"]

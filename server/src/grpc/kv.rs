@@ -14,26 +14,10 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 impl Service {
-    /// Answers a Range.
-    ///
-    /// # Errors
-    /// As etcd: codes and texts are `wire::error`'s.
-    pub async fn range(
-        &self,
-        metadata: &MetadataMap,
-        request: pb::RangeRequest,
-    ) -> Result<pb::RangeResponse, Status> {
-        let caller = self.caller(metadata)?;
-        let range = kv::range_request(request).map_err(status)?;
-        let Reply { revision, term, response } = self.ask(caller, Ask::Range(range)).await?;
-        let Answer::Range(found) = response else { panic!("a Range was answered with {response:?}") };
-        Ok(kv::range_response(self.header(revision, term), found))
-    }
-
     /// Answers a Range in pieces, which need not be in memory all at once.
     ///
     /// # Errors
-    /// As `range`.
+    /// As etcd: codes and texts are `wire::error`'s.
     pub async fn range_in_pieces(
         &self,
         metadata: &MetadataMap,
@@ -100,8 +84,11 @@ fn range_answer(header: Option<pb::ResponseHeader>, reply: Reply) -> Result<Rang
 #[tonic::async_trait]
 impl pb::kv_server::Kv for Service {
     async fn range(&self, request: Request<pb::RangeRequest>) -> Result<Response<pb::RangeResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        Service::range(self, &metadata, request).await.map(Response::new)
+        let caller = self.caller(request.metadata())?;
+        let range = kv::range_request(request.into_inner()).map_err(status)?;
+        let Reply { revision, term, response } = self.ask(caller, Ask::Range(range)).await?;
+        let Answer::Range(found) = response else { panic!("a Range was answered with {response:?}") };
+        Ok(Response::new(kv::range_response(self.header(revision, term), found)))
     }
 
     async fn put(&self, request: Request<pb::PutRequest>) -> Result<Response<pb::PutResponse>, Status> {

@@ -8,7 +8,7 @@ use detcd_engine::frame;
 use detcd_engine::ids::{ClusterId, Incarnation, MemberId};
 use detcd_engine::raft::{PeerBody, PeerMessage, RaftMessage, RaftMessageKind, SnapshotMeta};
 use detcd_engine::snapshot::Reader;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tonic::Code;
 
 /// What a start would take for the newest snapshot of all.
@@ -203,13 +203,10 @@ async fn streams_beyond_a_handful_end_and_the_newest_are_served() {
         tokio::spawn(async move { peer.messages(tokio_stream::pending::<Frame>()).await })
     };
     let streams: Vec<_> = (0..40).map(|_| silent()).collect();
-    let mut ended = 0;
-    let since = Instant::now();
-    while ended < 38 {
-        assert!(since.elapsed() < crate::processes::PATIENCE, "{ended} of 40 streams ended");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        ended = streams.iter().filter(|stream| stream.is_finished()).count();
-    }
+    crate::processes::eventually("38 of 40 streams to end", || async {
+        (streams.iter().filter(|stream| stream.is_finished()).count() >= 38).then_some(())
+    })
+    .await;
     for stream in streams.into_iter().filter(|stream| stream.is_finished()) {
         let status = stream.await.unwrap().expect_err("it was served");
         assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");

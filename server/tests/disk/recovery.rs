@@ -2,6 +2,7 @@
 
 use super::counting::counted;
 use super::{files, real_disk};
+use crate::processes::eventually;
 use detcd::clock::{BoxFuture, Clock, RealClock};
 use detcd::disk::Disk;
 use detcd::handle::MemberHandle;
@@ -393,11 +394,7 @@ async fn a_snapshot_that_stops_coming_is_given_up() {
     let half = sent.bytes.len() / 2;
     assert_eq!(follower.deliver(sent.chunk(0, 8, 0..half)).await, (half, true));
     assert_eq!(follower.others(), ["received.snap.tmp"]);
-    let since = std::time::Instant::now();
-    while !follower.others().is_empty() {
-        assert!(since.elapsed() < Duration::from_secs(20), "it is still there");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually("the half to go", || async { follower.others().is_empty().then_some(()) }).await;
     follower.member.stop().await;
 }
 
@@ -410,9 +407,7 @@ async fn a_snapshot_that_cannot_be_synced_as_it_arrives_ends_the_member() {
     follower.follow(0, 8).await;
     let chunk = follower.sent.chunk(0, 8, 0..follower.sent.bytes.len());
     // The term that it has just learned is on disk.
-    while counts.now().1 < before + 1 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    eventually("its sync", || async { (counts.now().1 > before).then_some(()) }).await;
     counts.syncs_fail.store(true, Ordering::SeqCst);
     assert_eq!(follower.deliver(chunk).await, (0, false));
     let failure = follower.member.failed().await.to_string();

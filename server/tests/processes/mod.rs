@@ -9,6 +9,7 @@
 
 mod cluster;
 
+#[allow(unused_imports, reason = "each test file uses a part")]
 pub(crate) use cluster::Cluster;
 
 use detcd::pb;
