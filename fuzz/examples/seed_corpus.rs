@@ -221,8 +221,9 @@ fn commands() -> Vec<(&'static str, Vec<u8>)> {
 
 fn segment(number: u64) -> Vec<u8> {
     let (cluster, member, incarnation) = (ClusterId(0xc), MemberId(1), Incarnation(1));
+    let tail = LogTail::default();
     let header =
-        SegmentHeader { cluster, member, incarnation, number, previous: 0, tail: LogTail::default() };
+        SegmentHeader { cluster, member, incarnation, number, previous: 0, tail, segment_bytes: 0 };
     let (mut bytes, mut chain) = encode_header(&header);
     for index in 1..=5 {
         let mut data = EntryBuilder::with_capacity(100);

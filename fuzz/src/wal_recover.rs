@@ -27,6 +27,8 @@ struct Segment {
     bytes: Vec<u8>,
     written: Vec<Written>,
     number: u64,
+    /// As its header says; its file is no shorter.
+    segment_bytes: usize,
 }
 
 /// A segment as it is; records of any content behind checksums that hold; or a log, damaged here and there.
@@ -62,9 +64,10 @@ fn expected(number: u64, previous: Option<u32>) -> ExpectedSegment {
     }
 }
 
-fn header(number: u64, previous: u32, tail: LogTail) -> SegmentHeader {
+fn header(number: u64, previous: u32, tail: LogTail, segment_bytes: usize) -> SegmentHeader {
     let ExpectedSegment { cluster, member, incarnation, .. } = expected(number, None);
-    SegmentHeader { cluster, member, incarnation, number, previous, tail }
+    let segment_bytes = segment_bytes as u64;
+    SegmentHeader { cluster, member, incarnation, number, previous, tail, segment_bytes }
 }
 
 /// Reads one segment and adds its records up, whatever they are.
@@ -101,7 +104,7 @@ fn sealed(mut draw: Draw<'_>) -> Vec<u8> {
         last_index: draw.unsigned(),
         last_term: draw.unsigned(),
     };
-    let (mut bytes, chain) = encode_header(&header(1, 0, tail));
+    let (mut bytes, chain) = encode_header(&header(1, 0, tail, 0));
     let segment = chain.checksum();
     let mut previous = segment;
     for _ in 0..draw.below(6) {
@@ -174,17 +177,25 @@ fn write(draw: &mut Draw<'_>) -> Vec<Segment> {
     let mut previous = 0;
     let mut segments = Vec::new();
     for number in 1..=1 + draw.below(SEGMENTS_MAX) as u64 {
-        let (bytes, mut chain) = encode_header(&header(number, previous, tail));
-        let mut segment = Segment { bytes, written: Vec::new(), number };
+        let segment_bytes = draw.below(4) * 200;
+        let (bytes, mut chain) = encode_header(&header(number, previous, tail, segment_bytes));
+        let mut segment = Segment { bytes, written: Vec::new(), number, segment_bytes };
         let mut synced_bytes = chain.end_offset();
         for _ in 0..draw.below(BATCHES_MAX) {
             let records: Vec<LogRecord> = (0..=draw.below(3)).map(|_| next_record(&mut tail, draw)).collect();
             append(&mut segment, &mut chain, records, synced_bytes);
-            if draw.below(3) > 0 {
+            let synced = draw.below(4);
+            if synced > 0 {
                 synced_bytes = chain.end_offset();
+            }
+            if synced > 2 {
+                // A closing record.
+                let record = LogRecord::Append { hard_state: None, entries: Vec::new() };
+                append(&mut segment, &mut chain, vec![record], synced_bytes);
             }
         }
         previous = chain.checksum();
+        segment.bytes.resize(segment.bytes.len().max(segment_bytes), 0);
         segments.push(segment);
     }
     if let Some(last) = segments.last_mut() {
@@ -267,11 +278,14 @@ fn recover(segments: &[Segment], damaged: Vec<Vec<u8>>) {
     let newest_damaged = damaged.last().cloned().unwrap_or_default();
     let older_are_whole =
         segments.iter().zip(&damaged).rev().skip(1).all(|(segment, found)| segment.bytes == *found);
-    let is_crash = older_are_whole && newest_damaged.get(..durable) == newest.bytes.get(..durable);
+    let is_cut = newest_damaged.len() < newest.segment_bytes;
+    let is_crash =
+        !is_cut && older_are_whole && newest_damaged.get(..durable) == newest.bytes.get(..durable);
     let found = match read(segments, damaged) {
         Ok(found) => found,
         Err(error) => return assert!(!is_crash, "what a crash leaves is refused: {error}"),
     };
+    assert!(!is_cut, "a file of {} bytes of {} was read", newest_damaged.len(), newest.segment_bytes);
     let mut replay = LogReplay::new();
     for (segment, contents) in segments.iter().zip(&found) {
         replay.begin_segment(&contents.header).expect("a prefix continues what came before");

@@ -3,6 +3,7 @@
 use crate::disk::DiskError;
 use crate::disk::snapshot_file::{SnapshotAside, SnapshotName};
 use crate::disk::wal::Wal;
+use crate::failure::MemberError;
 use crate::peer::Transport;
 use crate::peer::snapshot::Fate;
 use detcd_engine::effects::Persist;
@@ -33,21 +34,28 @@ pub(crate) struct TakenSnapshot {
     pub(crate) receiver: oneshot::Sender<Fate>,
 }
 
-/// Until nobody can send more work; what was sent is done first.
+/// Until nobody can send more work; what was sent is done first. Whenever nothing waits, the last batch is closed.
 pub(crate) async fn run(
     mut wal: Wal,
     mut jobs: mpsc::UnboundedReceiver<LogJob>,
     transport: Arc<dyn Transport>,
     inputs: mpsc::UnboundedSender<Input>,
-    failed: mpsc::UnboundedSender<DiskError>,
+    failed: mpsc::UnboundedSender<MemberError>,
 ) {
     let mut waiting = Vec::new();
-    while jobs.recv_many(&mut waiting, SHARED_MAX).await > 0 {
-        if let Err(error) = work(&mut wal, &mut waiting, &*transport, &inputs).await {
-            // Nothing is retried, and no `Persisted` follows: nobody is told of what may not be there.
-            drop(failed.send(error));
-            return;
+    let mut ended = Ok(());
+    while ended.is_ok() && jobs.recv_many(&mut waiting, SHARED_MAX).await > 0 {
+        ended = work(&mut wal, &mut waiting, &*transport, &inputs).await;
+        if ended.is_ok() && jobs.is_empty() {
+            ended = wal.close_batch().await;
         }
+    }
+    if let Err(error) = match ended {
+        Ok(()) => wal.finish().await,
+        // Nothing is retried, and no `Persisted` follows: nobody is told of what may not be there.
+        failure => failure,
+    } {
+        drop(failed.send(error.into()));
     }
 }
 

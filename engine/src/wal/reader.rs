@@ -88,12 +88,16 @@ impl SegmentReader {
     /// All of it was pushed.
     ///
     /// # Errors
-    /// As `push`, or a segment that lost what was durable.
+    /// As `push`, or a segment that lost its end or what was durable.
     pub fn finish(mut self) -> Result<SegmentContents, WalError> {
         // What the last piece ended with waited for more.
         self.length = self.from + self.bytes.len() + self.zeros;
         self.push(&[])?;
         let (header, chain) = self.read.expect("a push of all that there is reads it or fails");
+        // Also where the records that are left are whole: more of them may have been there.
+        if (self.length as u64) < header.segment_bytes {
+            return Err(WalError::Short { expected: header.segment_bytes, found: self.length as u64 });
+        }
         let (synced_bytes, end) = (self.synced_bytes, place(chain.end_offset));
         let tail = self.bytes.split_off(end - self.from);
         let doubtful = Bytes::from(self.bytes.split_off(synced_bytes - self.from));

@@ -1,6 +1,6 @@
 //! Records: how they are written, and what a segment of them reads as. `reader` reads them back.
 
-use super::{Chain, SegmentHeader};
+use super::{Chain, HEADER_BYTES, SegmentHeader};
 use crate::codec::{DecodeError, Decoder, Encode};
 use crate::raft::{LogRecord, fields};
 use bytes::Bytes;
@@ -12,12 +12,15 @@ pub(super) const RECORD_HEAD_BYTES: usize = 16;
 /// `synced_bytes` and the kind.
 pub(super) const BODY_BYTES_MIN: usize = 9;
 
+/// The length of a closing record.
+pub const CLOSING_BYTES: u64 = 30;
+
 /// What a segment holds.
 #[derive(Debug, PartialEq)]
 pub struct SegmentContents {
     /// Its header.
     pub header: SegmentHeader,
-    /// In order; without those that were taken from the reader before.
+    /// In order; without those that were taken from the reader before. A closing record is one without entries.
     pub records: Vec<LogRecord>,
     /// Where the next record would start. Whatever is behind it is zeros or a torn tail.
     pub end_offset: u64,
@@ -29,8 +32,16 @@ pub struct SegmentContents {
     pub doubtful: Bytes,
     /// To append to this segment, or to begin the next one.
     pub chain: Chain,
-    /// What is torn, where something is: the file must be cut to `end_offset` before it is written again.
+    /// What is torn, where something is: zeros must take its place, durably, before anything is written there.
     pub torn: Option<String>,
+}
+
+impl SegmentContents {
+    /// Whether nothing stands behind what is known to have been durable, but for the closing record that says so.
+    pub fn is_closed(&self) -> bool {
+        let is_empty = self.end_offset == HEADER_BYTES as u64;
+        is_empty || self.end_offset - self.synced_bytes == CLOSING_BYTES
+    }
 }
 
 /// Appends records to `out`: what is to be written at `chain.end_offset()`, which moves on. `synced_bytes` is how
@@ -53,6 +64,14 @@ pub fn encode_batch(chain: &mut Chain, records: &[LogRecord], synced_bytes: u64,
         chain.checksum = checksum;
         chain.end_offset += (out.len() - start) as u64;
     }
+}
+
+/// Appends a closing record to `out`, as `encode_batch` does: everything before it is durable. It changes nothing in the
+/// log, and counts as the proof that the last batch was not torn. It needs no sync: that is why nobody waits for it.
+pub fn encode_closing(chain: &mut Chain, out: &mut Vec<u8>) {
+    let (start, durable) = (chain.end_offset, chain.end_offset);
+    encode_batch(chain, &[LogRecord::Append { hard_state: None, entries: Vec::new() }], durable, out);
+    assert_eq!(chain.end_offset - start, CLOSING_BYTES, "a closing record has one length");
 }
 
 /// Covers the place as well as the content: a record is only valid where it was written.

@@ -11,7 +11,7 @@ const EXPECTED: ExpectedSegment = ExpectedSegment {
 
 fn header(tail: LogTail) -> SegmentHeader {
     let ExpectedSegment { cluster, member, incarnation, number, .. } = EXPECTED;
-    SegmentHeader { cluster, member, incarnation, number, previous: 5, tail }
+    SegmentHeader { cluster, member, incarnation, number, previous: 5, tail, segment_bytes: 0 }
 }
 
 fn hard_state(term: u64, commit: u64) -> HardState {
@@ -149,6 +149,47 @@ fn a_batch_that_was_not_durable_may_lose_its_middle() {
     assert!(contents.torn.is_some());
 }
 
+/// The same behind a closing record: no batch is in doubt any more, only the closing record itself.
+#[test]
+fn a_closing_record_proves_the_last_batch() {
+    let (mut bytes, starts) = segment(0);
+    let before = read(&bytes, true).unwrap();
+    assert!(!before.is_closed());
+    let (mut chain, end) = (before.chain, starts[5]);
+    encode_closing(&mut chain, &mut bytes);
+    bytes.resize(bytes.len() + 32, 0);
+    let closed = read(&bytes, true).unwrap();
+    assert!(closed.is_closed());
+    assert_eq!((closed.records[..5].to_vec(), closed.records.len()), (records(), 6));
+    assert_eq!((closed.synced_bytes, closed.end_offset), (end as u64, end as u64 + CLOSING_BYTES));
+    for bit in starts[4] * 8..end * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let found = read(&flipped, true);
+        assert!(matches!(found, Err(WalError::Corrupt { .. })), "bit {bit}: {found:?}");
+    }
+    for bit in end * 8..chain.end_offset() as usize * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let found = read(&flipped, true).unwrap();
+        assert_eq!((found.records, found.torn.is_some()), (records(), true), "bit {bit}");
+    }
+}
+
+#[test]
+fn a_segment_is_as_long_as_its_header_says() {
+    let (header_bytes, _) =
+        encode_header(&SegmentHeader { segment_bytes: 300, ..header(LogTail::default()) });
+    for (length, is_cut) in [(HEADER_BYTES, true), (299, true), (300, false), (400, false)] {
+        let mut bytes = header_bytes.clone();
+        bytes.resize(length, 0);
+        let found = read(&bytes, true);
+        let short = WalError::Short { expected: 300, found: length as u64 };
+        assert_eq!(found.as_ref().err(), is_cut.then_some(&short), "{length} bytes");
+        assert!(is_cut || found.unwrap().is_closed(), "nothing is in it");
+    }
+}
+
 /// A client may write values full of what looks like the beginnings of long records. A real one behind them is found.
 #[test]
 fn a_tail_full_of_what_looks_like_records_is_looked_through() {
@@ -189,9 +230,9 @@ fn errors_name_expected_and_found() {
     let wanted = "checksum of the segment before 0x00000006 expected, 0x00000005 found";
     assert_eq!(with(|e| e.previous = Some(6)), wanted);
     let mut newer = bytes.clone();
-    newer[8] = 2;
+    newer[8] = 3;
     let text = read(&newer, true).unwrap_err().to_string();
-    assert_eq!(text, "write-ahead log of format 2, this release reads format 1");
+    assert_eq!(text, "write-ahead log of format 3, this release reads format 2");
     let mut damaged = bytes.clone();
     damaged[starts[1]] = 0;
     let text = read(&damaged, true).unwrap_err().to_string();

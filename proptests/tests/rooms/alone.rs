@@ -59,6 +59,7 @@ impl Alone {
             number: 1,
             previous: 0,
             tail: LogTail { last_index: 1, last_term: 1, ..LogTail::default() },
+            segment_bytes: 0,
         };
         let (log, chain) = encode_header(&header);
         let disk = Disk { header, log, chain, snapshot: None };

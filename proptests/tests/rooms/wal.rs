@@ -37,6 +37,7 @@ fn write(batches: &[(Vec<LogRecord>, bool)]) -> Written {
         number: EXPECTED.number,
         previous: 5,
         tail: LogTail::default(),
+        segment_bytes: 0,
     };
     let (mut bytes, mut chain) = encode_header(&header);
     let mut wal = Wal::new(bytes.len());

@@ -88,6 +88,11 @@ pub trait File: Send + Sync + fmt::Debug {
     }
 }
 
+/// What to do about a member whose files lost something that it needs: the end of every text that says so.
+pub const NEXT_STEP_OF_A_LOSS: &str = "it may not go on without what it had acknowledged: leave it stopped; if it is one of \
+     several, the others go on; if it is alone, put a copy of its whole data directory in place (docs/operating.md, \
+     \"A member that lost data\")";
+
 /// An operation on a file or directory that failed, with its name: what a log line needs.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing} {}: {cause}", path.display())]

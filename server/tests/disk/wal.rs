@@ -7,7 +7,7 @@ use detcd::disk::Disk;
 use detcd::disk::wal::{self, OpenError, Wal, WalConfig};
 use detcd_engine::ids::{ClusterId, Incarnation, MemberId};
 use detcd_engine::raft::{EntryKind, HardState, LogEntry, LogRecord, SnapshotMeta};
-use detcd_engine::wal::WalError;
+use detcd_engine::wal::{HEADER_BYTES, WalError};
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -133,7 +133,7 @@ async fn damage_before_the_last_batch_is_refused_with_file_and_offset() {
     let (before, after) = with_a_last_batch(&disk, &config).await;
     let path = dir.path().join("0000000000000001.wal");
     let last = (0..after.len()).find(|at| before[*at] != after[*at]).unwrap();
-    let header = 92;
+    let header = HEADER_BYTES;
     for at in header..last {
         let mut damaged = after.clone();
         damaged[at] ^= 0x10;
@@ -159,6 +159,87 @@ async fn damage_before_the_last_batch_is_refused_with_file_and_offset() {
     }
 }
 
+/// Once nothing waits, a closing record proves the last batch: its damage is no torn write any more.
+#[tokio::test]
+async fn damage_to_a_closed_last_batch_is_refused_too() {
+    let (disk, dir) = (real_disk(), TempDir::new().unwrap());
+    let config = config(dir.path(), 4096);
+    let mut wal = begin(&disk, config.clone()).await;
+    wal.append(&[batch(2, "kept"), batch(3, "kept")]).await.unwrap();
+    wal.close_batch().await.unwrap();
+    // Once is enough.
+    wal.close_batch().await.unwrap();
+    let path = dir.path().join("0000000000000001.wal");
+    let whole = std::fs::read(&path).unwrap();
+    let used = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let closing = (HEADER_BYTES..used).rfind(|at| whole[*at..].starts_with(b"dRec")).unwrap();
+    for at in HEADER_BYTES..closing {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x10;
+        std::fs::write(&path, &damaged).unwrap();
+        let error = wal::open(&disk, config.clone(), 0).await.unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("{}: corrupt record at offset ", path.display())),
+            "byte {at}: {error}"
+        );
+        assert!(error.contains("\"A member that lost data\""), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), damaged, "nothing may be written to a damaged log");
+    }
+    // Without its closing record the batch counts as well: it was durable, and a process that is killed may be quick.
+    let mut unclosed = whole.clone();
+    unclosed[closing..].fill(0);
+    std::fs::write(&path, &unclosed).unwrap();
+    let (mut wal, found) = reopen(&disk, config.clone(), 1).await;
+    assert_eq!(found, [entry(2, "kept"), entry(3, "kept")]);
+    assert!(std::fs::read(&path).unwrap() == whole, "closed as it was opened");
+    // What comes next stands behind the closing record, and says no more than it knows.
+    wal.append(&[batch(4, "next")]).await.unwrap();
+    let mut torn = std::fs::read(&path).unwrap();
+    torn[closing] ^= 1;
+    std::fs::write(&path, &torn).unwrap();
+    assert_eq!(reopen(&disk, config, 1).await.1.len(), 2, "the power failed before any of it was durable");
+}
+
+#[tokio::test]
+async fn a_segment_that_was_cut_is_refused_wherever_it_was_cut() {
+    let (disk, dir) = (real_disk(), TempDir::new().unwrap());
+    let config = config(dir.path(), 2048);
+    let mut wal = begin(&disk, config.clone()).await;
+    let large = "x".repeat(5000);
+    wal.append(&[batch(2, "kept"), batch(3, &large)]).await.unwrap();
+    for name in files(dir.path(), ".wal") {
+        let path = dir.path().join(name);
+        let whole = std::fs::read(&path).unwrap();
+        for length in [0, 1, HEADER_BYTES - 1, HEADER_BYTES, whole.len() / 2, whole.len() - 1] {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let error = wal::open(&disk, config.clone(), 0).await.unwrap_err().to_string();
+            assert!(error.starts_with(&path.display().to_string()), "cut to {length}: {error}");
+            let says_so = format!("{length} bytes long, but made {} bytes long", whole.len());
+            assert!(length < HEADER_BYTES || error.contains(&says_so), "cut to {length}: {error}");
+        }
+        std::fs::write(&path, &whole).unwrap();
+    }
+    assert_eq!(reopen(&disk, config, 1).await.1.len(), 2);
+}
+
+/// The next segment carries the checksum of the closing record: it must be durable by then.
+#[tokio::test]
+async fn a_closing_record_is_durable_before_the_next_segment_begins() {
+    let dir = TempDir::new().unwrap();
+    let (disk, counts) = counted(real_disk());
+    let config = config(dir.path(), 1024);
+    let mut wal = begin(&disk, config.clone()).await;
+    for index in 2..30 {
+        wal.close_batch().await.unwrap();
+        let before = (counts.now().1, wal.segments());
+        wal.append(&[batch(index, "entry")]).await.unwrap();
+        let (syncs, segments) = (counts.now().1 - before.0, wal.segments() - before.1);
+        assert_eq!((syncs, segments), if segments == 1 { (3, 1) } else { (1, 0) });
+    }
+    assert!(wal.segments() > 3);
+    assert_eq!(reopen(&disk, config, 1).await.1.len(), 28);
+}
+
 #[tokio::test]
 async fn a_segment_that_is_missing_or_anothers_is_refused_by_name() {
     let (disk, dir) = (real_disk(), TempDir::new().unwrap());
@@ -172,15 +253,17 @@ async fn a_segment_that_is_missing_or_anothers_is_refused_by_name() {
     let aside = dir.path().join("aside");
     std::fs::rename(&second, &aside).unwrap();
     let error = wal::open(&disk, config.clone(), 0).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("{} is missing", second.display()));
+    assert!(error.to_string().starts_with(&format!("{} is missing", second.display())), "{error}");
     // Another segment under its name is no segment 2.
     std::fs::copy(dir.path().join("0000000000000003.wal"), &second).unwrap();
     let error = wal::open(&disk, config.clone(), 0).await.unwrap_err().to_string();
-    assert_eq!(error, format!("{}: segment number 2 expected, 3 found", second.display()));
+    let wrong =
+        format!("{}: segment number 2 expected, 3 found; it was written in another", second.display());
+    assert!(error.starts_with(&wrong), "{error}");
     std::fs::rename(&aside, &second).unwrap();
     let other = WalConfig { incarnation: Incarnation(4), ..config.clone() };
     let error = wal::open(&disk, other, 0).await.unwrap_err().to_string();
-    assert!(error.ends_with("0000000000000001.wal: incarnation 4 expected, 3 found"), "{error}");
+    assert!(error.contains("0000000000000001.wal: incarnation 4 expected, 3 found; "), "{error}");
     reopen(&disk, config, 1).await;
 }
 
@@ -240,5 +323,5 @@ async fn a_last_batch_is_written_again_before_it_counts() {
     let before = counts.now();
     let (_, entries) = reopen(&disk, config, 1).await;
     assert_eq!(entries.len(), 2);
-    assert_eq!(counts.now(), (before.0 + 1, before.1 + 1), "written again, then synced");
+    assert_eq!(counts.now(), (before.0 + 2, before.1 + 1), "written again, synced, and closed");
 }

@@ -2,7 +2,8 @@
 //!
 //! The bytes are `detcd_engine::wal`'s; here is only which file they are in and when they are durable. A segment is
 //! made aside, synced, renamed and its directory synced before it is used, and only when the one before it is durable
-//! to its end: so a torn tail can only be in the newest.
+//! to its end: so a torn tail can only be in the newest. A file has its whole length from the start, which its header
+//! says.
 
 mod recover;
 
@@ -11,13 +12,16 @@ pub use recover::{OpenError, Opened, open};
 use super::{Disk, DiskError, Doing, File};
 use detcd_engine::ids::{ClusterId, Incarnation, MemberId};
 use detcd_engine::raft::LogRecord;
-use detcd_engine::wal::{self, Chain, LogTail, SegmentHeader};
+use detcd_engine::wal::{self, CLOSING_BYTES, Chain, HEADER_BYTES, LogTail, SegmentHeader};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The size of a segment, unless a test wants smaller ones.
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The file of a segment that is being made.
+const UNFINISHED: &str = "next.wal.tmp";
 
 /// Where a log is and whose.
 #[derive(Clone, Debug)]
@@ -30,8 +34,8 @@ pub struct WalConfig {
     pub member: MemberId,
     /// Whose log it is.
     pub incarnation: Incarnation,
-    /// How large a segment is made. A batch that does not fit begins the next one; one that is larger than a
-    /// segment makes its own longer.
+    /// How large a segment is made. A batch that does not fit begins the next one; for one that is larger than this,
+    /// that is made as large as it needs.
     pub segment_bytes: u64,
 }
 
@@ -44,7 +48,13 @@ pub struct Wal {
     segments: VecDeque<Segment>,
     path: PathBuf,
     file: Arc<dyn File>,
+    /// How long the file of the newest segment is.
+    length: u64,
     chain: Chain,
+    /// How much of the newest segment is durable, from its start. Behind that is at most a closing record.
+    durable_bytes: u64,
+    /// Whether a closing record, or the header, is the last thing in the newest segment.
+    is_closed: bool,
     tail: LogTail,
 }
 
@@ -59,9 +69,12 @@ impl Wal {
     /// A new log, with nothing in it.
     pub async fn create(disk: &Arc<dyn Disk>, config: WalConfig) -> Result<Wal, DiskError> {
         let tail = LogTail::default();
-        let (path, file, chain) = begin_segment(&**disk, &config, 1, 0, tail).await?;
+        let (disk, length) = (Arc::clone(disk), config.segment_bytes);
+        let (path, file, chain) =
+            begin_segment(&*disk, &config, &header(&config, 1, 0, tail, length)).await?;
         let segments = VecDeque::from([Segment { number: 1, highest_index: 0 }]);
-        Ok(Wal { disk: Arc::clone(disk), config, segments, path, file, chain, tail })
+        let durable_bytes = chain.end_offset();
+        Ok(Wal { disk, config, segments, path, file, length, chain, durable_bytes, is_closed: true, tail })
     }
 
     /// Appends batches and makes all of them durable at once.
@@ -71,20 +84,17 @@ impl Wal {
     pub async fn append(&mut self, batches: &[Vec<LogRecord>]) -> Result<(), DiskError> {
         let mut bytes = Vec::new();
         let mut start = self.chain.end_offset();
-        // All of the segment was durable when the last append ended.
-        let mut durable = start;
         for records in batches {
             let (chain_before, length_before) = (self.chain, bytes.len());
-            wal::encode_batch(&mut self.chain, records, durable, &mut bytes);
-            let is_first = chain_before.end_offset() == self.first_offset();
-            if self.chain.end_offset() > self.config.segment_bytes && !is_first {
+            wal::encode_batch(&mut self.chain, records, self.durable_bytes, &mut bytes);
+            if self.chain.end_offset() + CLOSING_BYTES > self.length {
+                let batch_bytes = (bytes.len() - length_before) as u64;
                 bytes.truncate(length_before);
                 self.chain = chain_before;
                 self.write(start, std::mem::take(&mut bytes)).await?;
-                self.rotate().await?;
+                self.rotate(HEADER_BYTES as u64 + batch_bytes + CLOSING_BYTES).await?;
                 start = self.chain.end_offset();
-                durable = start;
-                wal::encode_batch(&mut self.chain, records, durable, &mut bytes);
+                wal::encode_batch(&mut self.chain, records, self.durable_bytes, &mut bytes);
             }
             for record in records {
                 self.tail.note(record);
@@ -93,6 +103,32 @@ impl Wal {
             newest.highest_index = newest.highest_index.max(self.tail.last_index);
         }
         self.write(start, bytes).await
+    }
+
+    /// Writes behind the last batch that it is durable, unless that is written already: with that, its damage is told
+    /// from a torn write. To be called when nothing waits to be appended, which would say the same. Not synced: nobody
+    /// waits for it, and until the operating system has written it, the batch is as good as without it.
+    ///
+    /// # Errors
+    /// The disk failed: the member must end.
+    pub async fn close_batch(&mut self) -> Result<(), DiskError> {
+        if self.is_closed {
+            return Ok(());
+        }
+        let (offset, mut bytes) = (self.chain.end_offset(), Vec::new());
+        wal::encode_closing(&mut self.chain, &mut bytes);
+        assert!(self.chain.end_offset() <= self.length, "every batch leaves room for a closing record");
+        self.is_closed = true;
+        self.file.write_at(offset, bytes).await.doing("write", &self.path)
+    }
+
+    /// As `close_batch`, durably: nothing will be appended.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub async fn finish(mut self) -> Result<(), DiskError> {
+        self.close_batch().await?;
+        self.file.sync_data().await.doing("sync", &self.path)
     }
 
     /// Removes the segments that hold nothing but entries up to `index`, which a durable snapshot covers.
@@ -112,54 +148,58 @@ impl Wal {
         self.segments.len()
     }
 
-    async fn write(&self, offset: u64, bytes: Vec<u8>) -> Result<(), DiskError> {
+    async fn write(&mut self, offset: u64, bytes: Vec<u8>) -> Result<(), DiskError> {
         if bytes.is_empty() {
             return Ok(());
         }
+        let end = offset + bytes.len() as u64;
         // Both are under way before the first is awaited: one round to the disk thread.
         let written = self.file.write_at(offset, bytes);
         let synced = self.file.sync_data();
         written.await.doing("write", &self.path)?;
-        synced.await.doing("sync", &self.path)
+        synced.await.doing("sync", &self.path)?;
+        (self.durable_bytes, self.is_closed) = (end, false);
+        Ok(())
     }
 
-    fn first_offset(&self) -> u64 {
-        let header = self.header(0, 0);
-        wal::encode_header(&header).1.end_offset()
-    }
-
-    fn header(&self, number: u64, previous: u32) -> SegmentHeader {
-        header(&self.config, number, previous, self.tail)
-    }
-
-    async fn rotate(&mut self) -> Result<(), DiskError> {
+    /// The next segment, for a first batch that needs so many bytes in all.
+    async fn rotate(&mut self, bytes_min: u64) -> Result<(), DiskError> {
+        // A closing record: the next segment's header carries its checksum.
+        if self.durable_bytes < self.chain.end_offset() {
+            self.file.sync_data().await.doing("sync", &self.path)?;
+        }
         let before = *self.segments.back().expect("a log has a segment");
         let number = before.number + 1;
-        let (path, file, chain) =
-            begin_segment(&*self.disk, &self.config, number, self.chain.checksum(), self.tail).await?;
-        (self.path, self.file, self.chain) = (path, file, chain);
+        self.length = self.config.segment_bytes.max(bytes_min);
+        let header = header(&self.config, number, self.chain.checksum(), self.tail, self.length);
+        (self.path, self.file, self.chain) = begin_segment(&*self.disk, &self.config, &header).await?;
+        (self.durable_bytes, self.is_closed) = (self.chain.end_offset(), true);
         self.segments.push_back(Segment { number, ..before });
         Ok(())
     }
 }
 
-fn header(config: &WalConfig, number: u64, previous: u32, tail: LogTail) -> SegmentHeader {
+fn header(
+    config: &WalConfig,
+    number: u64,
+    previous: u32,
+    tail: LogTail,
+    segment_bytes: u64,
+) -> SegmentHeader {
     let WalConfig { cluster, member, incarnation, .. } = *config;
-    SegmentHeader { cluster, member, incarnation, number, previous, tail }
+    SegmentHeader { cluster, member, incarnation, number, previous, tail, segment_bytes }
 }
 
 async fn begin_segment(
     disk: &dyn Disk,
     config: &WalConfig,
-    number: u64,
-    previous: u32,
-    tail: LogTail,
+    header: &SegmentHeader,
 ) -> Result<(PathBuf, Arc<dyn File>, Chain), DiskError> {
-    let aside = config.dir.join("next.wal.tmp");
-    let path = segment_path(&config.dir, number);
-    let (bytes, chain) = wal::encode_header(&header(config, number, previous, tail));
+    let aside = config.dir.join(UNFINISHED);
+    let path = segment_path(&config.dir, header.number);
+    let (bytes, chain) = wal::encode_header(header);
     let file = disk.create(&aside).await.doing("create", &aside)?;
-    file.preallocate(config.segment_bytes).await.doing("make room for", &aside)?;
+    file.preallocate(header.segment_bytes).await.doing("make room for", &aside)?;
     file.write_at(0, bytes).await.doing("write", &aside)?;
     file.sync_data().await.doing("sync", &aside)?;
     disk.rename(&aside, &path).await.doing("rename into place", &path)?;

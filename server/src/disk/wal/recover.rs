@@ -1,6 +1,6 @@
 //! Reading the log back when a member starts.
 
-use super::super::{Disk, DiskError, Doing, File};
+use super::super::{Disk, DiskError, Doing, File, NEXT_STEP_OF_A_LOSS};
 use super::{Segment, Wal, WalConfig, segment_number, segment_path};
 use detcd_engine::raft::LogRecord;
 use detcd_engine::wal::{
@@ -23,19 +23,20 @@ pub enum OpenError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// There is no segment at all.
-    #[error("{} holds no log", dir.display())]
+    #[error("{} holds no log; {NEXT_STEP_OF_A_LOSS}", dir.display())]
     Empty {
         /// The log's directory.
         dir: PathBuf,
     },
     /// A segment is not there, though an older and a newer one are.
-    #[error("{} is missing", path.display())]
+    #[error("{} is missing, though there are segments before and after it: put it back, if it was moved; else \
+             {NEXT_STEP_OF_A_LOSS}", path.display())]
     Missing {
         /// Its name.
         path: PathBuf,
     },
     /// A segment cannot be read.
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {cause}; {}", path.display(), next_step(cause))]
     Segment {
         /// The file.
         path: PathBuf,
@@ -43,13 +44,28 @@ pub enum OpenError {
         cause: WalError,
     },
     /// Its records do not follow from those before.
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {cause}; {NEXT_STEP_OF_A_LOSS}", path.display())]
     Replay {
         /// The file.
         path: PathBuf,
         /// What does not fit.
         cause: ReplayError,
     },
+}
+
+fn next_step(cause: &WalError) -> &'static str {
+    match cause {
+        WalError::Version { .. } => "start the release of detcd that wrote it",
+        WalError::Identity { .. } => {
+            "it was written in another data directory or under another name: put back the file that belongs here"
+        }
+        WalError::Magic { .. }
+        | WalError::HeaderChecksum { .. }
+        | WalError::Header(_)
+        | WalError::Short { .. }
+        | WalError::Corrupt { .. }
+        | WalError::Record { .. } => NEXT_STEP_OF_A_LOSS,
+    }
 }
 
 /// A log as its directory holds it.
@@ -79,8 +95,8 @@ pub async fn open(disk: &Arc<dyn Disk>, config: WalConfig, covered: u64) -> Resu
             previous: newest.as_ref().map(|before| before.chain.checksum()),
         };
         let is_last = place + 1 == numbers.len();
-        let (contents, length) = read(&**disk, &path, expected, is_last, &mut added).await?;
-        newest = Some(Newest::of(&contents, length));
+        let (contents, found_bytes) = read(&**disk, &path, expected, is_last, &mut added).await?;
+        newest = Some(Newest::of(&contents, found_bytes));
         if let Some(problem) = &contents.torn {
             tracing::warn!(file = %path.display(), offset = contents.end_offset, problem, "cutting a torn tail");
         }
@@ -99,9 +115,11 @@ pub async fn open(disk: &Arc<dyn Disk>, config: WalConfig, covered: u64) -> Resu
     }
     file.sync_data().await.doing("sync", &path)?;
     file.done_reading().await.doing("let go of", &path)?;
-    let replay = added.replay;
+    let Newest { chain, length, is_closed, .. } = newest;
+    let (disk, replay, durable_bytes) = (Arc::clone(disk), added.replay, chain.end_offset());
     let tail = replay.tail();
-    let wal = Wal { disk: Arc::clone(disk), config, segments, path, file, chain: newest.chain, tail };
+    let mut wal = Wal { disk, config, segments, path, file, length, chain, durable_bytes, is_closed, tail };
+    wal.close_batch().await?;
     Ok(Opened { wal, replay })
 }
 
@@ -113,15 +131,22 @@ struct Newest {
     doubtful: Vec<u8>,
     /// So far, with zeros behind that.
     written_to: u64,
+    /// How long it was made.
+    length: u64,
+    /// Whether it ends with a closing record.
+    is_closed: bool,
 }
 
 impl Newest {
-    fn of(contents: &SegmentContents, length: u64) -> Newest {
+    /// Of what was found in a file of so many bytes.
+    fn of(contents: &SegmentContents, found_bytes: u64) -> Newest {
         Newest {
             chain: contents.chain,
             synced_bytes: contents.synced_bytes,
             doubtful: contents.doubtful.to_vec(),
-            written_to: if contents.torn.is_some() { length } else { contents.end_offset },
+            written_to: if contents.torn.is_some() { found_bytes } else { contents.end_offset },
+            length: contents.header.segment_bytes,
+            is_closed: contents.is_closed(),
         }
     }
 
