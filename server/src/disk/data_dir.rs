@@ -12,7 +12,7 @@
 //! parts, and one that lacks any has lost it: a member that lost its log has forgotten its votes and must not start
 //! (raft §5.1).
 
-use super::{DirLock, Disk, DiskError, Doing, read_all, replace};
+use super::{DirLock, Disk, DiskError, Doing, NEXT_STEP_OF_A_LOSS, read_all, replace};
 use crate::clock::BoxFuture;
 use detcd_engine::ids::{ClusterId, Incarnation, MemberId};
 use std::io;
@@ -43,7 +43,8 @@ pub enum DataDirError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// Another process uses it.
-    #[error("data directory {} is locked: another member is running in it", dir.display())]
+    #[error("data directory {} is locked: another member is running in it; stop that one, or give this one a \
+             directory of its own with --data-dir", dir.display())]
     Locked {
         /// The directory.
         dir: PathBuf,
@@ -56,8 +57,7 @@ pub enum DataDirError {
         dir: PathBuf,
     },
     /// Something is there that is not ours, or a part of ours is missing.
-    #[error("data directory {} is incomplete: {missing} is missing; a member that lost its data must not start \
-             under its old name: remove it from the cluster and add a new one", dir.display())]
+    #[error("data directory {} is incomplete: {missing} is missing; {NEXT_STEP_OF_A_LOSS}", dir.display())]
     Incomplete {
         /// The directory.
         dir: PathBuf,
@@ -65,7 +65,7 @@ pub enum DataDirError {
         missing: &'static str,
     },
     /// The description is not readable.
-    #[error("{} is damaged: {problem}", path.display())]
+    #[error("{} is damaged: {problem}; {NEXT_STEP_OF_A_LOSS}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -73,7 +73,8 @@ pub enum DataDirError {
         problem: String,
     },
     /// Of a later release, or damaged just there.
-    #[error("{} is of format {found}, this release reads format {FORMAT}", path.display())]
+    #[error("{} is of format {found}, this release reads format {FORMAT}; start the release of detcd that wrote it",
+            path.display())]
     Format {
         /// The file that says so.
         path: PathBuf,
@@ -81,7 +82,8 @@ pub enum DataDirError {
         found: u32,
     },
     /// It belongs to something else.
-    #[error("data directory {} is of {what} {found}, but this is {what} {expected}", dir.display())]
+    #[error("data directory {} is of {what} {found}, but by the flags this is {what} {expected}: give it the name, \
+             token and members that it was begun with, or another --data-dir", dir.display())]
     Foreign {
         /// The directory.
         dir: PathBuf,
@@ -180,6 +182,16 @@ impl DataDir {
         }
         if meta.member != member {
             return Err(self.foreign("member", meta.member.to_string(), member.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Finds a directory that cannot be written to when the member starts, not when its log needs the next segment.
+    pub async fn prove_writable(&self) -> Result<(), DataDirError> {
+        for dir in [self.wal(), self.snap()] {
+            let probe = dir.join("write-probe.tmp");
+            self.disk.create(&probe).await.doing("create", &probe)?;
+            self.disk.remove(&probe).await.doing("remove", &probe)?;
         }
         Ok(())
     }

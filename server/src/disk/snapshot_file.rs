@@ -4,10 +4,10 @@
 //! A received one gets its name only when the engine has taken it, and counts only once the log says that it was
 //! installed: what stands beyond the log at a start is removed (`remove_newer`).
 //!
-//! Two are kept. The log is kept from the older one on, so that a newest snapshot that rotted still leaves a member
-//! that can say what it needs.
+//! Two are kept, and the log from the older one on: where the newest is damaged, a start goes back to the older one and
+//! sets the damaged one aside (`set_aside`).
 
-use super::{Disk, DiskError, Doing, File};
+use super::{Disk, DiskError, Doing, File, NEXT_STEP_OF_A_LOSS};
 use detcd_engine::raft::SnapshotMeta;
 use detcd_engine::snapshot::{Reader, SnapshotError};
 use detcd_engine::state::State;
@@ -56,7 +56,8 @@ pub enum ReadError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// The bytes are not a snapshot.
-    #[error("snapshot {} is damaged: {cause}", path.display())]
+    #[error("snapshot {} is damaged: {cause}, and no older one that the log reaches is whole; {NEXT_STEP_OF_A_LOSS}",
+            path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -181,6 +182,15 @@ pub async fn remove_newer(disk: &dyn Disk, dir: &Path, than: SnapshotName) -> Re
         disk.sync_dir(dir).await.doing("sync", dir)?;
     }
     Ok(())
+}
+
+/// Gives a damaged snapshot a name that does not count, for whoever wants to look at it. Not
+/// synced: a start that finds it under its old name does this again.
+pub async fn set_aside(disk: &dyn Disk, dir: &Path, damaged: SnapshotName) -> Result<(), DiskError> {
+    let path = damaged.path(dir);
+    let mut aside = path.clone().into_os_string();
+    aside.push(".damaged");
+    disk.rename(&path, Path::new(&aside)).await.doing("rename", &path)
 }
 
 /// Removes all but the newest two snapshots up to `newest`; answers the index of the oldest that stays. Newer ones

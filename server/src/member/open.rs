@@ -3,16 +3,16 @@
 use super::MemberConfig;
 use crate::background;
 use crate::disk::data_dir::{DataDir, DataDirError, Meta};
-use crate::disk::snapshot_file::{self, ReadError};
-use crate::disk::wal::{self, OpenError, Wal, WalConfig};
-use crate::disk::{Disk, DiskError};
+use crate::disk::snapshot_file::{self, ReadError, SnapshotName};
+use crate::disk::wal::{self, OpenError, Opened, Wal, WalConfig};
+use crate::disk::{Disk, DiskError, NEXT_STEP_OF_A_LOSS};
 use detcd_engine::config::Config;
 use detcd_engine::engine::Recovered;
 use detcd_engine::ids::{Incarnation, MemberId};
 use detcd_engine::raft::{Checkpoint, HardState, LogRecord, SnapshotMeta};
 use detcd_engine::state::State;
 use detcd_engine::wal::ReplayError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why a member did not start. Each names a file or directory and what to do about it.
@@ -31,7 +31,7 @@ pub enum StartError {
     #[error(transparent)]
     Snapshot(#[from] ReadError),
     /// Log and snapshot do not belong together.
-    #[error("{}: {cause}", dir.display())]
+    #[error("{}: {cause}; {NEXT_STEP_OF_A_LOSS}", dir.display())]
     Replay {
         /// The data directory.
         dir: PathBuf,
@@ -56,27 +56,75 @@ pub(super) async fn open(
         None => first_start(config, disk, &data_dir, seed).await?,
     };
     data_dir.check(&meta, cluster, member)?;
+    data_dir.prove_writable().await?;
     let wal_config = wal_config(config, data_dir.wal(), meta.incarnation);
     snapshot_file::settle(&**disk, &data_dir.snap()).await?;
-    let names = snapshot_file::list(&**disk, &data_dir.snap()).await?;
-    let newest_file = names.last().map_or(0, |name| name.index);
-    let mut opened = wal::open(disk, wal_config.clone(), newest_file).await?;
-    // Where the log knows none of them, it says of the newest what is missing.
-    let known = names.iter().rfind(|name| opened.replay.vouches_for(name.index, name.term));
-    if let Some(known) = known.filter(|known| known.index < newest_file) {
-        // The entries behind an older one are wanted too.
-        opened = wal::open(disk, wal_config, known.index).await?;
+    let snap = data_dir.snap();
+    let names = snapshot_file::list(&**disk, &snap).await?;
+    let Whole { name, meta: snapshot, state, opened, damaged } =
+        newest_whole(disk, &snap, &wal_config, names, &config.data_dir).await?;
+    let does_not_fit = |cause| StartError::Replay { dir: config.data_dir.clone(), cause };
+    let Opened { wal, replay } = opened;
+    let log = replay.finish(&snapshot).map_err(does_not_fit)?;
+    for damaged in damaged {
+        let file = damaged.path(&snap);
+        tracing::warn!(file = %file.display(), snapshot = snapshot.index, "set aside a damaged snapshot as .damaged");
+        snapshot_file::set_aside(&**disk, &snap, damaged).await?;
     }
-    let dir = || config.data_dir.clone();
-    let newest = known.or(names.last()).copied();
-    let newest = newest.ok_or_else(|| DataDirError::Incomplete { dir: dir(), missing: "the snapshot" })?;
-    let (snapshot, state) = snapshot_file::read(&**disk, &data_dir.snap(), newest).await?;
-    let log = opened.replay.finish(&snapshot).map_err(|cause| StartError::Replay { dir: dir(), cause })?;
-    snapshot_file::remove_newer(&**disk, &data_dir.snap(), newest).await?;
+    snapshot_file::remove_newer(&**disk, &snap, name).await?;
     let Meta { incarnation, boot, .. } = data_dir.count_boot(meta).await?;
     tracing::info!(%member, %cluster, boot, snapshot = snapshot.index, entries = log.entries.len(), "recovered");
     let engine_config = Config { incarnation, boot, ..config.engine.clone() };
-    Ok((data_dir, engine_config, Recovered { state, meta: snapshot, log }, opened.wal))
+    Ok((data_dir, engine_config, Recovered { state, meta: snapshot, log }, wal))
+}
+
+/// The snapshot that a member starts from.
+struct Whole {
+    name: SnapshotName,
+    meta: SnapshotMeta,
+    state: State,
+    /// The log, with the entries behind it.
+    opened: Opened,
+    /// Newer ones that the log vouches for, newest first.
+    damaged: Vec<SnapshotName>,
+}
+
+/// Reads the newest snapshot that the log vouches for and whose bytes are whole, and the log with it.
+async fn newest_whole(
+    disk: &Arc<dyn Disk>,
+    snap: &Path,
+    wal_config: &WalConfig,
+    mut names: Vec<SnapshotName>,
+    data_dir: &Path,
+) -> Result<Whole, StartError> {
+    let newest_file = names.last().map_or(0, |name| name.index);
+    let mut opened = wal::open(disk, wal_config.clone(), newest_file).await?;
+    // Where the log knows none of them, it says of the newest what is missing.
+    if names.iter().any(|name| opened.replay.vouches_for(name.index, name.term)) {
+        names.retain(|name| opened.replay.vouches_for(name.index, name.term));
+    } else {
+        names.drain(..names.len().saturating_sub(1));
+    }
+    let mut damaged = Vec::new();
+    let mut newest_damage = None;
+    while let Some(name) = names.pop() {
+        match snapshot_file::read(&**disk, snap, name).await {
+            Ok((meta, state)) => {
+                if name.index < newest_file {
+                    // The entries behind an older one are wanted too.
+                    opened = wal::open(disk, wal_config.clone(), name.index).await?;
+                }
+                return Ok(Whole { name, meta, state, opened, damaged });
+            }
+            Err(damage @ ReadError::Damaged { .. }) => {
+                damaged.push(name);
+                newest_damage.get_or_insert(damage);
+            }
+            Err(ReadError::Disk(failure)) => return Err(failure.into()),
+        }
+    }
+    let missing = DataDirError::Incomplete { dir: data_dir.to_owned(), missing: "the snapshot" };
+    Err(newest_damage.map_or(missing.into(), StartError::Snapshot))
 }
 
 fn wal_config(config: &MemberConfig, dir: PathBuf, incarnation: Incarnation) -> WalConfig {

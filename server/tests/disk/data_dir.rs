@@ -63,7 +63,9 @@ async fn one_member_at_a_time() {
     let member = starting(config_in(dir.path())).await.unwrap();
     let error = starting(config_in(dir.path())).await.expect_err("two members started").to_string();
     let shown = dir.path().display();
-    assert_eq!(error, format!("data directory {shown} is locked: another member is running in it"));
+    let locked =
+        format!("data directory {shown} is locked: another member is running in it; stop that one, or");
+    assert!(error.starts_with(&locked), "{error}");
     member.stop().await;
     starting(config_in(dir.path())).await.unwrap().stop().await;
 }
@@ -77,15 +79,21 @@ async fn anothers_directory_is_refused() {
     let mut other_cluster = config_in(dir.path());
     other_cluster.engine.cluster = ClusterId(1);
     let error = starting(other_cluster).await.unwrap_err().to_string();
-    assert_eq!(error, format!("data directory {shown} is of cluster {cluster}, but this is cluster 1"));
+    let foreign =
+        format!("data directory {shown} is of cluster {cluster}, but by the flags this is cluster 1: give");
+    assert!(error.starts_with(&foreign), "{error}");
     let mut other_member = config_in(dir.path());
     other_member.engine.member = MemberId(2);
     let error = starting(other_member).await.unwrap_err().to_string();
-    assert_eq!(error, format!("data directory {shown} is of member {member}, but this is member 2"));
+    let foreign =
+        format!("data directory {shown} is of member {member}, but by the flags this is member 2: give");
+    assert!(error.starts_with(&foreign), "{error}");
     edit_meta(dir.path(), |text| text.replace("format 1\n", "format 2\nwhatever comes then\n"));
     assert_eq!(
         refusal(dir.path()).await,
-        format!("{shown}/member/meta is of format 2, this release reads format 1")
+        format!(
+            "{shown}/member/meta is of format 2, this release reads format 1; start the release of detcd that wrote it"
+        )
     );
 }
 
@@ -145,6 +153,22 @@ async fn every_flipped_bit_of_the_description_is_found() {
         std::fs::write(&path, flipped).unwrap();
         let error = data_dir.read_meta().await.expect_err("it was believed").to_string();
         assert!(error.starts_with(&path.display().to_string()), "bit {bit}: {error}");
+    }
+}
+
+/// A directory that takes no new file is found now, not when the log needs its next segment.
+#[tokio::test]
+async fn a_directory_that_cannot_be_written_to_is_found_at_the_start() {
+    for part in ["member/wal", "member/snap"] {
+        let dir = used().await;
+        // Nobody can make a file of this name, root neither.
+        let probe = dir.path().join(part).join("write-probe.tmp");
+        std::fs::create_dir(&probe).unwrap();
+        let error = refusal(dir.path()).await;
+        assert!(error.starts_with(&format!("cannot create {}: ", probe.display())), "{error}");
+        std::fs::remove_dir(&probe).unwrap();
+        starting(config_in(dir.path())).await.unwrap().stop().await;
+        assert!(!probe.exists());
     }
 }
 

@@ -3,6 +3,7 @@
 use super::counting::counted;
 use super::{files, real_disk};
 use crate::processes::eventually;
+use bytes::Bytes;
 use detcd::clock::{BoxFuture, Clock, RealClock};
 use detcd::disk::Disk;
 use detcd::handle::MemberHandle;
@@ -132,27 +133,85 @@ async fn a_member_comes_back_whole_when_a_snapshot_has_replaced_its_first_segmen
 }
 
 #[tokio::test]
-async fn a_damaged_newest_snapshot_is_an_error_that_names_it() {
-    let dir = TempDir::new().unwrap();
-    with_removed_segments(dir.path()).await;
-    let snap = dir.path().join("member/snap");
-    let newest = snap.join(files(&snap, ".snap").pop().unwrap());
-    let whole = std::fs::read(&newest).unwrap();
-    for at in (0..whole.len()).step_by(whole.len() / 50) {
+async fn a_damaged_newest_snapshot_is_set_aside() {
+    let source = TempDir::new().unwrap();
+    let written = with_removed_segments(source.path()).await;
+    let snap = source.path().join("member/snap");
+    let [older, newest] = <[String; 2]>::try_from(files(&snap, ".snap")).unwrap();
+    let whole = std::fs::read(snap.join(&newest)).unwrap();
+    let flipped = |at: usize| {
         let mut damaged = whole.clone();
         damaged[at] ^= 1;
-        std::fs::write(&newest, &damaged).unwrap();
-        let error = starting(config_in(dir.path())).await.expect_err("a member started").to_string();
-        assert!(
-            error.starts_with(&format!("snapshot {} is damaged: ", newest.display())),
-            "byte {at}: {error}"
-        );
+        damaged
+    };
+    let damages = (0..whole.len()).step_by(whole.len() / 20).map(flipped);
+    for damaged in damages.chain([Vec::new(), whole[..1].to_vec(), whole[..whole.len() - 1].to_vec()]) {
+        let dir = TempDir::new().unwrap();
+        copy(source.path(), dir.path());
+        let (snap, config) = (dir.path().join("member/snap"), config_in(source.path()));
+        std::fs::write(snap.join(&newest), &damaged).unwrap();
+        let member = starting(MemberConfig { data_dir: dir.path().to_owned(), ..config }).await.unwrap();
+        assert_eq!(Keys::of(&member).await.count().await, (10, written + 1));
+        member.stop().await;
+        assert_eq!(std::fs::read(snap.join(format!("{newest}.damaged"))).unwrap(), damaged);
+        // Where the older one is damaged as well, none is left that the log reaches.
+        if damaged.len() == whole.len() {
+            continue;
+        }
+        for name in files(&snap, ".snap") {
+            std::fs::write(snap.join(name), b"").unwrap();
+        }
+        let last = snap.join(files(&snap, ".snap").pop().unwrap());
+        let config = MemberConfig { data_dir: dir.path().to_owned(), ..config_in(source.path()) };
+        let error = starting(config).await.expect_err("a member started").to_string();
+        assert!(error.starts_with(&format!("snapshot {} is damaged: ", last.display())), "{error}");
+        assert!(error.contains("no older one that the log reaches is whole; it may not go on"), "{error}");
     }
-    std::fs::write(&newest, &whole[..whole.len() - 1]).unwrap();
+    // The older one alone is no help where it is the damaged one, and none is needed.
+    std::fs::write(snap.join(&older), b"").unwrap();
+    starting(config_in(source.path())).await.unwrap().stop().await;
+}
+
+/// A stopped member's directory, copied whole: what an operator goes back to.
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if path.is_dir() {
+            std::fs::create_dir_all(&to).unwrap();
+            copy(&path, &to);
+        } else {
+            std::fs::copy(path, to).unwrap();
+        }
+    }
+}
+
+/// What docs/operating.md says of a member that is alone: a copy of the whole directory brings back what it held then.
+#[tokio::test]
+async fn a_member_alone_goes_on_from_a_copy_of_its_directory() {
+    let (dir, backup) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let with_keys = async |count: u64| {
+        let member = starting(config_in(dir.path())).await.unwrap();
+        let keys = Keys::of(&member).await;
+        for key in 0..count {
+            keys.put(format!("key {key}"), "value").await;
+        }
+        let found = keys.count().await;
+        member.stop().await;
+        found
+    };
+    let before = with_keys(5).await;
+    copy(dir.path(), backup.path());
+    with_keys(9).await;
+    let log = dir.path().join("member/wal/0000000000000001.wal");
+    std::fs::write(&log, &std::fs::read(&log).unwrap()[..200]).unwrap();
     let error = starting(config_in(dir.path())).await.expect_err("a member started").to_string();
-    assert!(error.starts_with(&format!("snapshot {} is damaged: ", newest.display())), "cut: {error}");
-    std::fs::write(&newest, &whole).unwrap();
-    starting(config_in(dir.path())).await.unwrap().stop().await;
+    assert!(
+        error.contains("bytes long, but made") && error.contains("a copy of its whole data directory"),
+        "{error}"
+    );
+    std::fs::remove_dir_all(dir.path().join("member")).unwrap();
+    copy(backup.path(), dir.path());
+    assert_eq!(with_keys(0).await, before);
 }
 
 /// The leader's snapshot is on disk under its name, and the process dies before the log says that it is installed; or
@@ -398,6 +457,33 @@ async fn a_snapshot_that_stops_coming_is_given_up() {
     follower.member.stop().await;
 }
 
+/// An older copy of a directory was put in place, or the disk lost the log's end: the leader sends nothing older again.
+#[tokio::test]
+async fn a_member_that_lost_what_it_acknowledged_ends_with_advice() {
+    let mut follower = Follower::starting(real_disk(), Arc::new(Hasty(RealClock::start()))).await;
+    let heartbeat =
+        RaftMessage { kind: RaftMessageKind::Heartbeat, term: 8, commit: 50, ..RaftMessage::default() };
+    let (said, beat) = (follower.sent.others[0], Bytes::from(follower.sent.frame(0, heartbeat)));
+    let inbox = follower.member.peer_inbox();
+    let beats = async {
+        loop {
+            // Where the queue is full, it is a beat that was lost.
+            inbox.deliver(beat.clone()).unwrap();
+            tokio::task::yield_now().await;
+        }
+    };
+    let failure = tokio::select! {
+        failure = follower.member.failed() => failure.to_string(),
+        () = beats => unreachable!("they never end"),
+    };
+    let says = format!(
+        "this member acknowledged entries that its log does not hold: leader {said} counts on entry 50, the log here \
+         ends at 1"
+    );
+    assert!(failure.starts_with(&says) && failure.contains("leave it stopped"), "{failure}");
+    follower.member.stop().await;
+}
+
 /// The last piece of a snapshot comes in and cannot be synced: no less the end than a log that cannot be.
 #[tokio::test]
 async fn a_snapshot_that_cannot_be_synced_as_it_arrives_ends_the_member() {
@@ -447,7 +533,9 @@ async fn a_failed_sync_ends_the_member_and_acknowledges_nothing() {
         keys.try_put("after".to_owned(), "value")
     );
     let log = dir.path().join("member/wal/0000000000000001.wal");
-    assert_eq!(failure.to_string(), format!("cannot sync {}: the disk is on fire", log.display()));
+    let says =
+        format!("cannot sync {}: the disk is on fire; mend that and start the member again", log.display());
+    assert!(failure.to_string().starts_with(&says), "{failure}");
     assert_eq!(answer, Err(RequestError::Stopped));
     let member = starting(config_in(dir.path())).await.unwrap();
     let (count, revision) = Keys::of(&member).await.count().await;
