@@ -35,6 +35,8 @@ pub struct Effects {
     pub received: Vec<SnapshotVerdict>,
     /// Messages of other members that were not believed, with the reason: for the log, at the shell's pace.
     pub refused: Vec<(MemberId, String)>,
+    /// This member can never catch up: the process ends.
+    pub log_lost: Option<LogLost>,
     /// Compactions whose physical work begins or has ended, in order: for the log, which tells how long it took.
     pub compactions: Vec<CompactionStep>,
     /// A leader's snapshot took the state's place: for the log.
@@ -46,6 +48,23 @@ pub struct Effects {
     pub leadership_settled: bool,
     /// Call `step(Wake)` no later than this.
     pub wake_at: Option<Time>,
+}
+
+/// The leader counts on an acknowledgement of this member's for entries that are not here (raft §5.3: what a follower has
+/// acknowledged in a term it holds, durably). It sends nothing older again, so this member stays behind for ever; and
+/// until it stops it votes without what it had promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this member acknowledged entries that its log does not hold: leader {leader} counts on entry {acknowledged}, the log \
+     here ends at {last_index}: its directory is an older copy, or its disk lost the end of the log without a trace"
+)]
+pub struct LogLost {
+    /// Who says so, again and again.
+    pub leader: MemberId,
+    /// The last entry that it counts on.
+    pub acknowledged: u64,
+    /// The last entry here.
+    pub last_index: u64,
 }
 
 /// How far the physical work of a compaction is: a compaction takes effect at once and forgets slice by slice.

@@ -89,6 +89,8 @@ pub struct Engine {
     compactions_under_way: Vec<i64>,
     /// Handed to raft, which has not said yet whether it takes them; with their places in `Effects::received`.
     received: Vec<(usize, ReceivedSnapshot)>,
+    /// Since when every heartbeat of the leader counts on entries that are not here.
+    log_lost_since: Option<Time>,
     /// Leadership is being handed on until then.
     transfer_until: Option<Time>,
     leadership: Leadership,
@@ -144,6 +146,7 @@ impl Engine {
             physical_compactions: Vec::new(),
             compactions_under_way: Vec::new(),
             received: Vec::new(),
+            log_lost_since: None,
             transfer_until: None,
             leadership: Leadership::default(),
             quiet_until: Quiet::default(),

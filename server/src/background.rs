@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::disk::snapshot_file::{self, SnapshotName, SnapshotWriter};
 use crate::disk::{Disk, DiskError};
+use crate::failure::MemberError;
 use crate::log_task::LogJob;
 use crate::peer::{Transport, snapshot};
 use detcd_engine::ids::ClusterId;
@@ -24,7 +25,7 @@ pub(crate) struct Background {
     pub(crate) snap_dir: PathBuf,
     pub(crate) log: mpsc::UnboundedSender<LogJob>,
     pub(crate) inputs: mpsc::UnboundedSender<Input>,
-    pub(crate) failed: mpsc::UnboundedSender<DiskError>,
+    pub(crate) failed: mpsc::UnboundedSender<MemberError>,
     pub(crate) tasks: Vec<JoinHandle<()>>,
 }
 
@@ -41,7 +42,7 @@ impl Background {
                     drop(inputs.send(Input::CheckpointWritten { index }));
                     drop(log.send(LogJob::RemoveUpTo(oldest_kept)));
                 }
-                Err(error) => drop(failed.send(error)),
+                Err(error) => drop(failed.send(error.into())),
             }
         });
     }

@@ -130,7 +130,7 @@ async fn supervise(mut member: Member, stop_asked: oneshot::Receiver<()>) {
     match failure {
         None => member.stop().await,
         Some(failure) => {
-            error!(%failure, "the member cannot go on; restart it to recover from its disk");
+            error!(%failure, "the member cannot go on");
             std::process::exit(1);
         }
     }

@@ -17,6 +17,7 @@
 use crate::background::Background;
 use crate::clock::Clock;
 use crate::compaction_log::CompactionLog;
+use crate::failure::MemberError;
 use crate::handle::{RequestCall, WatchCall, WatchMessage};
 use crate::line_limit::LineLimit;
 use crate::log_task::{LogJob, TakenSnapshot};
@@ -78,6 +79,7 @@ pub(crate) struct Outlets {
     pub(crate) status: watch::Sender<Status>,
     pub(crate) settled: watch::Sender<bool>,
     pub(crate) refusals: LineLimit,
+    pub(crate) failed: mpsc::UnboundedSender<MemberError>,
 }
 
 /// The task's state.
@@ -282,6 +284,7 @@ impl MainLoop {
             send_snapshots,
             received,
             refused,
+            log_lost,
             compactions,
             installed,
             applied: _,
@@ -311,6 +314,10 @@ impl MainLoop {
         }
         for (member, reason) in refused {
             log_refusal(&self.outlets.refusals, self.clock.now(), &format!("of member {member}: {reason}"));
+        }
+        if let Some(lost) = log_lost {
+            // A member that nobody watches any more is stopping.
+            drop(self.outlets.failed.send(lost.into()));
         }
         for step in compactions {
             self.compactions.note(step, self.clock.now());

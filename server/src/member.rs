@@ -4,8 +4,9 @@ mod open;
 
 use crate::background::Background;
 use crate::clock::Clock;
+use crate::disk::Disk;
 use crate::disk::data_dir::DataDir;
-use crate::disk::{Disk, DiskError};
+pub use crate::failure::MemberError;
 use crate::handle::MemberHandle;
 use crate::line_limit::LineLimit;
 use crate::log_task;
@@ -71,17 +72,6 @@ pub struct Deps {
     pub observer: Option<Arc<dyn Observer>>,
 }
 
-/// Why a running member ended. Nothing can be done but to start it again.
-#[derive(Debug, thiserror::Error)]
-pub enum MemberError {
-    /// A write or a sync failed: what the disk holds is unknown until it is read again.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    /// The main loop is gone: an assertion did not hold, its message is in the log.
-    #[error("the main loop ended")]
-    MainLoop,
-}
-
 /// A running member.
 #[derive(Debug)]
 pub struct Member {
@@ -92,7 +82,7 @@ pub struct Member {
     election_timeout_ms: u64,
     inputs: mpsc::UnboundedSender<Input>,
     settled: watch::Receiver<bool>,
-    failed: mpsc::UnboundedReceiver<DiskError>,
+    failed: mpsc::UnboundedReceiver<MemberError>,
     stop: oneshot::Sender<()>,
     main_loop: JoinHandle<()>,
     log_task: JoinHandle<()>,
@@ -181,6 +171,7 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
         status,
         settled: settled_said,
         refusals,
+        failed: failures.clone(),
     };
     let transport = Arc::clone(&deps.transport);
     let log_task = tokio::spawn(log_task::run(wal, jobs, transport, inputs.clone(), failures));
@@ -225,7 +216,7 @@ impl Member {
         let main_loop = &mut self.main_loop;
         tokio::select! {
             biased;
-            Some(error) = self.failed.recv() => MemberError::Disk(error),
+            Some(error) = self.failed.recv() => error,
             _ = main_loop => MemberError::MainLoop,
         }
     }

@@ -3,11 +3,19 @@
 use super::Engine;
 use super::reads::{Asker, Waiting};
 use crate::command;
-use crate::effects::SnapshotVerdict;
+use crate::effects::{LogLost, SnapshotVerdict};
 use crate::ids::{CommandId, MemberId};
-use crate::raft::{PeerBody, PeerMessage, RaftMessage, ReceivedSnapshot, SnapshotMeta};
+use crate::raft::{
+    PeerBody, PeerMessage, RaftMessage, RaftMessageKind, ReceivedSnapshot, SnapshotMeta, StepRefused,
+};
 use crate::request::RequestError;
 use bytes::Bytes;
+
+/// In election timeouts: how long a leader must count on entries that are not here, with nothing else coming from it.
+const LOG_LOST_AFTER_TIMEOUTS: u64 = 10;
+/// What to do about a directory that is not the one that the cluster knows. Members do not change in this release.
+const NEXT_STEP_OF_REPLACED: &str =
+    "stop it, the others go on without it (docs/operating.md, \"A member that lost data\")";
 
 impl Engine {
     pub(super) fn on_peer(&mut self, message: PeerMessage) {
@@ -16,11 +24,7 @@ impl Engine {
         }
         let from = message.from;
         match message.body {
-            PeerBody::Raft(message) => {
-                if let Err(refused) = self.raft.step(from, message) {
-                    self.refuse(from, refused.to_string());
-                }
-            }
+            PeerBody::Raft(message) => self.on_raft(from, message),
             PeerBody::Forward(commands) => self.on_forward(from, commands),
             PeerBody::Withdraw { boot, numbers } => {
                 for number in numbers {
@@ -46,6 +50,28 @@ impl Engine {
         }
     }
 
+    fn on_raft(&mut self, from: MemberId, message: RaftMessage) {
+        let is_of_the_leader = message.kind == RaftMessageKind::Heartbeat && message.term >= self.raft.term();
+        match self.raft.step(from, message) {
+            Ok(()) if is_of_the_leader => self.log_lost_since = None,
+            Ok(()) => {}
+            Err(refused) => {
+                if let StepRefused::LogLost { from: leader, commit: acknowledged, last_index } = refused {
+                    self.note_lost_log(LogLost { leader, acknowledged, last_index });
+                }
+                self.refuse(from, refused.to_string());
+            }
+        }
+    }
+
+    /// One such heartbeat may come of anything. Where nothing else comes from the leader for long, the member ends.
+    fn note_lost_log(&mut self, lost: LogLost) {
+        let since = *self.log_lost_since.get_or_insert(self.now);
+        if self.now.ms_since(since) >= LOG_LOST_AFTER_TIMEOUTS * self.config.election_timeout_ms {
+            self.effects.log_lost = Some(lost);
+        }
+    }
+
     /// Frames of another cluster or to another member never come here. A member whose disk was wiped comes under
     /// its old name: its peers know the life of the directory it had.
     fn check_sender(&self, message: &PeerMessage) -> Result<(), String> {
@@ -57,14 +83,14 @@ impl Engine {
         {
             return Err(format!(
                 "member {} speaks from data directory {}, the cluster knows it by {known}: its disk was replaced; \
-                 remove the member and add it again",
+                 {NEXT_STEP_OF_REPLACED}",
                 message.from, message.from_incarnation
             ));
         }
         match message.to_incarnation {
             Some(meant) if meant != self.config.incarnation => Err(format!(
-                "member {} means data directory {meant} of this member, this is {}: this disk was replaced; \
-                 remove this member and add it again",
+                "member {} means data directory {meant} of this member, this is {}: this disk was replaced; put the \
+                 other back, or {NEXT_STEP_OF_REPLACED}",
                 message.from, self.config.incarnation
             )),
             Some(_) | None => Ok(()),
@@ -161,8 +187,8 @@ impl Engine {
         if index > applied && theirs < revision {
             return Err(format!(
                 "a snapshot of member {from} at index {index} holds revision {theirs}, but revision {revision} is \
-                 here already at index {applied}: one of the two has the data of another life of this cluster; stop \
-                 the one that does, remove it from the cluster and add it again with an empty data directory"
+                 here already at index {applied}: one of the two has the data of another life of this cluster; find \
+                 out which, and {NEXT_STEP_OF_REPLACED}"
             ));
         }
         self.raft.install(from, announcement.clone()).map_err(|refused| refused.to_string())

@@ -31,6 +31,8 @@ pub(super) struct Node {
     pub(super) config: Config,
     pub(super) counter: u64,
     disk: Disk,
+    /// As it was when it was copied.
+    backup: Disk,
     unsynced: VecDeque<Persist>,
     pub(super) is_stalled: bool,
     /// `take_effects` waits.
@@ -47,7 +49,7 @@ pub(super) struct Node {
 }
 
 /// What a crash leaves.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Disk {
     records: Vec<LogRecord>,
     snapshots: BTreeMap<u64, Vec<u8>>,
@@ -77,6 +79,7 @@ impl Node {
             config,
             counter: 0,
             disk: Disk::default(),
+            backup: Disk::default(),
             unsynced: VecDeque::new(),
             is_stalled: false,
             gathers: false,
@@ -186,8 +189,8 @@ impl Cluster {
     pub(super) fn crash(&mut self, id: u64) {
         let fresh = Node::new(self.node(id).config.clone());
         let node = self.node(id);
-        let disk = std::mem::take(&mut node.disk);
-        *node = Node { disk, ..fresh };
+        let (disk, backup) = (std::mem::take(&mut node.disk), std::mem::take(&mut node.backup));
+        *node = Node { disk, backup, ..fresh };
         node.config.boot += 1;
     }
 
@@ -197,6 +200,18 @@ impl Cluster {
         node.disk = Disk::default();
         node.config.boot = 1;
         node.config.incarnation = Incarnation(node.config.incarnation.0 + 1);
+    }
+
+    /// A stopped member's disk is copied.
+    pub(super) fn back_up(&mut self, id: u64) {
+        let node = self.node(id);
+        node.backup = node.disk.clone();
+    }
+
+    /// The copy takes the place of the disk.
+    pub(super) fn restore(&mut self, id: u64) {
+        let node = self.node(id);
+        node.disk = node.backup.clone();
     }
 
     pub(super) fn step(&mut self, id: u64, input: Input) {
@@ -238,6 +253,7 @@ impl Cluster {
             send_snapshots,
             received,
             refused,
+            log_lost,
             compactions,
             installed: _,
             applied: _,
@@ -291,6 +307,9 @@ impl Cluster {
         }
         for (from, reason) in refused {
             self.say(&format!("{id} refuses {from}: {reason}"));
+        }
+        if let Some(lost) = log_lost {
+            self.say(&format!("{id} must end: {lost}"));
         }
         if leadership_settled {
             self.say(&format!("{id} may stop"));

@@ -95,6 +95,10 @@ pub(super) enum Command {
     },
     /// A crashed member's disk is replaced.
     Wipe(u64),
+    /// A crashed member's disk is copied.
+    BackUp(u64),
+    /// The copy takes the place of a crashed member's disk.
+    Restore(u64),
     /// Prints messages and writes.
     Trace(bool),
     Status(#[arg(optional)] Option<u64>),

@@ -193,6 +193,8 @@ impl Cluster {
             Command::Crash(id) => self.crash(*id),
             Command::Recover(id) => self.start(*id)?,
             Command::Wipe(id) => self.wipe(*id),
+            Command::BackUp(id) => self.back_up(*id),
+            Command::Restore(id) => self.restore(*id),
             Command::Trace(on) => self.is_traced = *on,
             Command::Status(only) => self.say_status(*only),
             Command::Agree => self.agree()?,

@@ -18,6 +18,7 @@
 use crate::clock::Clock;
 use crate::disk::snapshot_file::{SnapshotAside, SnapshotName, SnapshotWriter};
 use crate::disk::{Disk, DiskError};
+use crate::failure::MemberError;
 use crate::line_limit::LineLimit;
 use crate::peer::pb::{SnapshotAck, SnapshotChunk};
 use detcd_engine::ids::MemberId;
@@ -72,7 +73,7 @@ pub(crate) struct ReceiverConfig {
     /// To the main loop.
     pub(crate) questions: mpsc::Sender<Question>,
     /// Told when the disk fails: the member ends, as for a log that cannot be written.
-    pub(crate) failed: mpsc::UnboundedSender<DiskError>,
+    pub(crate) failed: mpsc::UnboundedSender<MemberError>,
 }
 
 /// At most one snapshot at a time.
@@ -165,7 +166,7 @@ impl Receiver {
             }
             Untaken::RefusedByEngine => {}
             // A member that ends already has nobody to tell.
-            Untaken::Disk(error) => drop(self.config.failed.send(error)),
+            Untaken::Disk(error) => drop(self.config.failed.send(error.into())),
         }
         REFUSAL
     }
@@ -299,7 +300,7 @@ impl Receiver {
         tracing::warn!(member = %from, index, "gave up a snapshot: no piece of it came for a minute");
         if let Err(error) = self.give_up().await {
             // A member that ends already has nobody to tell.
-            drop(self.config.failed.send(error));
+            drop(self.config.failed.send(error.into()));
         }
         None
     }
