@@ -135,9 +135,7 @@ impl Machine {
 
     /// The member's process ended; the machine stays up, and nothing is lost.
     pub fn process_ends(&self) {
-        let mut state = self.lock();
-        state.go_down();
-        state.platter.writer_ends();
+        self.lock().go_down();
     }
 
     /// Somebody puts a file there, while the machine is down. Whether there is such a directory.

@@ -17,10 +17,12 @@ pub(super) struct Image {
     /// them may be what a crash leaves.
     pending: BTreeMap<usize, Vec<(u64, Vec<u8>)>>,
     writes: u64,
-    /// Where the last write began that was not of zeros, and where the furthest one ended.
-    last_write: usize,
+    /// Of the writes since the last sync that were not of zeros, where the first one began: each of them knows that
+    /// what lies before is durable, and says so. `None` where there were none.
+    unsynced_from: Option<usize>,
+    /// Where the furthest write that was not of zeros ended.
     used: usize,
-    /// Where the last durable write began.
+    /// Something durable says that all before this is durable.
     proved: usize,
 }
 
@@ -42,7 +44,7 @@ impl Image {
         self.live[offset..end].copy_from_slice(bytes);
         self.writes += 1;
         if bytes.iter().any(|byte| *byte != 0) {
-            self.last_write = offset;
+            self.unsynced_from = Some(self.unsynced_from.map_or(offset, |from| from.min(offset)));
             self.used = self.used.max(end);
         }
         for sector in offset / SECTOR..end.div_ceil(SECTOR) {
@@ -57,12 +59,15 @@ impl Image {
 
     /// Where a sync that begins now stands: it makes durable what was written before, not what comes meanwhile.
     pub(super) fn begin_sync(&self) -> SyncPoint {
-        SyncPoint { writes: self.writes, length: self.live.len(), last_write: self.last_write }
+        SyncPoint { writes: self.writes, length: self.live.len(), unsynced_from: self.unsynced_from }
     }
 
     pub(super) fn finish_sync(&mut self, point: SyncPoint) {
         self.durable.resize(self.durable.len().max(point.length), 0);
-        self.proved = self.proved.max(point.last_write);
+        self.proved = self.proved.max(point.unsynced_from.unwrap_or(0));
+        if self.writes == point.writes {
+            self.unsynced_from = None;
+        }
         for (sector, versions) in &mut self.pending {
             let covered = versions.iter().take_while(|(write, _)| *write <= point.writes).count();
             if let Some((_, held)) = versions.drain(..covered).next_back() {
@@ -85,13 +90,19 @@ impl Image {
         self.pending.retain(|_, versions| !versions.is_empty());
     }
 
-    /// Whoever wrote is gone: what was written and not synced proves nothing.
-    pub(super) fn writer_ends(&mut self) {
-        self.last_write = self.proved;
-    }
-
-    /// Everything before this was durable when the last durable write was made.
-    pub(super) fn proved(&self) -> usize {
+    /// Everything before this is durable, and something durable says so. What waits in the cache is written out first,
+    /// as happens some time after each write.
+    pub(super) fn proved(&mut self) -> usize {
+        for (sector, versions) in std::mem::take(&mut self.pending) {
+            let (_, held) = versions.last().expect("a sector is pending with what was written");
+            put(&mut self.durable, sector, held);
+        }
+        // What a failed sync dropped stays away.
+        if let Some(from) = self.unsynced_from
+            && self.durable.get(..self.used) == self.live.get(..self.used)
+        {
+            self.proved = self.proved.max(from);
+        }
         self.proved
     }
 
@@ -131,7 +142,17 @@ impl Image {
         self.live.clone_from(&found);
         self.durable = found;
         self.used = self.used.min(self.live.len());
-        self.writer_ends();
+        self.unsynced_from = None;
+    }
+
+    /// What is behind this place is gone, on the disk and in the cache. Whether there was anything.
+    pub(super) fn cut(&mut self, length: usize) -> bool {
+        let is_shorter = length < self.durable.len();
+        self.durable.truncate(length);
+        self.live.truncate(length);
+        self.used = self.used.min(length);
+        self.pending.clear();
+        is_shorter
     }
 }
 
@@ -148,7 +169,7 @@ fn put(bytes: &mut Vec<u8>, sector: usize, held: &[u8]) {
 pub(super) struct SyncPoint {
     writes: u64,
     length: usize,
-    last_write: usize,
+    unsynced_from: Option<usize>,
 }
 
 /// What one crash does to everything unsynced.

@@ -148,15 +148,6 @@ impl Platter {
         self.sync_dir(path.parent().unwrap_or(Path::new("/")))
     }
 
-    /// Whoever wrote is gone, and the machine stays up.
-    pub(super) fn writer_ends(&mut self) {
-        for node in self.nodes.values_mut() {
-            if let Node::File(image) = node {
-                image.writer_ends();
-            }
-        }
-    }
-
     /// The paths of all files that would be found after a crash.
     pub(super) fn durable_files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();

@@ -1,10 +1,10 @@
-//! What a disk loses of what it had: bits that flip, sectors that come back empty, and writes that went to the wrong
-//! sector.
+//! What a disk loses of what it had: bits that flip, sectors that come back empty, writes that went to the wrong sector,
+//! and files that end too early.
 //!
-//! Only what a member can notice is damaged: damage to the very last batch of its log looks like a write that the
-//! power interrupted, and nobody can tell without a second copy (see `detcd_engine::wal`). So of the newest segment
-//! only what lies before the last durable write is in question, which says of everything before it that it was
-//! durable. How many members of a cluster may be damaged is the plan's business.
+//! Only what a member can notice is damaged. Of the newest segment of its log that is what lies before something
+//! durable that says so: the closing record behind the last batch, once it has left the cache, or the next batch (see
+//! `detcd_engine::wal`). A disk that damages what it holds has long written out what was in the cache before: so that is
+//! done first. How many members of a cluster may be damaged is the plan's business.
 
 use super::image::SECTOR;
 use super::platter::Platter;
@@ -35,6 +35,8 @@ pub enum Damage {
     EmptySector,
     /// A sector holds what was written to another one of the file.
     MisdirectedWrite,
+    /// The file ends here.
+    CutEnd,
 }
 
 impl Machine {
@@ -119,6 +121,7 @@ impl super::image::Image {
                 let byte = self.read(at, 1)[0] ^ (1 << (at % 8));
                 return self.overwrite(at, &[byte]);
             }
+            Damage::CutEnd => return self.cut(at),
             _ if start + SECTOR > range => return false,
             Damage::EmptySector => vec![0; SECTOR],
             Damage::MisdirectedWrite => {
@@ -162,11 +165,17 @@ mod tests {
     }
 
     #[test]
-    fn the_last_write_of_a_log_is_never_damaged() {
+    fn only_what_something_durable_proves_is_damaged() {
         madsim::runtime::Runtime::with_seed_and_config(1, madsim::Config::default()).block_on(async {
-            for (at_per_million, place) in [(0, 0), (500_000, 512), (999_999, 1023)] {
+            for (is_closed, at_per_million, place) in
+                [(false, 0, 0), (false, 500_000, 512), (false, 999_999, 1023), (true, 999_999, 2047)]
+            {
                 let machine = machine();
                 let disk = two_writes(&machine).await;
+                if is_closed {
+                    let path = Path::new("/data/member/wal/1.wal");
+                    disk.open(path).await.unwrap().write_at(2048, vec![3; 30]).await.unwrap();
+                }
                 let path = machine.damage(DamagedFile::Log, Damage::FlippedBit, at_per_million).unwrap();
                 assert!(machine.explains(&format!("{}: corrupt", path.display())));
                 assert!(!machine.explains("/data/member/snap/1.snap: corrupt"));

@@ -63,7 +63,12 @@ impl Scene {
                     DamagedFile::Snapshot,
                     DamagedFile::Meta,
                 ]),
-                damage: stream.pick(&[Damage::FlippedBit, Damage::EmptySector, Damage::MisdirectedWrite]),
+                damage: stream.pick(&[
+                    Damage::FlippedBit,
+                    Damage::EmptySector,
+                    Damage::MisdirectedWrite,
+                    Damage::CutEnd,
+                ]),
                 at_per_million: u32::try_from(stream.within(0..1_000_000)).expect("below a million"),
                 kills: stream.happens(700_000),
             },
