@@ -1,4 +1,4 @@
-//! Range, Put, DeleteRange, Txn, Compact (etcd surface 1.1).
+//! Range, Put, DeleteRange, Txn, Compact (docs/etcd-notes.md#kv).
 
 use super::{LeaseId, RecordRef};
 use crate::key_range::KeyRange;
