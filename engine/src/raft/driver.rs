@@ -43,7 +43,7 @@ use raft::eraftpb::{Entry, Message, MessageType};
 use raft::{RawNode, SnapshotStatus};
 use std::collections::{BTreeSet, VecDeque};
 
-/// A read that waits for a quorum's word. Never used twice by one boot of a member: raft-rs matches heartbeat
+/// A read that waits for a quorum's confirmation. Never used twice by one boot of a member: raft-rs matches heartbeat
 /// answers with reads by it, and a late answer to an old read must not confirm a new one (etcd-io/raft #397).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReadTicket(pub u64);
@@ -75,7 +75,7 @@ pub struct Driver {
     /// In order of id.
     in_flight: VecDeque<InFlight>,
     last_persist: PersistId,
-    /// The term that is persisted here. A leader of a newer one must not speak yet.
+    /// The term that is persisted here. A leader of a newer one must not send anything yet.
     persisted_term: u64,
     /// A hard state that only moved its commit: goes with the next record.
     waiting_hard_state: Option<HardState>,
@@ -300,8 +300,8 @@ impl Driver {
         self.is_leader() || (is_settled && (!raft.prs().is_singleton() || self.is_log_persisted()))
     }
 
-    /// Reads asked under another role or term are lost: raft-rs forgets them without a word, and an answer that
-    /// still came would speak for a leader that is no more.
+    /// Reads asked under another role or term are lost: raft-rs drops them in silence, and an answer that still came
+    /// would confirm a leader that has been deposed.
     fn note_role(&mut self) {
         let under = (self.term(), self.role());
         if under != self.reads_under {

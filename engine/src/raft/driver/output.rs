@@ -1,6 +1,6 @@
 //! What a driver hands out: raft's `Ready` loop run dry, its pieces sorted by where they go.
 //!
-//! A `Ready` speaks of one step; an output gathers as many as there are, so that all their records are one write.
+//! A `Ready` is of one step; an output gathers as many as there are, so that all their records are one write.
 //! What may leave before that write is durable, and what may not, is decided here.
 
 use super::super::convert::{entry_from_raft, hard_state_from_raft, message_from_raft, snapshot_from_raft};
