@@ -65,7 +65,7 @@ pub enum Command {
         /// Seconds.
         ttl_secs: i64,
     },
-    /// End a lease at a client's word.
+    /// End a lease because a client asked for it.
     LeaseRevoke(LeaseId),
     /// End leases whose time is up, each in a revision of its own. Those that are gone already are passed over, also
     /// where another lease has their id by then.

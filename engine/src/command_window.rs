@@ -1,8 +1,8 @@
 //! Which commands have been applied: a command that was forwarded twice is applied once.
 //!
 //! A follower sends a command again when it hears no more of it, so the log can hold it twice. Its id says which
-//! member made it, in which life, and a number that only goes up; for each member the numbers of its present
-//! life are remembered in a window that ends at the highest one seen. Below the window everything counts as applied:
+//! member made it, in which boot, and a number that only goes up; for each member the numbers of its present
+//! boot are remembered in a window that ends at the highest one seen. Below the window everything counts as applied:
 //! a command that comes so late is dropped, and its client was told long before that the outcome is unknown.
 
 use crate::codec::{DecodeError, Decoder, Encode};

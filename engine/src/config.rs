@@ -12,7 +12,7 @@ pub struct Config {
     pub member: MemberId,
     /// The cluster it belongs to.
     pub cluster: ClusterId,
-    /// The life of its data directory.
+    /// The incarnation of its data directory.
     pub incarnation: Incarnation,
     /// How often this member has started, this start included. Part of every request's and command's id.
     pub boot: u32,

@@ -2,8 +2,8 @@
 //!
 //! The fields of `Effects` are independent of each other: the shell may do them in any order and side by side. All
 //! ordering is inside `Persist`, but for one thing: the file of a snapshot that is `SnapshotVerdict::Installed` has its
-//! name, durably, before the records of `persist` are written. If any effect cannot be done (a write or an fsync fails, say), the process ends and
-//! recovers from its disk; there is no half-done effect to report back.
+//! name, durably, before the records of `persist` are written. If any effect cannot be done (a write or an fsync fails,
+//! say), the process ends and recovers from its disk; there is no half-done effect to report back.
 
 use crate::ids::{MemberId, PersistId, RequestId, StreamId};
 use crate::mvcc::View;

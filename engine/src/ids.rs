@@ -14,7 +14,7 @@ pub struct MemberId(pub u64);
 pub struct ClusterId(pub u64);
 
 /// One life of a data directory. Drawn once when the directory is made, so that a member whose disk was wiped
-/// cannot vote under its old name: its peers know the old incarnation (raft §5, "voters do not forget").
+/// cannot vote under its old name: its peers know the old incarnation (raft, figure 2: votes are persistent).
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(pub u64);
 
@@ -22,13 +22,13 @@ pub struct Incarnation(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeaseId(pub i64);
 
-/// One grant of a lease. A client may have an id granted again once its lease has ended; a command that was on its way
-/// for the first lease must not hit the second.
+/// One grant of a lease. A client may have an id granted again once its lease has ended; a command that was proposed
+/// for the first lease must not change the second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Grant {
     /// What clients call the lease.
     pub lease: LeaseId,
-    /// The how manieth of all grants of the cluster this was, from 1: never used again.
+    /// Counts the cluster's grants, from 1; no number is used twice.
     pub number: u64,
 }
 
@@ -53,7 +53,7 @@ pub struct CommandId {
     pub member: MemberId,
     /// That member's count of starts.
     pub boot: u32,
-    /// Counts up from 1 within a boot. 0 for what a member proposes of its own accord and nobody waits for.
+    /// Counts up from 1 within a boot. 0 for what a member proposes without a client, whose outcome nobody waits for.
     pub number: u64,
 }
 

@@ -20,7 +20,7 @@ pub enum Input {
     },
     /// The client stopped waiting. Its command, if proposed, still applies.
     Abandon(RequestId),
-    /// A message of another member, decoded and checked by `raft::frame`.
+    /// A message of another member, decoded and checked by `frame`.
     Peer(PeerMessage),
     /// Messages to this member do not get through.
     PeerUnreachable(MemberId),

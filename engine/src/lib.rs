@@ -2,7 +2,8 @@
 //!
 //! `Engine::step(now, Input)` any number of times, then `Engine::take_effects()` once: nothing else crosses the
 //! line. The engine has no clock, no thread, no socket, no file, no async runtime and no randomness but the seed it
-//! is given; `engine/clippy.toml` says so. The same inputs give the same effects, byte for byte, on every machine.
+//! is given; `engine/clippy.toml` refuses what a lint can see of that. The same inputs give the same effects, byte for
+//! byte, on every machine.
 
 pub mod codec;
 pub mod command;

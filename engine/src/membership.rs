@@ -21,7 +21,7 @@ pub struct Member {
     pub client_urls: Vec<String>,
     /// Receives the log but does not vote.
     pub is_learner: bool,
-    /// The life of its data directory; `None` until it has started once. Frames of another life are refused.
+    /// The incarnation of its data directory; `None` until it has started once. Frames of another one are refused.
     pub incarnation: Option<Incarnation>,
 }
 
@@ -34,7 +34,7 @@ pub struct MemberAttributes {
     pub name: String,
     /// `--advertise-client-urls`.
     pub client_urls: Vec<String>,
-    /// The life of its data directory.
+    /// The incarnation of its data directory.
     pub incarnation: Incarnation,
 }
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! One turn: take what has come, up to a bound; step the engine through all of it; take its effects once; hand each
-//! to whoever does it. Nothing here waits for a disk or a socket, and no lock is held while an effect is handed on.
+//! to whoever does it. Nothing here waits for a disk or a socket, nor for a lock that is held while something is awaited.
 //! While the disk syncs, turns go on, and what they collect shares the next sync.
 //!
 //! Back-pressure: requests wait in a bounded queue, first come first served, with their clients' tasks; messages of

@@ -1,26 +1,40 @@
-//! What the sources must keep to so that they run in a simulation, where no compiler or lint says it.
+//! What the sources must keep to and no compiler or lint says: so that they run in a simulation, and so that whoever
+//! follows a comment to the docs finds the page and the section.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The shell's modules that only the binary has, and the places that are the real world.
 const REAL: [&str; 4] = ["process", "main.rs", "clock.rs", "disk/real.rs"];
 
-fn sources() -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+/// Directories that hold nothing written by hand, or data.
+const NOT_LOOKED_INTO: [&str; 5] = ["target", ".git", "corpus", "artifacts", "testscripts"];
+
+/// The texts below a directory, by their paths from there.
+fn texts(root: &Path, extensions: &[&str]) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut dirs = vec![root.clone()];
+    let mut dirs = vec![root.to_owned()];
     while let Some(dir) = dirs.pop() {
         for entry in std::fs::read_dir(dir).expect("a folder of sources") {
             let path = entry.expect("an entry of it").path();
+            let is = |names: &[&str], part: Option<&std::ffi::OsStr>| {
+                part.and_then(|part| part.to_str()).is_some_and(|part| names.contains(&part))
+            };
             if path.is_dir() {
-                dirs.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                if !is(&NOT_LOOKED_INTO, path.file_name()) {
+                    dirs.push(path);
+                }
+            } else if is(extensions, path.extension()) {
                 let text = std::fs::read_to_string(&path).expect("a source file");
-                found.push((path.strip_prefix(&root).expect("below the root").to_owned(), text));
+                found.push((path.strip_prefix(root).expect("below the root").to_owned(), text));
             }
         }
     }
     found
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &["rs"])
 }
 
 /// The part that is compiled a second time, without its comments.
@@ -73,4 +87,58 @@ fn time_chance_and_threads_come_in_through_traits() {
             assert!(!text.contains(forbidden), "{}: {forbidden} differs from run to run", path.display());
         }
     }
+}
+
+/// Each `docs/PAGE.md`, and with it the section of `docs/PAGE.md#SECTION`.
+fn cited(text: &str) -> Vec<(&str, Option<&str>)> {
+    let is_of_a_citation = |c: char| c.is_ascii_alphanumeric() || "-_./#".contains(c);
+    let words = text.match_indices("docs/").map(|(at, name)| {
+        let rest = &text[at + name.len()..];
+        &rest[..rest.find(|c| !is_of_a_citation(c)).unwrap_or(rest.len())]
+    });
+    let pages = words.filter_map(|word| {
+        let (page, rest) = word.split_at(word.find(".md")? + ".md".len());
+        Some((page, rest.strip_prefix('#').map(|section| section.trim_end_matches('.'))))
+    });
+    pages.collect()
+}
+
+/// A heading's anchor, as it is made where the pages are shown.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().chars();
+    let kept = kept.filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+#[test]
+fn pages_and_sections_that_are_cited_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("server/ is in the repository");
+    let mut looked_at = 0;
+    for (path, text) in texts(root, &["rs", "md", "toml", "proto", "bug", "probes"]) {
+        // This file makes citations up.
+        if path.ends_with("source_rules.rs") {
+            continue;
+        }
+        for (page, section) in cited(&text) {
+            let found = std::fs::read_to_string(root.join("docs").join(page));
+            let found = found.unwrap_or_else(|error| panic!("{}: docs/{page}: {error}", path.display()));
+            let headings: BTreeSet<String> =
+                found.lines().filter(|line| line.starts_with('#')).map(anchor).collect();
+            if let Some(section) = section {
+                let name = path.display();
+                assert!(headings.contains(section), "{name}: docs/{page} has no section {section}");
+            }
+            looked_at += 1;
+        }
+    }
+    assert!(looked_at > 50, "only {looked_at} citations were found");
+}
+
+#[test]
+fn a_citation_is_read_as_it_is_meant() {
+    assert_eq!(
+        cited("see docs/a.md, `../docs/b-c.md#d-e`, (docs/f.md#g). And docs/ alone, docs/images/h.png"),
+        [("a.md", None), ("b-c.md", Some("d-e")), ("f.md", Some("g"))]
+    );
+    assert_eq!(anchor("## Terms of entries that are not there"), "terms-of-entries-that-are-not-there");
 }

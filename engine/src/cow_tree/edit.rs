@@ -1,4 +1,4 @@
-//! Writes: the path is made ours on the way down, sums and sizes are put right on the way up.
+//! Writes: shared nodes of the path are copied going down, sums and sizes are corrected going up.
 
 use super::node::{INNER_MAX, Inner, LEAF_MAX, Node, insert_at};
 use super::{CowTree, Item, Summary};

@@ -94,7 +94,7 @@ impl Engine {
         }
     }
 
-    /// The leader's word has come, if the client still waits for one. No leader there: it is asked again, elsewhere.
+    /// The leader has answered, if the client still waits. Where that member leads no more, the next leader is asked.
     pub(super) fn on_lease_answer(&mut self, id: RequestId, answer: Result<LeaseAnswer, RequestError>) {
         let Some(ask) = self.pending.asked(id) else {
             return;

@@ -73,7 +73,7 @@ impl Engine {
     }
 
     /// Frames of another cluster or to another member never come here. A member whose disk was wiped comes under
-    /// its old name: its peers know the life of the directory it had.
+    /// its old name: its peers know the incarnation of the directory it had.
     fn check_sender(&self, message: &PeerMessage) -> Result<(), String> {
         let Some(sender) = self.state.members().get(&message.from) else {
             return Err(format!("member {} is not in this cluster", message.from));

@@ -45,7 +45,7 @@ pub(super) enum WaitsFor {
     },
     /// An index that a quorum confirms.
     Read,
-    /// The leader's word on a lease.
+    /// The leader's answer about a lease.
     Lease {
         /// To be asked again when the leader changes.
         ask: LeaseAsk,

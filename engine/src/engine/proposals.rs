@@ -1,6 +1,6 @@
 //! From commands to entries: gathered while the disk is busy, proposed as few entries, or forwarded to who leads.
 //!
-//! A command that nobody waits for any more is not worth an entry, nor is a second copy of one that is on its way:
+//! A command that nobody waits for any more is not worth an entry, nor is a second copy of one that is under way:
 //! beyond what the disk and the links carry, both would take the place of those that are waited for.
 
 use super::Engine;
@@ -94,7 +94,7 @@ impl Proposals {
         self.queue.push_back(Queued { id, since, command });
     }
 
-    /// Takes a command that another member forwarded, unless it is on its way already.
+    /// Takes a command that another member forwarded, unless it is in the queue or the log already.
     pub(super) fn push_forwarded(&mut self, id: CommandId, since: Time, command: Bytes) {
         if id.number > 0 && !self.under_way.insert(id) {
             return;
@@ -141,7 +141,7 @@ impl Engine {
         self.proposals.push(self.own_id(0), self.now, command);
     }
 
-    /// Of this member, in this life.
+    /// Of this member, in this boot.
     pub(super) fn own_id(&self, number: u64) -> CommandId {
         CommandId { member: self.config.member, boot: self.config.boot, number }
     }
@@ -268,7 +268,7 @@ impl Engine {
         self.send_again(self.config.election_timeout_ms);
     }
 
-    /// Puts the commands whose fate is unknown in the queue again. What was applied already is dropped by the
+    /// Puts the commands whose outcome is unknown in the queue again. What was applied already is dropped by the
     /// window of commands.
     pub(super) fn send_again(&mut self, sent_before_ms: u64) {
         let sent_by = Time::from_ms(self.now.as_ms().saturating_sub(sent_before_ms));

@@ -74,8 +74,8 @@ enum Question {
 const ATTEMPTS_PER_BOOT: u64 = 1 << 40;
 
 impl Reads {
-    /// No reads. Questions are numbered apart for each boot: the answer to one of an earlier life may still be on
-    /// its way, and speaks of a time before whatever was acknowledged since.
+    /// No reads. Questions are numbered apart for each boot: the answer to one of an earlier boot may still arrive, and
+    /// its index is older than what was acknowledged since.
     pub(super) fn new(boot: u32) -> Reads {
         Reads {
             waiting: Vec::new(),

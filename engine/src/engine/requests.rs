@@ -109,7 +109,7 @@ impl Engine {
         if !grows(command) {
             return Ok(());
         }
-        // Beside a CORRUPT alarm the command goes on, to be refused for that when it applies: the graver word wins.
+        // Beside a CORRUPT alarm the command goes on, to be refused for that when it applies, as in etcd.
         if self.state.has_alarm(AlarmKind::NoSpace) && !self.state.has_alarm(AlarmKind::Corrupt) {
             return Err(RequestError::NoSpace);
         }

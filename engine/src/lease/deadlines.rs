@@ -8,7 +8,7 @@
 //! # When what is left is recorded
 //!
 //! * Granted or renewed by this leader: when half the TTL has gone by without a renewal.
-//! * Not renewed since this leader came to office: after five election timeouts. A cluster whose leaders last at
+//! * Not renewed since this leader was elected: after five election timeouts. A cluster whose leaders last at
 //!   least that long makes progress towards the end of every abandoned lease. (At least an election timeout and a
 //!   second: less would, with the extra election timeout and rounding, record no less than what was there.)
 //! * After the first time, every eighth of the TTL, and not more than once a second.
@@ -41,8 +41,8 @@ struct Deadline {
     ttl_ms: u64,
     /// The lease ends here unless it is renewed.
     end_at: Time,
-    /// Invariant: not after `end_at`, unless the lease is expiring; `None` only while its end is on its way
-    /// through the log.
+    /// Invariant: not after `end_at`, unless the lease is expiring; `None` only while its end is
+    /// proposed and not applied.
     end_filed_at: Option<Time>,
     /// What is left should be recorded here.
     checkpoint_at: Time,
@@ -87,7 +87,7 @@ impl Deadlines {
         self.is_leading = true;
     }
 
-    /// This member leads no more, and nothing it thought about deadlines is worth keeping.
+    /// This member leads no more: its deadlines are another leader's to decide.
     pub fn demote(&mut self) {
         *self = Deadlines::default();
     }

@@ -1,10 +1,10 @@
-//! The replicated half of leases: what was granted, and which keys hang on it.
+//! The replicated half of leases: what was granted, and which keys are attached.
 //!
-//! Leases lie sorted by id in chunks of a few hundred behind reference counts, so that a view for a snapshot in the
+//! Leases are sorted by id, in chunks of a few hundred behind reference counts, so that a view for a snapshot in the
 //! background is one pointer. The first change after a view copies the list of chunks (2,000 pointers for a million
 //! leases: some tens of microseconds) and then each chunk it touches, once. A lease without keys costs about 60 bytes.
 //!
-//! The attached keys are no state of their own: they are the live records' lease fields, turned around. So they are
+//! The attached keys are no state of their own: they are the live records' lease fields, indexed by lease. So they are
 //! neither in the view nor in the hash; whoever loads a snapshot attaches them again from the records.
 
 use super::granted::{BadLeases, Lease, check};
@@ -144,15 +144,15 @@ impl Lessor {
         self.get(grant.lease).is_some_and(|lease| lease.grant() == grant)
     }
 
-    /// Hangs a key on a lease. Whoever put the key made sure that the lease exists, and detached the key from
-    /// the lease it hung on before.
+    /// Attaches a key to a lease. The caller made sure that the lease exists, and detached the key from the lease it
+    /// was attached to before.
     pub fn attach(&mut self, id: LeaseId, key: Bytes) {
         assert!(self.contains(id), "key {key:?} attached to lease {}, which does not exist", id.0);
         self.attached.insert((id, key));
     }
 
-    /// Takes a key off a lease. Nothing happens where it does not hang there: a revoke takes the keys off first
-    /// and deletes them after.
+    /// Detaches a key from a lease. Nothing happens where it is not attached: a revoke detaches the keys first and
+    /// deletes them after.
     pub fn detach(&mut self, id: LeaseId, key: &Bytes) {
         self.attached.remove(&(id, key.clone()));
     }

@@ -1,11 +1,11 @@
-//! Leases: keys that live only as long as somebody says so.
+//! Leases: keys that are deleted unless a client renews them in time.
 //!
 //! A lease has two halves, and they live in two places because they are two kinds of state.
 //!
-//! * **What was granted** is replicated: the id, the number of the grant (an id can be granted again), the TTL, the keys that hang on it, and sometimes how much of the
-//!   TTL was left (`Lessor`, changed by `apply` alone, equal on all members). There is no `Time` in it, since no two
-//!   members have the same clock.
-//! * **When it is due** is the leader's alone (`Deadlines`). A leader that loses its office forgets it; a new one
+//! * **What was granted** is replicated: the id, the number of the grant (an id can be granted again), the TTL, the
+//!   attached keys, and sometimes how much of the TTL was left (`Lessor`, changed by `apply` alone, equal on all
+//!   members). There is no `Time` in it, since no two members have the same clock.
+//! * **When it is due** is the leader's alone (`Deadlines`). A leader that steps down forgets it; a new one
 //!   starts every lease again with what the replicated half says is left, and an election timeout on top, because
 //!   nobody could renew while there was no leader. A lease may therefore live longer than its TTL, never shorter.
 //!
@@ -28,8 +28,8 @@
 //!
 //! # Remaining TTLs
 //!
-//! If every new leader began with the full TTL, a cluster that changes its leader often would keep dead leases for
-//! ever. So the leader records how much is left (`Deadlines::take_checkpoints`), for leases that look abandoned:
+//! If every new leader began with the full TTL, a cluster that changes its leader often would keep abandoned leases
+//! for ever. So the leader records how much is left (`Deadlines::take_checkpoints`), for leases that look abandoned:
 //! not renewed for half their TTL. Clients renew every third of it, so that a healthy lease costs no log entry.
 
 mod deadlines;

@@ -27,7 +27,7 @@ pub struct RecordHeader {
     pub sub: u32,
     /// Changes since the key was created, this one included; 0 for a tombstone.
     pub version: i64,
-    /// The lease the key hangs on, or 0.
+    /// The lease the key is attached to, or 0.
     pub lease: LeaseId,
 }
 
@@ -104,7 +104,7 @@ impl RecordRef {
         self.stored().header.version
     }
 
-    /// The lease the key hangs on, or 0.
+    /// The lease the key is attached to, or 0.
     pub fn lease(&self) -> LeaseId {
         self.stored().header.lease
     }

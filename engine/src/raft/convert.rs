@@ -1,6 +1,6 @@
 //! Our types to those of raft-rs and back, field by field.
 //!
-//! Nothing outside this room sees an `eraftpb` type, and nothing here parses bytes: the protobuf 2 that raft-rs
+//! Nothing outside `raft` sees an `eraftpb` type, and nothing here parses bytes: the protobuf 2 that raft-rs
 //! carries has a known stack overflow (RUSTSEC-2024-0437), so its structs are used as plain structs only.
 
 use super::{EntryKind, HardState, LogEntry, RaftMessage, RaftMessageKind, SnapshotMeta};

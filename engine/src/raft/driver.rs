@@ -1,8 +1,8 @@
 //! Drives raft-rs: messages, ticks and persisted writes in; messages, records and committed entries out.
 //!
-//! raft-rs 0.7.0 knows the algorithm and leaves a list of duties to its caller; this room is that list. One
-//! [`Driver`] owns one `RawNode` over the in-memory `LogStore`. The engine calls any number of methods and then
-//! [`Driver::take_output`] once, which runs raft's `Ready` loop dry:
+//! raft-rs 0.7.0 knows the algorithm and leaves a list of duties to its caller (docs/raft-rs-hazards.md); they are
+//! fulfilled here. One [`Driver`] owns one `RawNode` over the in-memory `LogStore`. The engine calls any number of
+//! methods and then [`Driver::take_output`] once, which runs raft's `Ready` loop dry:
 //!
 //! ```text
 //!   tick, step, propose, install ──► RawNode ──ready()──► Output.send        leader's appends: at once (thesis 10.2.1)
@@ -43,7 +43,7 @@ use raft::eraftpb::{Entry, Message, MessageType};
 use raft::{RawNode, SnapshotStatus};
 use std::collections::{BTreeSet, VecDeque};
 
-/// A read that waits for a quorum's word. Never used twice by one boot of a member: raft-rs matches heartbeat
+/// A read that waits for a quorum's confirmation. Never used twice by one boot of a member: raft-rs matches heartbeat
 /// answers with reads by it, and a late answer to an old read must not confirm a new one (etcd-io/raft #397).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReadTicket(pub u64);
@@ -75,7 +75,7 @@ pub struct Driver {
     /// In order of id.
     in_flight: VecDeque<InFlight>,
     last_persist: PersistId,
-    /// The term that is persisted here. A leader of a newer one must not speak yet.
+    /// The term that is persisted here. A leader of a newer one must not send anything yet.
     persisted_term: u64,
     /// A hard state that only moved its commit: goes with the next record.
     waiting_hard_state: Option<HardState>,
@@ -110,7 +110,7 @@ impl Driver {
     }
 
     /// Time has passed. At most one tick a call, however late it comes: a member that was paused must not believe
-    /// that it heard nobody for many timeouts (hazard 6.2.10).
+    /// that it heard nobody for many timeouts (docs/raft-rs-hazards.md#ticks-after-a-pause).
     pub fn tick(&mut self, now: Time) {
         if now < self.next_tick_at {
             return;
@@ -124,7 +124,7 @@ impl Driver {
             return;
         }
         // raft-rs draws from the operating system whenever it resets the elapsed time. Its number is replaced by
-        // one of ours before it is looked at.
+        // one of ours before it is looked at: docs/raft-rs-hazards.md#election-timeouts.
         if self.raw.raft.election_elapsed == 0 {
             let spread = self.random.below(self.election_ticks as u64);
             let timeout = self.election_ticks + usize::try_from(spread).expect("below a usize");
@@ -135,7 +135,7 @@ impl Driver {
     }
 
     /// Proposes one entry. False where this member does not lead, hands leadership on, or has too much uncommitted
-    /// already: try again later, or elsewhere. Hazard 6.2.3: a proposal is never forwarded by raft.
+    /// already: try again later, or elsewhere. Raft must not forward it: docs/raft-rs-hazards.md#forwarded-proposals.
     pub fn propose(&mut self, data: Bytes) -> bool {
         if !self.is_leader() {
             return false;
@@ -215,7 +215,8 @@ impl Driver {
             return None;
         }
         self.last_read = ReadTicket(self.last_read.0 + 1);
-        // Hazard 6.2.1: boot and counter make a context that no heartbeat answer in flight can carry.
+        // Boot and counter make a context that no heartbeat answer in flight can carry:
+        // docs/raft-rs-hazards.md#read-contexts.
         let mut context = self.boot.to_be_bytes().to_vec();
         context.extend_from_slice(&self.last_read.0.to_be_bytes());
         self.raw.read_index(context);
@@ -290,17 +291,17 @@ impl Driver {
         self.last_index() == self.persisted_index() && !self.in_flight.iter().any(|write| write.has_log)
     }
 
-    /// raft-rs could lose its footing in an election right now. A follower whose installed snapshot is not
-    /// persisted yet has nothing between `applied` and the log (`hup` would find a hole: fatal). A lone voter wins
-    /// at once and must have its log persisted.
+    /// Whether raft-rs can begin an election right now. A follower whose installed snapshot is not persisted yet has
+    /// no entries between `applied` and the log, which `hup` reads. A lone voter wins at once and must have its log
+    /// persisted: docs/raft-rs-hazards.md#elections-while-the-log-is-not-settled.
     fn can_campaign(&self) -> bool {
         let raft = &self.raw.raft;
         let is_settled = raft.raft_log.applied >= self.raw.store().first() - 1;
         self.is_leader() || (is_settled && (!raft.prs().is_singleton() || self.is_log_persisted()))
     }
 
-    /// Reads asked under another role or term are lost: raft-rs forgets them without a word, and an answer that
-    /// still came would speak for a leader that is no more.
+    /// Reads asked under another role or term are lost: raft-rs drops them in silence, and an answer that still came
+    /// would confirm a leader that has been deposed.
     fn note_role(&mut self) {
         let under = (self.term(), self.role());
         if under != self.reads_under {
@@ -309,7 +310,8 @@ impl Driver {
         }
     }
 
-    /// raft-rs panics where `applied` is beyond what it counts as persisted: an installed snapshot is, for a while.
+    /// An installed snapshot is beyond what raft-rs counts as persisted, for a while:
+    /// docs/raft-rs-hazards.md#applied-beyond-persisted.
     fn tell_applied(&mut self) {
         let log = &self.raw.raft.raft_log;
         let index = self.applied.min(log.committed).min(log.persisted);

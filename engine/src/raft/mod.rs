@@ -22,11 +22,11 @@ use bytes::Bytes;
 pub struct PeerMessage {
     /// The sender.
     pub from: MemberId,
-    /// The life of the sender's data directory.
+    /// The incarnation of the sender's data directory.
     pub from_incarnation: Incarnation,
     /// The addressee.
     pub to: MemberId,
-    /// The life of the addressee's data directory as the sender knows it; `None` before it has published one.
+    /// The incarnation of the addressee's data directory as the sender knows it; `None` before it has published one.
     pub to_incarnation: Option<Incarnation>,
     /// What is said.
     pub body: PeerBody,

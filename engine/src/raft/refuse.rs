@@ -4,6 +4,7 @@
 //! it should not. A member of another cluster, an operator's wrong directory, a disk that lost what it had
 //! persisted: none of these may take this member down. Whatever could reach such a place is refused here first,
 //! with the values that an operator needs. What is left to raft-rs is what its authors proved it for.
+//! docs/raft-rs-hazards.md#what-other-members-say tells what each would do.
 
 use super::log::LogStore;
 use super::{EntryKind, RaftMessage, RaftMessageKind, SnapshotMeta};
@@ -131,7 +132,8 @@ fn check_entries(message: &RaftMessage) -> Result<(), String> {
     if message.kind != RaftMessageKind::Append {
         return Ok(());
     }
-    // Hazard: raft-rs answers term 0 for any index it does not have, so (index 900, term 0) "matches" a log of 5.
+    // raft-rs answers term 0 for any index it does not have, so (index 900, term 0) "matches" a log of 5:
+    // docs/raft-rs-hazards.md#terms-of-entries-that-are-not-there.
     if (message.index == 0) != (message.log_term == 0) {
         return Err(format!("index {} of term {}", message.index, message.log_term));
     }
@@ -186,7 +188,7 @@ pub(super) fn check_here(
 ) -> Result<(), StepRefused> {
     let last_index = raft.raft_log.last_index();
     match message.kind {
-        // Hazard 6.2.5, "to_commit out of range": a leader's heartbeat carries only what this member acknowledged.
+        // A leader's heartbeat carries only what this member acknowledged: docs/raft-rs-hazards.md#lost-entries.
         RaftMessageKind::Heartbeat if message.term >= raft.term && message.commit > last_index => {
             Err(StepRefused::LogLost { from, commit: message.commit, last_index })
         }
@@ -221,7 +223,8 @@ fn check_append_response(
     if !message.reject {
         return Ok(());
     }
-    // Hazard 6.1, raft-rs #555: while it probes, raft-rs lets a late rejection take `next` to or below `match`.
+    // While it probes, raft-rs lets a late rejection take `next` to or below `match`:
+    // docs/raft-rs-hazards.md#late-rejections.
     if message.index <= matched {
         return Err(StepRefused::LateRejection { from, index: message.index, matched });
     }

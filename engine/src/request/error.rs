@@ -1,4 +1,5 @@
-//! Every refusal a client can see, with etcd's exact words: clients compare these strings (etcd surface 1.12).
+//! Every refusal a client can see, with etcd's exact words: clients compare these strings
+//! (docs/etcd-notes.md#errors).
 //!
 //! The gRPC code of each is given by `server/wire/error.rs`. An error that comes out of `apply` is part of the
 //! replicated outcome and the same on every member.

@@ -1,4 +1,4 @@
-//! Range, Put, DeleteRange, Txn, Compact (etcd surface 1.1).
+//! Range, Put, DeleteRange, Txn, Compact (docs/etcd-notes.md#kv).
 
 use super::{LeaseId, RecordRef};
 use crate::key_range::KeyRange;
@@ -101,7 +101,7 @@ pub struct PutRequest {
     pub key: Bytes,
     /// May be empty.
     pub value: PutValue,
-    /// The lease the key will hang on.
+    /// The lease the key will be attached to.
     pub lease: PutLease,
     /// Answer with the key as it was.
     pub prev_kv: bool,

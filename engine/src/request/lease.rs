@@ -1,4 +1,4 @@
-//! Lease requests (etcd surface 1.3).
+//! Lease requests (docs/etcd-notes.md#leases).
 
 use super::LeaseId;
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Alarms (etcd surface 1.5). Status is not a request: it is read from `Engine::status`.
+//! Alarms (docs/etcd-notes.md#alarms). Status is not a request: it is read from `Engine::status`.
 
 use crate::ids::MemberId;
 

@@ -33,7 +33,7 @@ pub enum Request {
     LeaseRevoke(LeaseId),
     /// Start a lease's time again.
     LeaseKeepAlive(LeaseId),
-    /// How long a lease has left, and what hangs on it.
+    /// How long a lease has left, and which keys are attached to it.
     LeaseTimeToLive(LeaseTimeToLiveRequest),
     /// Every lease.
     LeaseLeases,

@@ -274,7 +274,7 @@ fn read_end(mut from: Decoder) -> Result<End, DecodeError> {
     Ok(End { lease_count, record_count, hash: high << 64 | low })
 }
 
-/// Which keys hang on which lease is not written: the newest version of each key says it.
+/// Which keys are attached to which lease is not written: the newest version of each key says it.
 fn attach_keys(mvcc: &Store, leases: &mut Lessor) -> Result<(), String> {
     let mut records = mvcc.current().records().peekable();
     while let Some(record) = records.next() {

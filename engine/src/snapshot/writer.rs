@@ -7,8 +7,8 @@ use crate::mvcc::RecordRef;
 use crate::raft::SnapshotMeta;
 use crate::state::{StateView, put_alarms, put_members};
 
-/// A section may grow so large before it ends between two versions of one key: whoever goes on there passes over
-/// that key's older versions again.
+/// A section may grow so large before it ends between two versions of one key: the next section has to skip that key's
+/// older versions again.
 const SECTION_BYTES_WITHIN_KEY: usize = 16 * 1024 * 1024;
 
 /// Writes a snapshot piece by piece; between two pieces the state may change as it likes, the view does not.

@@ -104,7 +104,7 @@ impl Hub {
         }
     }
 
-    /// Nothing is said about an id that nobody has.
+    /// An unknown id gets no answer, as in etcd.
     fn cancel(&mut self, stream: StreamId, id: WatchId) {
         let table = self.streams.get_mut(&stream).expect("looked up by handle");
         let was_overtaken = table.overtaken.remove(&id);
@@ -153,7 +153,7 @@ impl Hub {
         self.ready.outputs.push((id, output));
     }
 
-    /// Ends a stream without a word to it but the last.
+    /// Ends a stream; *no leader* is all it is sent.
     pub(super) fn end_leaderless(&mut self, id: StreamId) {
         self.close(id);
         self.ready.outputs.push((id, WatchOutput::NoLeader));

@@ -3,10 +3,10 @@
 use detcd_engine::request::RequestError;
 use tonic::{Code, Status};
 
-/// etcd's code for a refusal (etcd surface 1.12).
+/// etcd's code for a refusal (docs/etcd-notes.md#errors).
 ///
-/// Two come out as `Unknown` although etcd's own table says otherwise: its server sends the error in a form that
-/// carries no code (trap 2). Clients go by the text, and whoever goes by the code has seen `Unknown`.
+/// Two come out as `Unknown`: etcd's server sends them in a form that carries no code
+/// (docs/etcd-notes.md#errors-without-a-code). Clients go by the text, and whoever goes by the code has seen `Unknown`.
 pub fn code(error: RequestError) -> Code {
     use RequestError as E;
     match error {
@@ -33,7 +33,7 @@ pub fn status(error: RequestError) -> Status {
 mod tests {
     use super::*;
 
-    /// The table of etcd surface 1.12, as far as this release can refuse.
+    /// The table of docs/etcd-notes.md#errors.
     #[test]
     fn every_refusal_has_the_code_and_text_of_etcd() {
         use Code::*;

@@ -5,7 +5,8 @@ use detcd_engine::engine::Status;
 use detcd_engine::ids::MemberId;
 use detcd_engine::request::{Alarm, AlarmKind, AlarmRequest, Member, RequestError};
 
-/// The release of etcd this server behaves as. Clients parse it to learn what they may ask (trap 18).
+/// The release of etcd this server behaves as. Clients parse it to learn what they may ask
+/// (docs/etcd-notes.md#version).
 pub const ETCD_VERSION: &str = "3.7.1";
 /// The storage version a member of that release reports.
 pub const STORAGE_VERSION: &str = "3.7.0";

@@ -83,7 +83,7 @@ fn compare(compare: pb::Compare) -> Result<Compare, RequestError> {
 }
 
 /// What a transaction did. `header` is the outermost one's: etcd gives a nested transaction an empty header, and its
-/// operations the revision alone (trap 7).
+/// operations the revision alone (docs/etcd-notes.md#headers-inside-a-transaction).
 pub fn txn_response(header: Option<pb::ResponseHeader>, response: TxnResponse) -> pb::TxnResponse {
     let responses = response
         .responses

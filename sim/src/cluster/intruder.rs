@@ -3,7 +3,7 @@
 //!
 //! Most know what every client is told, the ids of cluster and members, and make up the rest: a life, a term. Some have
 //! listened: they speak as the member that leads, in its life and its term, and are let in; what they send is of another
-//! cluster. More is not promised: who can listen and forge can lead, and only TLS keeps him out.
+//! cluster. More is not promised: who can listen and forge can lead, and only TLS keeps them out.
 //!
 //! Whatever they send is refused to its last piece, and nothing of it is left under a name; whatever stands there is not
 //! what a member starts from. Who starts from it anyway says so by the hash of its state.

@@ -1,6 +1,6 @@
 //! What a driver hands out: raft's `Ready` loop run dry, its pieces sorted by where they go.
 //!
-//! A `Ready` speaks of one step; an output gathers as many as there are, so that all their records are one write.
+//! A `Ready` is of one step; an output gathers as many as there are, so that all their records are one write.
 //! What may leave before that write is durable, and what may not, is decided here.
 
 use super::super::convert::{entry_from_raft, hard_state_from_raft, message_from_raft, snapshot_from_raft};
@@ -118,8 +118,8 @@ impl Driver {
         }
     }
 
-    /// What of a `Ready` must be persisted. Hazard 6.2.4: a snapshot's place, its members and the hard state are
-    /// one record, so that no crash can leave one without the other.
+    /// What of a `Ready` must be persisted. A snapshot's place, its members and the hard state are one record, so
+    /// that no crash can leave one without the other: docs/raft-rs-hazards.md#snapshot-and-hard-state.
     fn take_records(&mut self, ready: &Ready, output: &mut Output, write: &mut PersistRequest) {
         let changed = ready.hs().map(hard_state_from_raft);
         if let Some(hard_state) = changed {

@@ -33,9 +33,10 @@ impl Driver {
             found.commit,
             meta.index
         );
-        // Hazard 6.1: a commit behind the applied state, or behind the snapshot, panics in `RawNode::new`. Applied
-        // means committed, so it is raised. So is a term behind the snapshot's: no vote was given in it, or it would
-        // be here. Term 0 cannot answer a pre-vote in raft-rs ("term should be set").
+        // A commit behind the applied state, or behind the snapshot, panics in `RawNode::new`. Applied means
+        // committed, so it is raised: docs/raft-rs-hazards.md#commit-behind-applied. So is a term behind the
+        // snapshot's: no vote was given in it, or it would be here. Term 0 cannot answer a pre-vote:
+        // docs/raft-rs-hazards.md#term-zero.
         let mut hard_state = HardState { commit: found.commit.max(applied), ..found };
         if hard_state.term < meta.term.max(1) {
             hard_state = HardState { term: meta.term.max(1), vote: MemberId(0), ..hard_state };
@@ -81,7 +82,7 @@ fn raft_config(config: &Config, applied: u64) -> raft::Config {
         election_tick: config.election_ticks(),
         heartbeat_tick: 1,
         applied,
-        // The default is one entry a message.
+        // The default is one entry a message: docs/raft-rs-hazards.md#defaults.
         max_size_per_msg: config.entry_bytes_max as u64,
         max_inflight_msgs: 256,
         check_quorum: true,

@@ -46,7 +46,7 @@ impl Driver {
     }
 
     /// This member leads and has committed an entry of its own term: before that it does not know what is committed
-    /// (raft §8). Hazard 6.2.2: raft-rs drops a read asked too early without a word.
+    /// (raft §8), and raft-rs would drop the read: docs/raft-rs-hazards.md#reads-that-are-dropped.
     pub fn can_read(&self) -> bool {
         self.is_leader() && self.raw.raft.commit_to_current_term()
     }
