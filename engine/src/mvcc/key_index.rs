@@ -82,11 +82,9 @@ impl Versions {
         Some(&self.newest).filter(|newest| !newest.is_tombstone())
     }
 
-    /// The key as main revision `revision` left it, where it was there.
-    pub(crate) fn live_at(&self, revision: i64) -> Option<&RecordRef> {
-        let past = (revision.saturating_add(1), 0);
-        let found =
-            if self.newest.position() < past { &self.newest } else { &self.older.last_before(past)?.0 };
+    /// The key as the changes before a position left it, where it was there.
+    pub(crate) fn live_before(&self, end: (i64, u32)) -> Option<&RecordRef> {
+        let found = if self.newest.position() < end { &self.newest } else { &self.older.last_before(end)?.0 };
         Some(found).filter(|found| !found.is_tombstone())
     }
 

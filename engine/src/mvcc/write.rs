@@ -7,6 +7,7 @@
 use super::history::{Change, Total};
 use super::record::{RecordHeader, RecordRef};
 use super::store::Store;
+use super::view::end_of;
 use crate::cow_tree::Summary;
 use crate::ids::LeaseId;
 use crate::key_range::KeyRange;
@@ -60,7 +61,7 @@ impl Write<'_> {
         if revision != 0 && revision < self.store.compacted_revision() {
             return Err(RequestError::Compacted);
         }
-        Ok(self.store.current.evaluate(request, Some(revision).filter(|revision| *revision > 0)))
+        Ok(self.store.current.evaluate(request, end_of(revision)))
     }
 
     /// Writes a key: returns its new version, and the one before where the key was there.
