@@ -117,6 +117,14 @@ impl KeyIndex {
         keys.take_while(move |versions| range.contains(versions.key()))
     }
 
+    /// The keys of `range` as they are now, dead ones passed over. How long each takes is bounded however many dead ones
+    /// lie between: whole nodes of them are skipped.
+    pub(crate) fn iter_live<'a>(&'a self, range: &'a KeyRange) -> impl Iterator<Item = &'a RecordRef> {
+        let mut keys = self.tree.iter_from(range.start());
+        std::iter::from_fn(move || keys.next_with(|live| live > 0)?.live())
+            .take_while(|record| range.contains(record.key()))
+    }
+
     /// The keys of `range`, last first, dead ones included. Each step costs a walk from the root.
     pub(crate) fn iter_range_back<'a>(&'a self, range: &'a KeyRange) -> impl Iterator<Item = &'a Versions> {
         let mut next = match range {

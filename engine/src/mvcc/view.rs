@@ -7,6 +7,8 @@ use super::hash::is_kept;
 use super::history::History;
 use super::key_index::{KeyIndex, Versions};
 use super::record::RecordRef;
+use super::write::LaterRange;
+use crate::key_range::KeyRange;
 use crate::request::{RangeRequest, RangeResponse, RequestError};
 use std::fmt;
 
@@ -88,6 +90,20 @@ impl View {
     /// The key as it is, where it is there.
     pub fn get(&self, key: &[u8]) -> Option<RecordRef> {
         self.index.get(key)?.live().cloned()
+    }
+
+    /// The keys of `range` as they are, in order; the time for each is bounded (see `KeyIndex::iter_live`).
+    pub(crate) fn live<'a>(&'a self, range: &'a KeyRange) -> impl Iterator<Item = &'a RecordRef> {
+        let (one, several) = match range {
+            KeyRange::One(key) => (self.index.get(key).and_then(Versions::live), None),
+            KeyRange::Span { .. } | KeyRange::From(_) => (None, Some(self.index.iter_live(range))),
+        };
+        one.into_iter().chain(several.into_iter().flatten())
+    }
+
+    /// The range as the transaction saw it that has made the newest revision of this view (or nothing at all).
+    pub(crate) fn later_range(&self, later: &LaterRange) -> RangeResponse {
+        self.evaluate(&later.request, later.end)
     }
 
     /// The key as main revision `revision` left it. `None` where it was not there, or that is compacted away.

@@ -38,7 +38,7 @@ impl Service {
             let ReadQuery::Range(range) = &read.query else { panic!("a Range became {:?}", read.query) };
             match read.view.scan(range)? {
                 Some(scan) => Ok(RangeAnswer::of_scan(header, scan)),
-                None => range_answer(header, evaluate(&read)?),
+                None => range_answer(header, evaluate(*read)?),
             }
         });
         answer.await.and_then(|answer| answer).map_err(status)
