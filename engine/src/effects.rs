@@ -10,6 +10,7 @@ use crate::mvcc::View;
 use crate::raft::{Checkpoint, LogRecord, OutgoingSnapshot, PeerMessage};
 use crate::request::{RangeRequest, Reply, RequestError, Txn};
 use crate::time::Time;
+use crate::txn::Unfinished;
 use crate::watch::{EventBatch, WatchOutput};
 
 /// What `Engine::take_effects` returns.
@@ -133,6 +134,8 @@ pub enum ReadQuery {
     Range(RangeRequest),
     /// A transaction of nothing but ranges.
     Txn(Txn),
+    /// The large ranges of a transaction that wrote; `Read::view` is the state as it left it.
+    Rest(Unfinished),
 }
 
 /// What watch streams are to be told.

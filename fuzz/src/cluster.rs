@@ -271,7 +271,7 @@ impl Cluster {
             node.checkpoint = Some((checkpoint.meta, bytes));
         }
         replies.into_iter().for_each(|(id, answer)| self.answered(at, id, answer));
-        reads.into_iter().for_each(|read| self.answered(at, read.id, evaluate(&read)));
+        reads.into_iter().for_each(|read| self.answered(at, read.id, evaluate(read)));
         self.hear(at, watch);
     }
 }

@@ -120,7 +120,8 @@ fn compare(plain: &mut Option<plain::Cluster>, txn: &Txn, answer: &Answer) {
         Response::Txn(response) => response.clone(),
         other => panic!("{other:?} to a Txn"),
     });
-    if said == Err(RequestError::RequestTooLarge) {
+    // The reference counts neither bytes nor looks.
+    if matches!(said, Err(RequestError::RequestTooLarge | RequestError::TooManyKeysCompared)) {
         return;
     }
     let expected = plain.as_mut().and_then(|plain| reference::apply(plain, txn));

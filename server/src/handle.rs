@@ -60,7 +60,7 @@ impl MemberHandle {
             Answer::Done(reply) => reply,
             Answer::Read(read) => match evaluate_small(&read, KEYS_HERE_MAX) {
                 Some(reply) => reply,
-                None => self.elsewhere(move || evaluate(&read)).await?,
+                None => self.elsewhere(move || evaluate(*read)).await?,
             },
         }
     }

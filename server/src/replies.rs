@@ -87,27 +87,26 @@ impl Replies {
 }
 
 /// Evaluates a read on the caller's thread, however long it takes.
-pub(crate) fn evaluate(read: &Read) -> Result<Reply, RequestError> {
-    let Read { view, query, .. } = read;
+pub(crate) fn evaluate(read: Read) -> Result<Reply, RequestError> {
+    let Read { view, query, term, .. } = read;
     let response = match query {
-        ReadQuery::Range(range) => Response::Range(view.range(range)?),
-        ReadQuery::Txn(txn) => Response::Txn(txn::evaluate(view, txn)?),
+        ReadQuery::Range(range) => Response::Range(view.range(&range)?),
+        ReadQuery::Txn(txn) => Response::Txn(txn::evaluate(&view, &txn)?),
+        ReadQuery::Rest(rest) => Response::Txn(rest.finish(&view)),
     };
-    Ok(reply(read, response))
+    Ok(Reply { revision: view.revision(), term, response })
 }
 
 /// Evaluates a read that looks at no more than so many keys; `None` where it looks at more.
 pub(crate) fn evaluate_small(read: &Read, mut keys_max: u64) -> Option<Result<Reply, RequestError>> {
-    let Read { view, query, .. } = read;
+    let Read { view, query, term, .. } = read;
     let response = match query {
         ReadQuery::Range(range) => view.small_range(range, &mut keys_max)?.map(Response::Range),
         ReadQuery::Txn(txn) => txn::evaluate_small(view, txn, keys_max)?.map(Response::Txn),
+        // The engine has evaluated what is small.
+        ReadQuery::Rest(_) => return None,
     };
-    Some(response.map(|response| reply(read, response)))
-}
-
-fn reply(read: &Read, response: Response) -> Reply {
-    Reply { revision: read.view.revision(), term: read.term, response }
+    Some(response.map(|response| Reply { revision: view.revision(), term: *term, response }))
 }
 
 #[cfg(test)]

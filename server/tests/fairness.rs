@@ -14,10 +14,13 @@ use raw::{Connection, framed, head};
 use std::time::{Duration, Instant};
 
 const RANGE: &str = "/etcdserverpb.KV/Range";
+const TXN: &str = "/etcdserverpb.KV/Txn";
 /// Of 100 bytes each, in the answer 15 MB.
 const KEYS: usize = 100_000;
 /// What a put may take beside the large ranges, for 99 of 100.
 const CANARY_P99_MAX: Duration = Duration::from_millis(100);
+/// Ranges of all keys in one transaction: half a second's work.
+const LOOKS: usize = 8;
 /// The machine has other work to do, which may take so long once; a server that makes puts wait does it every time.
 const ROUNDS_MAX: usize = 5;
 
@@ -64,6 +67,26 @@ async fn puts_beside(connection: &mut Connection, seconds: u64) -> Duration {
     took[took.len() * 99 / 100]
 }
 
+/// Puts beside what goes on until `stop` is told; how many rounds of it there were in all.
+async fn assert_puts_are_served(
+    member: &Process,
+    stop: &tokio::sync::watch::Sender<bool>,
+    beside: Vec<tokio::task::JoinHandle<usize>>,
+) -> usize {
+    let mut canary = Connection::to(member).await;
+    let mut found = Vec::new();
+    while found.last().is_none_or(|p99| *p99 >= CANARY_P99_MAX) {
+        assert!(found.len() < ROUNDS_MAX, "puts took too long in every round: {found:?}");
+        found.push(puts_beside(&mut canary, 2).await);
+    }
+    stop.send_replace(true);
+    let mut rounds = 0;
+    for task in beside {
+        rounds += task.await.unwrap();
+    }
+    rounds
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn large_ranges_keep_nobody_waiting() {
     let cluster = Cluster::alone(&[]).await;
@@ -74,18 +97,68 @@ async fn large_ranges_keep_nobody_waiting() {
     for _ in 0..8 {
         asking.push(tokio::spawn(ask_for_all(Connection::to(member).await, stopped.clone())));
     }
-    let mut canary = Connection::to(member).await;
-    let mut found = Vec::new();
-    while found.last().is_none_or(|p99| *p99 >= CANARY_P99_MAX) {
-        assert!(found.len() < ROUNDS_MAX, "puts took too long in every round: {found:?}");
-        found.push(puts_beside(&mut canary, 2).await);
-    }
-    stop.send_replace(true);
-    let mut answers = 0;
-    for asking in asking {
-        answers += asking.await.unwrap();
-    }
+    let answers = assert_puts_are_served(member, &stop, asking).await;
     assert!(answers >= 8, "only {answers} large ranges were answered meanwhile");
+}
+
+/// One put, and ranges of all keys, of which each must see all to answer with one.
+fn put_and_look_at_all() -> pb::TxnRequest {
+    let last_changed = pb::RangeRequest { sort_order: 2, sort_target: 3, limit: 1, ..all() };
+    let look = pb::RequestOp { request: Some(pb::request_op::Request::RequestRange(last_changed)) };
+    let put = pb::RequestOp { request: Some(pb::request_op::Request::RequestPut(put("large/last", "x"))) };
+    pb::TxnRequest { success: [put].into_iter().chain(vec![look; LOOKS]).collect(), ..Default::default() }
+}
+
+/// Asks for it again and again; and in between, with compares that look at all keys too, which is refused.
+async fn put_and_look(mut connection: Connection, stop: tokio::sync::watch::Receiver<bool>) -> usize {
+    let looks_at_all = pb::Compare {
+        result: pb::compare::CompareResult::Greater.into(),
+        key: "large/".into(),
+        range_end: "large0".into(),
+        ..Default::default()
+    };
+    let too_many = pb::TxnRequest { compare: vec![looks_at_all; 128], ..put_and_look_at_all() };
+    let mut answers = 0;
+    while !*stop.borrow() {
+        let end = connection.call(head(TXN), framed(&too_many)).await;
+        assert_eq!(
+            (end.code(), end.text().as_str()),
+            (Some(3), "etcdserver: too many keys compared in txn request")
+        );
+        let end = connection.call(head(TXN), framed(&put_and_look_at_all())).await;
+        assert_eq!(end.code(), Some(0));
+        let answer = pb::TxnResponse::decode(&end.data[5..]).unwrap();
+        let revision = answer.header.unwrap().revision;
+        assert_eq!(answer.responses.len(), 1 + LOOKS);
+        for found in answer.responses.into_iter().skip(1) {
+            let Some(pb::response_op::Response::ResponseRange(found)) = found.response else {
+                panic!("{found:?}")
+            };
+            assert_eq!((found.count, found.more), (KEYS as i64 + 1, true));
+            // What the transaction itself has put, and not what another has since.
+            assert_eq!(
+                (found.kvs[0].key(), found.kvs[0].mod_revision()),
+                (b"large/last".as_slice(), revision)
+            );
+        }
+        answers += 1;
+    }
+    answers
+}
+
+/// The transaction is applied by the thread that applies everybody's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transactions_that_write_and_look_at_much_keep_nobody_waiting() {
+    let cluster = Cluster::alone(&[]).await;
+    let member = &cluster.members[0];
+    fill(member).await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut asking = Vec::new();
+    for _ in 0..2 {
+        asking.push(tokio::spawn(put_and_look(Connection::to(member).await, stopped.clone())));
+    }
+    let answers = assert_puts_are_served(member, &stop, asking).await;
+    assert!(answers >= 2, "only {answers} transactions were answered meanwhile");
 }
 
 /// An answer that nobody reads is not built: neither the range nor its bytes lie in memory.

@@ -39,6 +39,28 @@ impl<'a, T: Item> Iter<'a, T> {
         }
     }
 
+    /// The next item whose summary is wanted. What is under a node whose own is not is passed over without a look at it.
+    pub(crate) fn next_with(&mut self, is_wanted: impl Fn(T::Summary) -> bool) -> Option<&'a T> {
+        loop {
+            if let Some(item) = self.leaf.find(|item| is_wanted(item.summary())) {
+                return Some(item);
+            }
+            let (inner, next) = self.path.last_mut()?;
+            match (*next..inner.children.len()).find(|at| is_wanted(inner.summaries[*at])) {
+                Some(at) => {
+                    *next = at + 1;
+                    match &*inner.children[at] {
+                        Node::Inner(child) => self.path.push((child, 0)),
+                        Node::Leaf(items) => self.leaf = items.iter(),
+                    }
+                }
+                None => {
+                    self.path.pop();
+                }
+            }
+        }
+    }
+
     /// Makes the first leaf under `node` the present one.
     fn descend(&mut self, mut node: &'a Node<T>) {
         loop {

@@ -44,6 +44,10 @@ fn assert_same(tree: &CowTree<Entry>, model: &Model, random: &mut Random, bound:
     let items: Vec<(i64, u64)> = tree.iter().map(|entry| (entry.key, entry.weight)).collect();
     assert_eq!(items, model.iter().map(|(key, weight)| (*key, *weight)).collect::<Vec<_>>());
     assert_eq!(tree.is_empty(), model.is_empty());
+    let mut wanted = tree.iter_from(bound / 3);
+    let found = std::iter::from_fn(|| wanted.next_with(|weight| weight > 0)).map(|entry| entry.key);
+    let expected = model.range(bound / 3..).filter(|(_, weight)| **weight > 0).map(|(key, _)| *key);
+    assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     assert_eq!(tree.summary(), model.values().sum::<u64>());
     assert_eq!(tree.first().map(|entry| entry.key), model.keys().next().copied());
     assert_eq!(tree.last().map(|entry| entry.key), model.keys().next_back().copied());
@@ -191,4 +195,21 @@ fn a_write_shares_all_nodes_but_one_path_with_a_clone() {
     assert_eq!(before.len(), after.len());
     assert_eq!(before.iter().zip(&after).filter(|(before, after)| before != after).count(), 1);
     assert_eq!((clone.summary(), tree.summary()), (10_000, 10_001));
+}
+
+#[test]
+fn nodes_without_anything_wanted_are_passed_over() {
+    let mut tree = CowTree::<Entry>::default();
+    for key in 0..20_000 {
+        tree.insert(Entry { key, weight: u64::from(key % 3_000 == 7) });
+    }
+    let looks = std::cell::Cell::new(0);
+    let is_wanted = |weight| {
+        looks.set(looks.get() + 1);
+        weight > 0
+    };
+    let mut wanted = tree.iter_from(8);
+    let found = std::iter::from_fn(|| wanted.next_with(is_wanted)).map(|entry| entry.key);
+    assert_eq!(found.collect::<Vec<_>>(), [3_007, 6_007, 9_007, 12_007, 15_007, 18_007]);
+    assert!(looks.get() < 2_000, "{} looks at items and nodes", looks.get());
 }

@@ -2,12 +2,13 @@
 
 use super::Engine;
 use super::pending::WaitsFor;
+use super::reads::Waiting;
 use crate::command::{Command, Proposal, decode_entry};
-use crate::effects::CompactionStep;
+use crate::effects::{CompactionStep, ReadQuery};
 use crate::ids::RequestId;
 use crate::raft::{EntryKind, LogEntry, SnapshotMeta};
 use crate::request::{RequestError, Response};
-use crate::state::Applied;
+use crate::state::{Applied, Outcome};
 
 impl Engine {
     /// Applies what raft has handed out, in order. The state after each entry is a function of the log alone.
@@ -96,14 +97,19 @@ impl Engine {
         id.member == self.config.member && id.boot == self.config.boot && id.number > 0
     }
 
-    fn answer_applied(&mut self, id: RequestId, command: &Command, outcome: Result<Response, RequestError>) {
+    fn answer_applied(&mut self, id: RequestId, command: &Command, outcome: Result<Outcome, RequestError>) {
         let is_physical = matches!(command, Command::Compact(_)) && self.physical_compactions.contains(&id);
         if is_physical && outcome.is_ok() {
             self.pending.change(id, WaitsFor::Compaction);
             return;
         }
         self.physical_compactions.retain(|waiting| *waiting != id);
-        self.reply(id, outcome);
+        match outcome {
+            Ok(Outcome::Whole(response)) => self.reply(id, Ok(response)),
+            Err(refusal) => self.reply(id, Err(refusal)),
+            // The state is still as the transaction left it.
+            Ok(Outcome::Unfinished(rest)) => self.serve_read(Waiting::Query(id, ReadQuery::Rest(rest))),
+        }
     }
 
     /// A slice of a compaction's physical work; true where more is left.

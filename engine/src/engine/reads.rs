@@ -227,7 +227,7 @@ impl Engine {
         }
     }
 
-    fn serve_read(&mut self, read: Waiting) {
+    pub(super) fn serve_read(&mut self, read: Waiting) {
         match read {
             Waiting::Query(id, query) => {
                 if self.pending.finish(id) {

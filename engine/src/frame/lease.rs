@@ -74,7 +74,7 @@ pub(super) fn lease_answer(decoder: &mut Decoder) -> Result<Result<LeaseAnswer, 
     }
 }
 
-pub(super) const ERRORS: [RequestError; 26] = [
+pub(super) const ERRORS: [RequestError; 27] = [
     RequestError::EmptyKey,
     RequestError::KeyNotFound,
     RequestError::ValueProvided,
@@ -101,6 +101,7 @@ pub(super) const ERRORS: [RequestError; 26] = [
     RequestError::Corrupt,
     RequestError::UnknownMethod,
     RequestError::MemberNotFound,
+    RequestError::TooManyKeysCompared,
 ];
 
 /// A new error needs a code here and a place in `ERRORS`; a code is never given twice.
@@ -132,5 +133,6 @@ pub(super) fn error_code(error: RequestError) -> u8 {
         RequestError::Corrupt => 24,
         RequestError::UnknownMethod => 25,
         RequestError::MemberNotFound => 26,
+        RequestError::TooManyKeysCompared => 27,
     }
 }

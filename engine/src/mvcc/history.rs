@@ -137,14 +137,14 @@ impl History {
         self.tree.insert(change);
     }
 
-    /// The changes of main revision `revision` and later.
-    pub(crate) fn iter_from(&self, revision: i64) -> Iter<'_, Change> {
-        self.tree.iter_from((revision, 0))
+    /// The changes not before `position`.
+    pub(crate) fn iter_from(&self, position: (i64, u32)) -> Iter<'_, Change> {
+        self.tree.iter_from(position)
     }
 
-    /// How many changes there are of main revision `revision` and later.
-    pub(crate) fn count_from(&self, revision: i64) -> u64 {
-        self.tree.summary().changes - self.tree.summary_before((revision, 0)).changes
+    /// How many changes there are that are not before `position`.
+    pub(crate) fn count_from(&self, position: (i64, u32)) -> u64 {
+        self.tree.summary().changes - self.tree.summary_before(position).changes
     }
 
     /// The first change that is physically here.

@@ -82,11 +82,9 @@ impl Versions {
         Some(&self.newest).filter(|newest| !newest.is_tombstone())
     }
 
-    /// The key as main revision `revision` left it, where it was there.
-    pub(crate) fn live_at(&self, revision: i64) -> Option<&RecordRef> {
-        let past = (revision.saturating_add(1), 0);
-        let found =
-            if self.newest.position() < past { &self.newest } else { &self.older.last_before(past)?.0 };
+    /// The key as the changes before a position left it, where it was there.
+    pub(crate) fn live_before(&self, end: (i64, u32)) -> Option<&RecordRef> {
+        let found = if self.newest.position() < end { &self.newest } else { &self.older.last_before(end)?.0 };
         Some(found).filter(|found| !found.is_tombstone())
     }
 
@@ -117,6 +115,14 @@ impl KeyIndex {
     pub(crate) fn iter_range<'a>(&'a self, range: &'a KeyRange) -> impl Iterator<Item = &'a Versions> {
         let keys = self.tree.iter_from(range.start());
         keys.take_while(move |versions| range.contains(versions.key()))
+    }
+
+    /// The keys of `range` as they are now, dead ones passed over. How long each takes is bounded however many dead ones
+    /// lie between: whole nodes of them are skipped.
+    pub(crate) fn iter_live<'a>(&'a self, range: &'a KeyRange) -> impl Iterator<Item = &'a RecordRef> {
+        let mut keys = self.tree.iter_from(range.start());
+        std::iter::from_fn(move || keys.next_with(|live| live > 0)?.live())
+            .take_while(|record| range.contains(record.key()))
     }
 
     /// The keys of `range`, last first, dead ones included. Each step costs a walk from the root.

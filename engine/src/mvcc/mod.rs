@@ -36,4 +36,5 @@ pub use record::{RECORD_OVERHEAD_BYTES, RecordHeader, RecordRef};
 pub use scan::Scan;
 pub use store::Store;
 pub use view::View;
+pub(crate) use write::LaterRange;
 pub use write::Write;

@@ -7,39 +7,43 @@
 
 use super::key_index::Versions;
 use super::record::RecordRef;
-use super::view::View;
+use super::view::{End, View};
 use crate::key_range::KeyRange;
 use crate::request::{RangeRequest, RangeResponse, SortOrder, SortTarget};
 use std::cmp::Ordering;
 
+/// A sort compares a value with a dozen others: so many bytes of it take the time of a look at a key.
+const SORTED_BYTES_PER_LOOK: usize = 64;
+/// A step to the key before walks from the root: it takes the time of so many steps to the next one.
+const LOOKS_BACKWARDS: u64 = 8;
+
 impl View {
-    /// Answers `request` at main revision `at`, which the caller has found readable; `None` is the newest state,
-    /// inside a transaction with its own writes.
-    pub(super) fn evaluate(&self, request: &RangeRequest, at: Option<i64>) -> RangeResponse {
+    /// Answers `request` as of `end`, which the caller has found readable; the newest state is, inside a transaction,
+    /// the one with its own writes.
+    pub(super) fn evaluate(&self, request: &RangeRequest, end: End) -> RangeResponse {
         let mut keys_left = u64::MAX;
-        self.evaluate_within(request, at, &mut keys_left).expect("no range looks at so many keys")
+        self.evaluate_within(request, end, &mut keys_left).expect("no range looks at so many keys")
     }
 
     /// As `evaluate`; `None` where it would look at more keys than are left to it. Those it looked at are taken off.
     pub(super) fn evaluate_within(
         &self,
         request: &RangeRequest,
-        at: Option<i64>,
+        end: End,
         keys_left: &mut u64,
     ) -> Option<RangeResponse> {
         if let KeyRange::One(key) = &request.range {
-            let found = self.index.get(key).and_then(|versions| visible(versions, at));
+            let found = self.index.get(key).and_then(|versions| visible(versions, end));
             let count = u64::from(found.is_some());
             let found = found.filter(|record| !request.count_only && passes(request, record));
             *keys_left = keys_left.checked_sub(1)?;
             return Some(answer(request, found.cloned().into_iter().collect(), false, count));
         }
-        *keys_left = keys_left.checked_sub(self.count_cost(&request.range, at))?;
-        let count = self.count(&request.range, at);
+        let count = self.count_within(&request.range, end, keys_left)?;
         if request.count_only || count == 0 {
             return Some(answer(request, Vec::new(), false, count));
         }
-        let mut kvs = self.fetch(request, at, keys_left)?;
+        let mut kvs = self.fetch(request, end, keys_left)?;
         if request.target != SortTarget::Key {
             kvs.sort_by(|left, right| order(request.order, request.target, left, right));
         }
@@ -54,7 +58,7 @@ impl View {
 
     /// The keys that pass the filters, in key order (or against it, where that is the order asked for); no more
     /// than the limit and one where the rest cannot matter. `None` where too many must be looked at.
-    fn fetch(&self, request: &RangeRequest, at: Option<i64>, keys_left: &mut u64) -> Option<Vec<RecordRef>> {
+    fn fetch(&self, request: &RangeRequest, end: End, keys_left: &mut u64) -> Option<Vec<RecordRef>> {
         let first_keys_do = match request.target {
             SortTarget::Key => true,
             _ => request.order == SortOrder::None && !has_filters(request),
@@ -65,13 +69,18 @@ impl View {
             }
             _ => usize::MAX,
         };
+        let is_backwards = request.target == SortTarget::Key && request.order == SortOrder::Descend;
+        let step = if is_backwards { LOOKS_BACKWARDS } else { 1 };
         let mut found = Vec::new();
         let mut look = |versions| {
-            *keys_left = keys_left.checked_sub(1)?;
-            found.extend(visible(versions, at).filter(|record| passes(request, record)).cloned());
+            let record = visible(versions, end).filter(|record| passes(request, record));
+            let to_sort = record.filter(|_| request.target == SortTarget::Value);
+            let to_sort = to_sort.map_or(0, |record| record.value().len() / SORTED_BYTES_PER_LOOK);
+            *keys_left = keys_left.checked_sub(step + to_sort as u64)?;
+            found.extend(record.cloned());
             Some(found.len() < most)
         };
-        if request.target == SortTarget::Key && request.order == SortOrder::Descend {
+        if is_backwards {
             for versions in self.index.iter_range_back(&request.range) {
                 if !look(versions)? {
                     break;
@@ -87,29 +96,35 @@ impl View {
         Some(found)
     }
 
-    /// How many keys or changes `count` looks at.
-    fn count_cost(&self, range: &KeyRange, at: Option<i64>) -> u64 {
-        match at {
-            Some(at) if at < self.revision => self.changes_since(at).min(self.index.live_count(range)),
-            _ => 0,
-        }
+    /// How many keys of `range` were there as of `end`.
+    pub(super) fn count(&self, range: &KeyRange, end: End) -> u64 {
+        let mut keys_left = u64::MAX;
+        self.count_within(range, end, &mut keys_left).expect("no count looks at so many keys")
     }
 
-    /// How many keys of `range` were there at `at`. At an older revision it is today's number, corrected by the
-    /// changes since; where those are more than the keys, the keys are counted.
-    pub(super) fn count(&self, range: &KeyRange, at: Option<i64>) -> u64 {
+    /// As `count`; `None` where it would look at more keys and changes than are left. Of an older state it is today's
+    /// number, corrected by the changes since; where those are more than the keys, the keys are counted, and the dead
+    /// ones among them looked at.
+    fn count_within(&self, range: &KeyRange, end: End, keys_left: &mut u64) -> Option<u64> {
         let head = self.index.live_count(range);
-        let Some(at) = at.filter(|at| *at < self.revision) else { return head };
+        let Some(end) = end.filter(|(revision, _)| *revision <= self.revision) else { return Some(head) };
         if range.is_empty() {
-            return 0;
+            return Some(0);
         }
-        if self.changes_since(at) > head {
-            return self.index.iter_range(range).filter(|versions| versions.live_at(at).is_some()).count()
-                as u64;
+        let changes = self.changes_from(end);
+        if changes > head {
+            let mut count = 0;
+            for versions in self.index.iter_range(range) {
+                *keys_left = keys_left.checked_sub(1)?;
+                count += u64::from(versions.live_before(end).is_some());
+            }
+            return Some(count);
         }
-        let since = self.history.iter_from(at + 1).filter(|change| range.contains(change.record.key()));
+        *keys_left = keys_left.checked_sub(changes)?;
+        let since = self.history.iter_from(end).filter(|change| range.contains(change.record.key()));
         let gained: i64 = since.map(|change| change.live_delta()).sum();
-        head.checked_add_signed(-gained).expect("the changes since cannot have made more keys than there are")
+        let count = head.checked_add_signed(-gained);
+        Some(count.expect("the changes since cannot have made more keys than there are"))
     }
 }
 
@@ -123,10 +138,10 @@ fn answer(request: &RangeRequest, mut kvs: Vec<RecordRef>, more: bool, count: u6
     RangeResponse { kvs, keys_only: request.keys_only && !keeps_leases, more, count }
 }
 
-pub(super) fn visible(versions: &Versions, at: Option<i64>) -> Option<&RecordRef> {
-    match at {
+pub(super) fn visible(versions: &Versions, end: End) -> Option<&RecordRef> {
+    match end {
         None => versions.live(),
-        Some(revision) => versions.live_at(revision),
+        Some(end) => versions.live_before(end),
     }
 }
 

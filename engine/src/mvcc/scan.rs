@@ -5,7 +5,7 @@
 
 use super::range::{passes, visible};
 use super::record::RecordRef;
-use super::view::View;
+use super::view::{End, View};
 use crate::key_range::KeyRange;
 use crate::request::{RangeRequest, RequestError, SortOrder, SortTarget};
 use bytes::Bytes;
@@ -18,8 +18,7 @@ const KEYS_AT_ONCE: usize = 1024;
 pub struct Scan {
     view: View,
     request: RangeRequest,
-    /// The main revision that is read, where it is not the newest.
-    at: Option<i64>,
+    end: End,
     place: Place,
     /// Records that may still be found.
     left: u64,
@@ -41,12 +40,12 @@ impl View {
     /// # Errors
     /// As `range`: a revision that is compacted or in the future.
     pub fn scan(&self, request: &RangeRequest) -> Result<Option<Scan>, RequestError> {
-        let at = self.readable(request.revision)?;
+        let end = self.readable(request.revision)?;
         if request.target != SortTarget::Key || request.count_only {
             return Ok(None);
         }
         let left = if request.limit == 0 { u64::MAX } else { request.limit };
-        Ok(Some(Scan { view: self.clone(), request: request.clone(), at, place: Place::Start, left }))
+        Ok(Some(Scan { view: self.clone(), request: request.clone(), end, place: Place::Start, left }))
     }
 }
 
@@ -67,7 +66,7 @@ impl Scan {
         let mut look = |versions| {
             looked_at += 1;
             last = Some(super::key_index::Versions::key(versions));
-            let record = visible(versions, self.at).filter(|record| passes(&self.request, record));
+            let record = visible(versions, self.end).filter(|record| passes(&self.request, record));
             if let Some(record) = record {
                 found.push(record.clone());
                 self.left -= 1;
@@ -107,7 +106,7 @@ impl Scan {
 
     /// The number of keys in the request's range, as `range` counts them.
     pub fn count(&self) -> u64 {
-        self.view.count(&self.request.range, self.at)
+        self.view.count(&self.request.range, self.end)
     }
 
     /// What is scanned for.

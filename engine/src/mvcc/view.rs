@@ -7,8 +7,18 @@ use super::hash::is_kept;
 use super::history::History;
 use super::key_index::{KeyIndex, Versions};
 use super::record::RecordRef;
+use super::write::LaterRange;
+use crate::key_range::KeyRange;
 use crate::request::{RangeRequest, RangeResponse, RequestError};
 use std::fmt;
+
+/// A read sees the changes before this position; `None` where it sees all of them.
+pub(super) type End = Option<(i64, u32)>;
+
+/// Where the main revision ends that a request names; 0 and below name the newest state.
+pub(super) fn end_of(revision: i64) -> End {
+    (revision > 0).then(|| (revision.saturating_add(1), 0))
+}
 
 /// The store at a revision. Two views of one store are equal when they are at the same revision and compacted at
 /// the same revision.
@@ -49,8 +59,8 @@ impl View {
     /// # Errors
     /// A revision that is compacted or in the future.
     pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
-        let at = self.readable(request.revision)?;
-        Ok(self.evaluate(request, at))
+        let end = self.readable(request.revision)?;
+        Ok(self.evaluate(request, end))
     }
 
     /// As `range`, where that takes no more than `keys_left` looks at a key; they are taken off it. `None` where it
@@ -61,20 +71,20 @@ impl View {
         keys_left: &mut u64,
     ) -> Option<Result<RangeResponse, RequestError>> {
         match self.readable(request.revision) {
-            Ok(at) => self.evaluate_within(request, at, keys_left).map(Ok),
+            Ok(end) => self.evaluate_within(request, end, keys_left).map(Ok),
             Err(refusal) => Some(Err(refusal)),
         }
     }
 
-    /// The main revision that a request names, where it is not the newest.
-    pub(super) fn readable(&self, revision: i64) -> Result<Option<i64>, RequestError> {
+    /// Where the revision ends that a request names.
+    pub(super) fn readable(&self, revision: i64) -> Result<End, RequestError> {
         if revision > self.revision {
             return Err(RequestError::FutureRevision);
         }
         if revision > 0 && revision < self.compacted {
             return Err(RequestError::Compacted);
         }
-        Ok(Some(revision).filter(|revision| *revision > 0))
+        Ok(end_of(revision))
     }
 
     /// The key as it is, where it is there.
@@ -82,22 +92,41 @@ impl View {
         self.index.get(key)?.live().cloned()
     }
 
+    /// The keys of `range` as they are, in order; the time for each is bounded (see `KeyIndex::iter_live`).
+    pub(crate) fn live<'a>(&'a self, range: &'a KeyRange) -> impl Iterator<Item = &'a RecordRef> {
+        let (one, several) = match range {
+            KeyRange::One(key) => (self.index.get(key).and_then(Versions::live), None),
+            KeyRange::Span { .. } | KeyRange::From(_) => (None, Some(self.index.iter_live(range))),
+        };
+        one.into_iter().chain(several.into_iter().flatten())
+    }
+
+    /// The range as the transaction saw it that has made the newest revision of this view (or nothing at all).
+    pub(crate) fn later_range(&self, later: &LaterRange) -> RangeResponse {
+        self.evaluate(&later.request, later.end)
+    }
+
     /// The key as main revision `revision` left it. `None` where it was not there, or that is compacted away.
     pub fn get_at(&self, key: &[u8], revision: i64) -> Option<RecordRef> {
         if revision < self.compacted {
             return None;
         }
-        self.index.get(key)?.live_at(revision).cloned()
+        self.index.get(key)?.live_before((revision.saturating_add(1), 0)).cloned()
     }
 
     /// The changes of main revision `revision` and later, in order; those before the compacted revision are gone.
     pub fn history_from(&self, revision: i64) -> impl Iterator<Item = &RecordRef> + use<'_> {
-        self.history.iter_from(revision.max(self.compacted)).map(|change| &change.record)
+        self.history.iter_from((revision.max(self.compacted), 0)).map(|change| &change.record)
     }
 
     /// How many changes were made after main revision `revision`; those before the compacted revision are gone.
     pub fn changes_since(&self, revision: i64) -> u64 {
-        self.history.count_from(revision.saturating_add(1).max(self.compacted))
+        self.changes_from((revision.saturating_add(1), 0))
+    }
+
+    /// As `changes_since`, of the changes not before a position.
+    pub(super) fn changes_from(&self, position: (i64, u32)) -> u64 {
+        self.history.count_from(position.max((self.compacted, 0)))
     }
 
     /// Every version that is kept, in key order and oldest first: what a snapshot holds. How far the memory of

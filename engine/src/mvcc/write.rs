@@ -7,6 +7,7 @@
 use super::history::{Change, Total};
 use super::record::{RecordHeader, RecordRef};
 use super::store::Store;
+use super::view::{End, View, end_of};
 use crate::cow_tree::Summary;
 use crate::ids::LeaseId;
 use crate::key_range::KeyRange;
@@ -20,6 +21,14 @@ pub struct Write<'a> {
     start: i64,
     /// So far.
     changes: Vec<RecordRef>,
+}
+
+/// A read that a transaction makes between its writes, and that is evaluated once it is done: what it sees ends at a
+/// position within the transaction's revision.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LaterRange {
+    pub(super) request: RangeRequest,
+    pub(super) end: End,
 }
 
 impl Store {
@@ -50,17 +59,32 @@ impl Write<'_> {
         self.store.get(key)
     }
 
-    /// Reads inside a transaction. Revision 0 sees the writes so far; any other is that revision, so that a
-    /// negative one is below the compacted one (unless that is −1 as well: nothing was ever compacted).
-    pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
+    /// The store as it is, this transaction's writes included.
+    pub(crate) fn current(&self) -> &View {
+        &self.store.current
+    }
+
+    /// Reads inside a transaction, as `View::small_range`. Revision 0 sees the writes so far; any other is that revision,
+    /// so that a negative one is below the compacted one (unless that is −1 as well: nothing was ever compacted).
+    pub fn small_range(
+        &self,
+        request: &RangeRequest,
+        keys_left: &mut u64,
+    ) -> Option<Result<RangeResponse, RequestError>> {
         let revision = request.revision;
         if revision > self.start {
-            return Err(RequestError::FutureRevision);
+            return Some(Err(RequestError::FutureRevision));
         }
         if revision != 0 && revision < self.store.compacted_revision() {
-            return Err(RequestError::Compacted);
+            return Some(Err(RequestError::Compacted));
         }
-        Ok(self.store.current.evaluate(request, Some(revision).filter(|revision| *revision > 0)))
+        self.store.current.evaluate_within(request, end_of(revision), keys_left).map(Ok)
+    }
+
+    /// The same read, to be made when the transaction is done. Its revision is one that `small_range` would not refuse.
+    pub(crate) fn later_range(&self, request: &RangeRequest) -> LaterRange {
+        let here = end_of(request.revision).unwrap_or_else(|| self.next_position());
+        LaterRange { request: request.clone(), end: Some(here) }
     }
 
     /// Writes a key: returns its new version, and the one before where the key was there.

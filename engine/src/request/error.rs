@@ -25,6 +25,9 @@ pub enum RequestError {
     /// Two puts of one key, or a put inside a deleted range, on one path through a txn.
     #[error("etcdserver: duplicate key given in txn request")]
     DuplicateKey,
+    /// The compares of a transaction that writes look at too many keys (`txn::COMPARE_LOOKS_MAX`). Not of etcd.
+    #[error("etcdserver: too many keys compared in txn request")]
+    TooManyKeysCompared,
     /// A sort order or target this release does not know.
     #[error("etcdserver: invalid sort option")]
     InvalidSortOption,

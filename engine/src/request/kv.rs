@@ -219,25 +219,25 @@ pub enum CompareOperand {
     Unknown,
 }
 
-/// What a transaction did.
+/// What a transaction did. `R` is what a range of it is answered: all keys, once it is finished (see `txn::Unfinished`).
 #[derive(Clone, Debug, PartialEq)]
-pub struct TxnResponse {
+pub struct TxnResponse<R = RangeResponse> {
     /// The compares held.
     pub succeeded: bool,
     /// One answer an operation, in order.
-    pub responses: Vec<TxnOpResponse>,
+    pub responses: Vec<TxnOpResponse<R>>,
 }
 
 /// The answer to one operation. etcd puts a header with the revision alone on the first three, and an empty
 /// header on a nested transaction.
 #[derive(Clone, Debug, PartialEq)]
-pub enum TxnOpResponse {
+pub enum TxnOpResponse<R = RangeResponse> {
     /// To a Range.
     Range {
         /// The store's revision as this operation saw it.
         revision: i64,
         /// The keys.
-        response: RangeResponse,
+        response: R,
     },
     /// To a Put.
     Put {
@@ -254,5 +254,5 @@ pub enum TxnOpResponse {
         response: DeleteRangeResponse,
     },
     /// To a nested transaction.
-    Txn(TxnResponse),
+    Txn(TxnResponse<R>),
 }

@@ -10,17 +10,26 @@ use crate::key_range::KeyRange;
 use crate::membership::MemberAttributes;
 use crate::mvcc::RecordRef;
 use crate::request::{AlarmKind, LeaseGrantResponse, RequestError, Response, Txn, TxnOp};
-use crate::txn;
+use crate::txn::{self, Unfinished};
 
 /// What one command did.
 #[derive(Debug)]
 pub(crate) struct Applied {
     /// What its client is told.
-    pub(crate) outcome: Result<Response, RequestError>,
+    pub(crate) outcome: Result<Outcome, RequestError>,
     /// The changes it made, in order: of one revision at most, but for an expiry of several leases.
     pub(crate) changes: Vec<RecordRef>,
     /// What it did to leases, for the leader's deadlines.
     pub(crate) leases: Vec<LeaseChange>,
+}
+
+/// The answer to what was done.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// All of it.
+    Whole(Response),
+    /// Of a transaction, without its large ranges.
+    Unfinished(Unfinished),
 }
 
 /// What the leader's deadlines must know.
@@ -40,7 +49,11 @@ impl State {
         if !self.window.admit(proposal.id) {
             return None;
         }
-        let mut done = Applied { outcome: Ok(Response::Compact), changes: Vec::new(), leases: Vec::new() };
+        let mut done = Applied {
+            outcome: Ok(Outcome::Whole(Response::Compact)),
+            changes: Vec::new(),
+            leases: Vec::new(),
+        };
         done.outcome = match self.refused_by_alarm(&proposal.command) {
             Some(error) => Err(error),
             None => self.run(&proposal.command, &mut done),
@@ -76,8 +89,8 @@ impl State {
         self.alarms.iter().any(|alarm| alarm.kind == kind)
     }
 
-    fn run(&mut self, command: &Command, done: &mut Applied) -> Result<Response, RequestError> {
-        match command {
+    fn run(&mut self, command: &Command, done: &mut Applied) -> Result<Outcome, RequestError> {
+        let response = match command {
             Command::Put(put) => {
                 let mut write = self.mvcc.write();
                 let prev = txn::put(&mut write, &mut self.leases, put)?;
@@ -94,7 +107,10 @@ impl State {
                 let mut write = self.mvcc.write();
                 let response = txn::run(&mut write, &mut self.leases, txn)?;
                 done.note_revision(write.finish());
-                Ok(Response::Txn(response))
+                return Ok(match response {
+                    Ok(response) => Outcome::Whole(Response::Txn(response)),
+                    Err(unfinished) => Outcome::Unfinished(unfinished),
+                });
             }
             Command::Compact(revision) => {
                 self.mvcc.compact(*revision)?;
@@ -139,7 +155,8 @@ impl State {
                 self.set_attributes(attributes);
                 Ok(Response::MemberList(Vec::new()))
             }
-        }
+        };
+        response.map(Outcome::Whole)
     }
 
     /// Deletes the lease and its keys, in one revision.

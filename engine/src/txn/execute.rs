@@ -1,29 +1,33 @@
 //! Refuse everything that can be refused, then run the chosen branch.
 
 use super::Source;
-use super::compare::{self, Path};
+use super::compare::{self, COMPARE_LOOKS_MAX, Path};
+use super::later::{self, RANGE_LOOKS_MAX, TxnRange, Unfinished};
 use crate::ids::LeaseId;
 use crate::key_range::KeyRange;
 use crate::lease::Lessor;
-use crate::mvcc::{RecordRef, Write};
+use crate::mvcc::{RecordRef, View, Write};
 use crate::request::{
     DeleteRangeRequest, DeleteRangeResponse, PutLease, PutRequest, PutValue, RangeRequest, RequestError, Txn,
     TxnOp, TxnOpResponse, TxnResponse,
 };
 use bytes::Bytes;
 
-/// Runs a transaction inside an open write.
+/// Runs a transaction inside an open write. Its response lacks the answers to large ranges, if it has any.
 ///
 /// # Errors
-/// Whatever `refusals` finds; then nothing was changed.
+/// `TooManyKeysCompared`, or whatever `refusals` finds; then nothing was changed.
 pub(crate) fn run(
     write: &mut Write<'_>,
     leases: &mut Lessor,
     txn: &Txn,
-) -> Result<TxnResponse, RequestError> {
-    let path = compare::path(write, txn);
+) -> Result<Result<TxnResponse, Unfinished>, RequestError> {
+    let mut looks_left = COMPARE_LOOKS_MAX;
+    let path = compare::path(write.current(), txn, &mut looks_left);
+    let path = path.ok_or(RequestError::TooManyKeysCompared)?;
     refusals(write, Some(leases), txn, &path)?;
-    Ok(run_branch(write, leases, txn, &path))
+    let mut looks_left = RANGE_LOOKS_MAX;
+    Ok(later::finished(run_branch(write, leases, txn, &path, &mut looks_left)))
 }
 
 /// Looks for a reason to refuse, in the order of the operations, against the store as it was before: a revision that
@@ -93,10 +97,7 @@ fn check_put(source: &impl Source, leases: &Lessor, put: &PutRequest) -> Result<
         return Err(RequestError::LeaseNotFound);
     }
     if keeps(put) {
-        let present = source.range(&RangeRequest::of(KeyRange::One(put.key.clone())))?;
-        if present.kvs.is_empty() {
-            return Err(RequestError::KeyNotFound);
-        }
+        source.current().get(&put.key).ok_or(RequestError::KeyNotFound)?;
     }
     Ok(())
 }
@@ -166,13 +167,18 @@ pub(crate) fn delete_range(
     DeleteRangeResponse { deleted, prev_kvs: if request.prev_kv { prevs } else { Vec::new() } }
 }
 
-fn run_branch(write: &mut Write<'_>, leases: &mut Lessor, txn: &Txn, path: &Path) -> TxnResponse {
+fn run_branch(
+    write: &mut Write<'_>,
+    leases: &mut Lessor,
+    txn: &Txn,
+    path: &Path,
+    looks_left: &mut u64,
+) -> TxnResponse<TxnRange> {
     let mut responses = Vec::new();
     for (op, nested) in path.ops(txn) {
         responses.push(match op {
             TxnOp::Range(range) => {
-                let response =
-                    write.range(range).expect("its revision was checked before anything was written");
+                let response = run_range(write, range, looks_left);
                 TxnOpResponse::Range { revision: write.revision(), response }
             }
             TxnOp::Put(put) => {
@@ -188,25 +194,46 @@ fn run_branch(write: &mut Write<'_>, leases: &mut Lessor, txn: &Txn, path: &Path
                 leases,
                 txn,
                 nested.expect("a nested transaction has a path"),
+                looks_left,
             )),
         });
     }
     TxnResponse { succeeded: path.succeeded, responses }
 }
 
-/// Runs a branch of ranges against an unchanging source.
-pub(super) fn read(source: &impl Source, txn: &Txn, path: &Path) -> Result<TxnResponse, RequestError> {
+/// Evaluates a range while that takes few looks, of which one is for the range itself.
+fn run_range(write: &Write<'_>, range: &RangeRequest, looks_left: &mut u64) -> TxnRange {
+    let found = looks_left.checked_sub(1).and_then(|left| {
+        *looks_left = left;
+        write.small_range(range, looks_left)
+    });
+    match found {
+        Some(found) => TxnRange::Found(found.expect("its revision was checked before anything was written")),
+        None => {
+            *looks_left = 0;
+            TxnRange::Later(write.later_range(range))
+        }
+    }
+}
+
+/// Runs a branch of ranges against an unchanging view; `None` where that takes more looks at keys than are left.
+pub(super) fn read(
+    view: &View,
+    txn: &Txn,
+    path: &Path,
+    keys_left: &mut u64,
+) -> Option<Result<TxnResponse, RequestError>> {
     let mut responses = Vec::new();
     for (op, _) in path.ops(txn) {
         match op {
-            TxnOp::Range(range) => {
-                let response = source.range(range)?;
-                responses.push(TxnOpResponse::Range { revision: source.base_revision(), response });
-            }
+            TxnOp::Range(range) => match view.small_range(range, keys_left)? {
+                Ok(response) => responses.push(TxnOpResponse::Range { revision: view.revision(), response }),
+                Err(refusal) => return Some(Err(refusal)),
+            },
             TxnOp::Put(_) | TxnOp::DeleteRange(_) | TxnOp::Txn(_) => {
                 unreachable!("only a transaction of ranges is evaluated from a view")
             }
         }
     }
-    Ok(TxnResponse { succeeded: path.succeeded, responses })
+    Some(Ok(TxnResponse { succeeded: path.succeeded, responses }))
 }

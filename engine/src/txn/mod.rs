@@ -8,26 +8,32 @@
 //!    against the store as it was (`refusals` in `execute`);
 //! 3. only then are the operations run, each seeing the writes before it (`execute`). Nothing can fail any more.
 //!
+//! A member does nothing else while it applies a transaction that writes. So what it looks at meanwhile is bounded:
+//! comparisons, which decide what is written, by a refusal (`COMPARE_LOOKS_MAX`); ranges, which decide nothing, by being
+//! left for later (`later`).
+//!
 //! What can be refused without looking at the store (list sizes, duplicate keys) is refused by `check` before the
 //! transaction is proposed.
 
 mod check;
 mod compare;
 mod execute;
+mod later;
 #[cfg(test)]
 mod tests;
 
 use crate::mvcc::{View, Write};
-use crate::request::{RangeRequest, RangeResponse, RequestError, Txn, TxnOp, TxnResponse};
-use std::cell::Cell;
+use crate::request::{RequestError, Txn, TxnOp, TxnResponse};
 
 pub use check::check;
+pub use compare::COMPARE_LOOKS_MAX;
 pub(crate) use execute::{delete_range, put, run};
+pub use later::{RANGE_LOOKS_MAX, Unfinished};
 
-/// What a transaction reads from: an unchanging view, or the store inside an open write.
+/// What a transaction is judged against: an unchanging view, or the store inside an open write.
 pub(crate) trait Source {
-    /// A Range as it is meant inside a transaction.
-    fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError>;
+    /// The state so far.
+    fn current(&self) -> &View;
     /// The revision of the state before the transaction.
     fn base_revision(&self) -> i64;
     /// The oldest readable revision.
@@ -35,8 +41,8 @@ pub(crate) trait Source {
 }
 
 impl Source for View {
-    fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
-        View::range(self, request)
+    fn current(&self) -> &View {
+        self
     }
     fn base_revision(&self) -> i64 {
         self.revision()
@@ -47,8 +53,8 @@ impl Source for View {
 }
 
 impl Source for Write<'_> {
-    fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
-        Write::range(self, request)
+    fn current(&self) -> &View {
+        Write::current(self)
     }
     fn base_revision(&self) -> i64 {
         Write::base_revision(self)
@@ -77,45 +83,16 @@ pub fn is_serializable(txn: &Txn) -> bool {
 /// # Errors
 /// `Compacted` or `FutureRevision`, where a range of the chosen branch asks for such a revision.
 pub fn evaluate(view: &View, txn: &Txn) -> Result<TxnResponse, RequestError> {
-    evaluate_from(view, txn)
-}
-
-fn evaluate_from(source: &impl Source, txn: &Txn) -> Result<TxnResponse, RequestError> {
-    assert!(is_read_only(txn), "only read-only transactions leave the engine unapplied");
-    let path = compare::path(source, txn);
-    execute::refusals(source, None, txn, &path)?;
-    execute::read(source, txn, &path)
+    evaluate_small(view, txn, u64::MAX).expect("no transaction looks at so many keys")
 }
 
 /// As `evaluate`, where that takes no more than `keys_max` looks at a key; `None` where it takes more.
 pub fn evaluate_small(view: &View, txn: &Txn, keys_max: u64) -> Option<Result<TxnResponse, RequestError>> {
-    let small = SmallSource { view, keys_left: Cell::new(keys_max), is_exceeded: Cell::new(false) };
-    let answer = evaluate_from(&small, txn);
-    (!small.is_exceeded.get()).then_some(answer)
-}
-
-/// A view that stops answering after so many looks at a key; what it answers from there on is nobody's.
-struct SmallSource<'a> {
-    view: &'a View,
-    keys_left: Cell<u64>,
-    is_exceeded: Cell<bool>,
-}
-
-impl Source for SmallSource<'_> {
-    fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
-        let mut keys_left = self.keys_left.get();
-        let answer = self.view.small_range(request, &mut keys_left);
-        self.keys_left.set(keys_left);
-        answer.unwrap_or_else(|| {
-            self.is_exceeded.set(true);
-            self.keys_left.set(0);
-            Ok(RangeResponse { kvs: Vec::new(), keys_only: false, more: false, count: 0 })
-        })
-    }
-    fn base_revision(&self) -> i64 {
-        self.view.revision()
-    }
-    fn compacted_revision(&self) -> i64 {
-        View::compacted_revision(self.view)
+    assert!(is_read_only(txn), "only read-only transactions leave the engine unapplied");
+    let mut keys_left = keys_max;
+    let path = compare::path(view, txn, &mut keys_left)?;
+    match execute::refusals(view, None, txn, &path) {
+        Ok(()) => execute::read(view, txn, &path, &mut keys_left),
+        Err(refusal) => Some(Err(refusal)),
     }
 }

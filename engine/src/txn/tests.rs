@@ -1,7 +1,8 @@
-//! The rules of etcd's txn, as tables (etcd surface 1.1).
+//! The rules of etcd's txn, as tables (docs/etcd-notes.md#transactions).
 
 mod execute;
 mod hold;
+mod large;
 mod refuse;
 
 use super::{check, compare, evaluate, is_read_only, is_serializable, run};
@@ -83,7 +84,7 @@ impl World {
         let mut write = self.store.write();
         let response = run(&mut write, &mut self.leases, txn)?;
         write.finish();
-        Ok(response)
+        Ok(response.unwrap_or_else(|unfinished| unfinished.finish(self.store.current())))
     }
 
     fn keys(&self, lease: i64) -> Vec<String> {
@@ -92,7 +93,7 @@ impl World {
 
     fn succeeds(&self, compares: Vec<Compare>) -> bool {
         let txn = Txn { compares, success: Vec::new(), failure: Vec::new() };
-        compare::path(&self.store.view(), &txn).succeeded
+        compare::path(&self.store.view(), &txn, &mut 1_000).expect("a small store").succeeded
     }
 
     /// Refused, and nothing is changed by it.

@@ -111,10 +111,11 @@ impl Cluster {
     }
 }
 
-pub(super) fn evaluate(read: &Read) -> Answer {
-    let response = match &read.query {
-        ReadQuery::Range(range) => Response::Range(read.view.range(range)?),
-        ReadQuery::Txn(txn) => Response::Txn(detcd_engine::txn::evaluate(&read.view, txn)?),
+pub(super) fn evaluate(read: Read) -> Answer {
+    let response = match read.query {
+        ReadQuery::Range(range) => Response::Range(read.view.range(&range)?),
+        ReadQuery::Txn(txn) => Response::Txn(detcd_engine::txn::evaluate(&read.view, &txn)?),
+        ReadQuery::Rest(rest) => Response::Txn(rest.finish(&read.view)),
     };
     Ok(Reply { revision: read.view.revision(), term: read.term, response })
 }

@@ -222,6 +222,7 @@ fn evaluate(read: Read) -> (RequestId, Result<Reply, RequestError>) {
     let response = match query {
         ReadQuery::Range(range) => view.range(&range).map(Response::Range),
         ReadQuery::Txn(txn) => detcd_engine::txn::evaluate(&view, &txn).map(Response::Txn),
+        ReadQuery::Rest(rest) => Ok(Response::Txn(rest.finish(&view))),
     };
     (id, response.map(|response| Reply { revision: view.revision(), term, response }))
 }

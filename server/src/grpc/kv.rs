@@ -38,7 +38,7 @@ impl Service {
             let ReadQuery::Range(range) = &read.query else { panic!("a Range became {:?}", read.query) };
             match read.view.scan(range)? {
                 Some(scan) => Ok(RangeAnswer::of_scan(header, scan)),
-                None => range_answer(header, evaluate(&read)?),
+                None => range_answer(header, evaluate(*read)?),
             }
         });
         answer.await.and_then(|answer| answer).map_err(status)
@@ -60,17 +60,42 @@ impl Service {
         Ok(kv::put_response(self.header(revision, term), prev_kv))
     }
 
-    /// Answers a Txn.
+    /// Answers a Txn with what `encode` makes of the answer: where that is large it was found by the readers, and is
+    /// encoded there too.
     ///
     /// # Errors
     /// As etcd: codes and texts are `wire::error`'s.
-    pub async fn txn(&self, metadata: &MetadataMap, request: EncodedTxn) -> Result<pb::TxnResponse, Status> {
+    pub async fn txn<T: Send + 'static>(
+        &self,
+        metadata: &MetadataMap,
+        request: EncodedTxn,
+        encode: fn(pb::TxnResponse) -> T,
+    ) -> Result<T, Status> {
         let caller = self.caller(metadata)?;
         let ops_max = self.limits.txn_ops_max;
         let txn = txn::txn_request(request, ops_max).and_then(|txn| check(txn, ops_max)).map_err(status)?;
-        let Reply { revision, term, response } = self.ask(caller, Ask::Txn(txn)).await?;
-        let Answer::Txn(done) = response else { panic!("a Txn was answered with {response:?}") };
-        Ok(txn::txn_response(self.header(revision, term), done))
+        let reply = match self.member.ask(Ask::Txn(txn), caller.require_leader).await {
+            Handed::Done(reply) => reply,
+            Handed::Read(read) => match evaluate_small(&read, KEYS_HERE_MAX) {
+                Some(reply) => reply,
+                None => {
+                    let header = self.header(read.view.revision(), read.term);
+                    let answer = self
+                        .member
+                        .elsewhere(move || evaluate(*read).map(|reply| encode(txn_answer(header, reply))));
+                    return answer.await.and_then(|answer| answer).map_err(status);
+                }
+            },
+        };
+        let reply = reply.map_err(status)?;
+        Ok(encode(txn_answer(self.header(reply.revision, reply.term), reply)))
+    }
+}
+
+fn txn_answer(header: Option<pb::ResponseHeader>, reply: Reply) -> pb::TxnResponse {
+    match reply.response {
+        Answer::Txn(done) => txn::txn_response(header, done),
+        other => panic!("a Txn was answered with {other:?}"),
     }
 }
 
@@ -111,7 +136,7 @@ impl pb::kv_server::Kv for Service {
 
     async fn txn(&self, request: Request<EncodedTxn>) -> Result<Response<pb::TxnResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
-        Service::txn(self, &metadata, request).await.map(Response::new)
+        Service::txn(self, &metadata, request, Response::new).await
     }
 
     async fn compact(

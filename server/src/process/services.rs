@@ -168,7 +168,10 @@ impl Services {
                 Ok(Framed::in_pieces(service.range_in_pieces(metadata, decoded(message)?).await?))
             }
             Direct::Put => Ok(Framed::whole(&service.put(metadata, decoded(message)?).await?)),
-            Direct::Txn => Ok(Framed::whole(&service.txn(metadata, decoded::<EncodedTxn>(message)?).await?)),
+            Direct::Txn => {
+                let request = decoded::<EncodedTxn>(message)?;
+                service.txn(metadata, request, |answer| Framed::whole(&answer)).await
+            }
         }
     }
 

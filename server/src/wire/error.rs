@@ -11,8 +11,8 @@ pub fn code(error: RequestError) -> Code {
     use RequestError as E;
     match error {
         E::EmptyKey | E::KeyNotFound | E::ValueProvided | E::LeaseProvided => Code::InvalidArgument,
-        E::TooManyOps | E::DuplicateKey | E::InvalidSortOption => Code::InvalidArgument,
-        E::InvalidClientApiVersion | E::RequestTooLarge => Code::InvalidArgument,
+        E::TooManyOps | E::TooManyKeysCompared | E::DuplicateKey => Code::InvalidArgument,
+        E::InvalidSortOption | E::InvalidClientApiVersion | E::RequestTooLarge => Code::InvalidArgument,
         E::Compacted | E::FutureRevision | E::LeaseTtlTooLarge => Code::OutOfRange,
         E::NoSpace => Code::ResourceExhausted,
         E::LeaseNotFound | E::MemberNotFound => Code::NotFound,
@@ -44,6 +44,8 @@ mod tests {
             (E::ValueProvided, InvalidArgument, "etcdserver: value is provided"),
             (E::LeaseProvided, InvalidArgument, "etcdserver: lease is provided"),
             (E::TooManyOps, InvalidArgument, "etcdserver: too many operations in txn request"),
+            // Ours: etcd compares any number of keys.
+            (E::TooManyKeysCompared, InvalidArgument, "etcdserver: too many keys compared in txn request"),
             (E::DuplicateKey, InvalidArgument, "etcdserver: duplicate key given in txn request"),
             (E::InvalidSortOption, InvalidArgument, "etcdserver: invalid sort option"),
             (E::InvalidClientApiVersion, InvalidArgument, "etcdserver: invalid client api version"),

@@ -231,9 +231,10 @@ impl Cluster {
 
     fn answer_reads(&mut self, id: u64, reads: Vec<Read>) {
         for read in reads {
-            let response = match &read.query {
-                ReadQuery::Range(range) => read.view.range(range).map(Response::Range),
-                ReadQuery::Txn(txn) => txn::evaluate(&read.view, txn).map(Response::Txn),
+            let response = match read.query {
+                ReadQuery::Range(range) => read.view.range(&range).map(Response::Range),
+                ReadQuery::Txn(txn) => txn::evaluate(&read.view, &txn).map(Response::Txn),
+                ReadQuery::Rest(rest) => Ok(Response::Txn(rest.finish(&read.view))),
             };
             let revision = read.view.revision();
             let answer = response.map(|response| Reply { revision, term: read.term, response });

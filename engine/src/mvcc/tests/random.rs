@@ -47,6 +47,7 @@ const TARGETS: [SortTarget; 5] =
 fn transact(store: &mut Store, model: &mut Model, random: &mut Random) {
     let start = store.revision();
     let mut write = store.write();
+    let mut later = Vec::new();
     for _ in 0..=random.below(3) {
         let known = model.versions.len();
         if random.below(3) > 0 {
@@ -71,10 +72,14 @@ fn transact(store: &mut Store, model: &mut Model, random: &mut Random) {
             }
         }
         let inside = request(random, 0);
-        assert_eq!(write.range(&inside), Ok(model.range(&inside, i64::MAX)), "{inside:?}");
+        let expected = model.range(&inside, i64::MAX);
+        assert_eq!(write.small_range(&inside, &mut 1_000_000), Some(Ok(expected.clone())), "{inside:?}");
+        later.push((write.later_range(&inside), expected));
         if start >= model.compacted.max(1) {
             let before = request(random, start);
-            assert_eq!(write.range(&before), Ok(model.range(&before, start)), "{before:?}");
+            let expected = model.range(&before, start);
+            assert_eq!(write.small_range(&before, &mut 1_000_000), Some(Ok(expected.clone())), "{before:?}");
+            later.push((write.later_range(&before), expected));
         }
         let changed = model.versions.len() > known || write.revision() > start;
         assert_eq!(write.revision(), start + i64::from(changed));
@@ -82,6 +87,9 @@ fn transact(store: &mut Store, model: &mut Model, random: &mut Random) {
     let changes = write.finish();
     let expected: Vec<&RecordRef> = model.versions.iter().filter(|v| v.mod_revision() == start + 1).collect();
     assert_eq!(changes.iter().collect::<Vec<_>>(), expected);
+    for (asked, expected) in later {
+        assert_eq!(store.current().later_range(&asked), expected, "{asked:?}");
+    }
 }
 
 /// Everything that can be asked of a view that was taken when the model had `versions` and `compacted`.

@@ -121,7 +121,7 @@ impl Runner {
                 ["get", range @ .., revision] => {
                     let revision = revision.parse()?;
                     let request = RangeRequest { revision, ..RangeRequest::of(range_of(range)?) };
-                    output += &match write.range(&request) {
+                    output += &match write.small_range(&request, &mut 1_000).expect("a small store") {
                         Ok(answer) => format!("get {:?} count={}\n", answer.kvs, answer.count),
                         Err(error) => format!("get refused: {error}\n"),
                     };

@@ -202,15 +202,15 @@ fn a_negative_revision_is_current_outside_and_compacted_inside() {
 fn a_small_evaluation_answers_the_same_or_not_at_all() {
     let view = World::new().store.view();
     let both = |txn: &Txn, keys_max| super::super::evaluate_small(&view, txn, keys_max);
-    // One look for the comparison of one key, three for the range and none behind its last key.
+    // Nine looks for the comparison of one key, three for the range and none behind its last key.
     let compared = Txn {
         compares: vec![holds("a", CompareResult::Equal, CompareOperand::Value(bytes("m")))],
         ..txn(vec![get("a..")], vec![])
     };
     let answer = evaluate(&view, &compared);
     assert!(answer.as_ref().is_ok_and(|done| done.succeeded));
-    for keys_max in 0..8 {
-        let expected = (keys_max >= 4).then(|| answer.clone());
+    for keys_max in 0..16 {
+        let expected = (keys_max >= 12).then(|| answer.clone());
         assert_eq!(both(&compared, keys_max), expected, "{keys_max} looks");
     }
     // A refusal needs no look.

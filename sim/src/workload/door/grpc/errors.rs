@@ -6,12 +6,13 @@ use server_sim::wire;
 use tonic::{Code, Status};
 
 /// Every refusal. A text that begins like one and is none of them ends a run, so that this list stays whole.
-const REFUSALS: [E; 26] = [
+const REFUSALS: [E; 27] = [
     E::EmptyKey,
     E::KeyNotFound,
     E::ValueProvided,
     E::LeaseProvided,
     E::TooManyOps,
+    E::TooManyKeysCompared,
     E::DuplicateKey,
     E::InvalidSortOption,
     E::InvalidClientApiVersion,
