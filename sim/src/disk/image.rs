@@ -151,6 +151,8 @@ impl Image {
         self.durable.truncate(length);
         self.live.truncate(length);
         self.used = self.used.min(length);
+        self.proved = self.proved.min(length);
+        self.unsynced_from = self.unsynced_from.filter(|from| *from < length);
         self.pending.clear();
         is_shorter
     }
