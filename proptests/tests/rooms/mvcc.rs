@@ -118,7 +118,8 @@ fn tell_store(store: &mut Store, steps: &[Step]) -> Vec<Told> {
                 Told::Before(before.iter().map(translate::key_value).collect())
             }
             Step::Range(range) => {
-                let answer = write.small_range(&translate::range(range), &mut u64::MAX);
+                let mut looks_left = u64::MAX;
+                let answer = write.small_range(&translate::range(range), &mut looks_left);
                 Told::Found(found(answer.expect("it may look at everything")))
             }
         });

@@ -309,9 +309,7 @@ impl Cluster {
         for (from, reason) in refused {
             self.say(&format!("{id} refuses {from}: {reason}"));
         }
-        if let Some(lost) = log_lost {
-            self.say(&format!("{id} must end: {lost}"));
-        }
+        log_lost.iter().for_each(|lost| self.say(&format!("{id} must end: {lost}")));
         if leadership_settled {
             self.say(&format!("{id} may stop"));
         }
