@@ -35,6 +35,6 @@ mod write;
 pub use record::{RECORD_OVERHEAD_BYTES, RecordHeader, RecordRef};
 pub use scan::Scan;
 pub use store::Store;
+pub(crate) use view::LaterRange;
 pub use view::View;
-pub(crate) use write::LaterRange;
 pub use write::Write;

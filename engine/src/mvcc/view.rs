@@ -7,7 +7,6 @@ use super::hash::is_kept;
 use super::history::History;
 use super::key_index::{KeyIndex, Versions};
 use super::record::RecordRef;
-use super::write::LaterRange;
 use crate::key_range::KeyRange;
 use crate::request::{RangeRequest, RangeResponse, RequestError};
 use std::fmt;
@@ -18,6 +17,14 @@ pub(super) type End = Option<(i64, u32)>;
 /// Where the main revision ends that a request names; 0 and below name the newest state.
 pub(super) fn end_of(revision: i64) -> End {
     (revision > 0).then(|| (revision.saturating_add(1), 0))
+}
+
+/// A read that a transaction makes between its writes, and that is evaluated once it is done: what it sees ends at a
+/// position within the transaction's revision.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LaterRange {
+    pub(super) request: RangeRequest,
+    pub(super) end: End,
 }
 
 /// The store at a revision. Two views of one store are equal when they are at the same revision and compacted at

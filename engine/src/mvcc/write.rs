@@ -7,7 +7,7 @@
 use super::history::{Change, Total};
 use super::record::{RecordHeader, RecordRef};
 use super::store::Store;
-use super::view::{End, View, end_of};
+use super::view::{LaterRange, View, end_of};
 use crate::cow_tree::Summary;
 use crate::ids::LeaseId;
 use crate::key_range::KeyRange;
@@ -21,14 +21,6 @@ pub struct Write<'a> {
     start: i64,
     /// So far.
     changes: Vec<RecordRef>,
-}
-
-/// A read that a transaction makes between its writes, and that is evaluated once it is done: what it sees ends at a
-/// position within the transaction's revision.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct LaterRange {
-    pub(super) request: RangeRequest,
-    pub(super) end: End,
 }
 
 impl Store {

@@ -164,13 +164,11 @@ impl Services {
     ) -> Result<Framed, Status> {
         let service = self.direct.as_ref().expect("only a port with direct methods lists them");
         match method {
-            Direct::Range => {
-                Ok(Framed::in_pieces(service.range_in_pieces(metadata, decoded(message)?).await?))
-            }
-            Direct::Put => Ok(Framed::whole(&service.put(metadata, decoded(message)?).await?)),
+            Direct::Range => Framed::in_pieces(service.range_in_pieces(metadata, decoded(message)?).await?),
+            Direct::Put => Framed::whole(&service.put(metadata, decoded(message)?).await?),
             Direct::Txn => {
                 let request = decoded::<EncodedTxn>(message)?;
-                service.txn(metadata, request, |answer| Framed::whole(&answer)).await
+                service.txn(metadata, request, |answer| Framed::whole(&answer)).await?
             }
         }
     }
