@@ -143,6 +143,8 @@ fn a_long_value_that_is_compared_counts_for_many_looks() {
     world.run(&txn(vec![put("a", &value)], vec![])).unwrap();
     let same = holds("a", CompareResult::Equal, CompareOperand::Value(bytes(&value)));
     let with = |compares| Txn { compares: vec![same.clone(); compares], ..txn(vec![put("b", "x")], vec![]) };
-    assert!(world.run(&with(48)).unwrap().succeeded);
-    world.assert_refused(&with(49), RequestError::TooManyKeysCompared);
+    // Eight looks for each compare, one for its key, and one for each KiB.
+    let fitting = usize::try_from(COMPARE_LOOKS_MAX / (8 + 1 + 1024)).unwrap();
+    assert!(world.run(&with(fitting)).unwrap().succeeded);
+    world.assert_refused(&with(fitting + 1), RequestError::TooManyKeysCompared);
 }
