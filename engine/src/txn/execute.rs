@@ -211,7 +211,7 @@ fn run_range(write: &Write<'_>, range: &RangeRequest, looks_left: &mut u64) -> T
         Some(found) => TxnRange::Found(found.expect("its revision was checked before anything was written")),
         None => {
             *looks_left = 0;
-            TxnRange::Later(write.later_range(range))
+            TxnRange::Later(Box::new(write.later_range(range)))
         }
     }
 }

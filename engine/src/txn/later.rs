@@ -11,14 +11,17 @@ use crate::request::{RangeResponse, TxnOpResponse, TxnResponse};
 /// first range that takes more, and all after it, are left for later.
 pub const RANGE_LOOKS_MAX: u64 = 2_000;
 
-/// The answer to a range of a transaction that was applied.
+/// The answer to a range of a transaction that was applied. As large as what is found: then the list of a transaction's
+/// answers becomes the finished one where it stands, and is never there twice.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum TxnRange {
     /// Small, and evaluated.
     Found(RangeResponse),
     /// To be evaluated.
-    Later(LaterRange),
+    Later(Box<LaterRange>),
 }
+
+const _: () = assert!(size_of::<TxnRange>() == size_of::<RangeResponse>());
 
 /// What a transaction did, without the answers to some of its ranges.
 #[derive(Clone, Debug, PartialEq)]
