@@ -7,6 +7,8 @@
 mod counting;
 #[path = "disk/data_dir.rs"]
 mod data_dir;
+#[path = "disk/follower.rs"]
+mod follower;
 mod processes;
 #[path = "disk/recovery.rs"]
 mod recovery;
