@@ -50,11 +50,11 @@ pub(crate) async fn run(
             ended = wal.close_batch().await;
         }
     }
-    if let Err(error) = match ended {
-        Ok(()) => wal.finish().await,
+    if ended.is_ok() {
+        ended = wal.finish().await;
+    }
+    if let Err(error) = ended {
         // Nothing is retried, and no `Persisted` follows: nobody is told of what may not be there.
-        failure => failure,
-    } {
         drop(failed.send(error.into()));
     }
 }
