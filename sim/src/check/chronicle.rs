@@ -54,8 +54,16 @@ impl Chronicle {
     }
 
     /// Somebody will ask to compact to this revision.
+    ///
+    /// # Panics
+    /// What lies below it has not been told of: a compaction would leave a gap.
     pub fn may_be_compacted(&self, revision: i64) {
         let mut inner = self.lock();
+        let head = inner.head.max(1);
+        assert!(
+            revision <= head + 1,
+            "a workload would compact to {revision}, but only {head} has been told of"
+        );
         inner.compacted = inner.compacted.max(revision);
     }
 
