@@ -12,7 +12,7 @@ use detcd_engine::config::Config;
 use detcd_engine::effects::{Effects, ReadQuery};
 use detcd_engine::engine::{Engine, Recovered};
 use detcd_engine::ids::{CommandId, LeaseId, MemberId, RequestId, StreamId};
-use detcd_engine::input::{Input, WatchCreate, WatchInput};
+use detcd_engine::input::Input;
 use detcd_engine::key_range::KeyRange;
 use detcd_engine::membership::InitialCluster;
 use detcd_engine::raft::{RecoveredLog, SnapshotMeta};
@@ -21,6 +21,7 @@ use detcd_engine::request::{
 };
 use detcd_engine::state::State;
 use detcd_engine::time::Time;
+use detcd_engine::watch::{WatchCreate, WatchInput};
 use std::hint::black_box;
 use std::time::Instant;
 

@@ -5,13 +5,15 @@
 //! name, durably, before the records of `persist` are written. If any effect cannot be done (a write or an fsync fails,
 //! say), the process ends and recovers from its disk; there is no half-done effect to report back.
 
-use crate::ids::{MemberId, PersistId, RequestId, StreamId};
+use crate::ids::{MemberId, PersistId, RequestId};
 use crate::mvcc::View;
-use crate::raft::{Checkpoint, LogRecord, OutgoingSnapshot, PeerMessage};
+use crate::peer_message::PeerMessage;
+use crate::raft::LogRecord;
 use crate::request::{RangeRequest, Reply, RequestError, Txn};
+use crate::snapshot::{Checkpoint, OutgoingSnapshot};
 use crate::time::Time;
 use crate::txn::Unfinished;
-use crate::watch::{EventBatch, WatchOutput};
+use crate::watch::WatchEffects;
 
 /// What `Engine::take_effects` returns.
 #[derive(Debug, Default, PartialEq)]
@@ -136,15 +138,4 @@ pub enum ReadQuery {
     Txn(Txn),
     /// The large ranges of a transaction that wrote; `Read::view` is the state as it left it.
     Rest(Unfinished),
-}
-
-/// What watch streams are to be told.
-///
-/// An event is in `batches` once, however many watchers see it, so that the shell encodes it once.
-#[derive(Debug, Default, PartialEq)]
-pub struct WatchEffects {
-    /// Shared by the outputs that name them by position.
-    pub batches: Vec<EventBatch>,
-    /// In order within each stream.
-    pub outputs: Vec<(StreamId, WatchOutput)>,
 }

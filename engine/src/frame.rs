@@ -21,7 +21,8 @@ use self::lease::{lease_answer, lease_ask, put_lease_answer, put_lease_ask};
 use self::raft::{put_raft, raft};
 use crate::codec::{DecodeError, Decoder, Encode};
 use crate::ids::{ClusterId, Incarnation, MemberId, RequestId};
-use crate::raft::{PeerBody, PeerMessage, fields};
+use crate::peer_message::{PeerBody, PeerMessage};
+use crate::raft::fields;
 use bytes::Bytes;
 
 /// The first four bytes of every frame: "dtpf", detcd peer frame.

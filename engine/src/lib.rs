@@ -19,6 +19,7 @@ pub mod key_range;
 pub mod lease;
 pub mod membership;
 pub mod mvcc;
+pub mod peer_message;
 pub mod raft;
 pub mod random;
 pub mod request;

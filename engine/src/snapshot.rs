@@ -8,9 +8,11 @@
 mod reader;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod writer;
 
 pub use reader::Reader;
+pub use transfer::{Checkpoint, OutgoingSnapshot, ReceivedSnapshot};
 pub use writer::Writer;
 
 /// How every snapshot begins.

@@ -10,7 +10,8 @@ use detcd::pb;
 use detcd::wire::{kv, lease, txn, watch};
 use detcd_engine::config::{AutoCompaction, Config};
 use detcd_engine::ids::{MemberId, StreamId};
-use detcd_engine::input::{Input, WatchInput};
+use detcd_engine::input::Input;
+use detcd_engine::watch::WatchInput;
 use detcd_engine::request::{
     Alarm, AlarmKind, AlarmRequest, CompactRequest, LeaseId, LeaseTimeToLiveRequest, Request,
 };

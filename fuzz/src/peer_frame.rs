@@ -9,10 +9,8 @@ use detcd_engine::command::{Caller, EntryBuilder, Proposal, encode};
 use detcd_engine::frame;
 use detcd_engine::ids::{CommandId, Incarnation, LeaseId, MemberId, RequestId};
 use detcd_engine::input::Input;
-use detcd_engine::raft::{
-    EntryKind, LeaseAnswer, LeaseAsk, LogEntry, PeerBody, PeerMessage, RaftMessage, RaftMessageKind,
-    SnapshotMeta,
-};
+use detcd_engine::raft::{EntryKind, LogEntry, RaftMessage, RaftMessageKind, SnapshotMeta};
+use detcd_engine::peer_message::{LeaseAnswer, LeaseAsk, PeerBody, PeerMessage};
 use detcd_engine::request::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
 
 /// Magic number and format version: without them nothing else is looked at.

@@ -10,7 +10,7 @@ use detcd::pb;
 use detcd::pb::watch_request::RequestUnion;
 use detcd::wire::{kv, txn, watch};
 use detcd_engine::ids::{StreamId, WatchId};
-use detcd_engine::input::{WatchCreate, WatchInput};
+use detcd_engine::watch::{WatchCreate, WatchInput};
 use detcd_engine::mvcc::RecordRef;
 use detcd_engine::request::{CompactRequest, Request, RequestError};
 use detcd_engine::txn::check;

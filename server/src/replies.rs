@@ -101,7 +101,9 @@ pub(crate) fn evaluate(read: Read) -> Result<Reply, RequestError> {
 pub(crate) fn evaluate_small(read: &Read, mut keys_max: u64) -> Option<Result<Reply, RequestError>> {
     let Read { view, query, term, .. } = read;
     let response = match query {
-        ReadQuery::Range(range) => view.small_range(range, &mut keys_max)?.map(Response::Range),
+        ReadQuery::Range(range) => {
+            view.small_range(range, &mut keys_max)?.map(Response::Range).map_err(RequestError::from)
+        }
         ReadQuery::Txn(txn) => txn::evaluate_small(view, txn, keys_max)?.map(Response::Txn),
         // The engine has evaluated what is small.
         ReadQuery::Rest(_) => return None,

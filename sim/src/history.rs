@@ -5,8 +5,8 @@
 
 use crate::workload::door::News;
 use bytes::Bytes;
-use detcd_engine::input::WatchInput;
 use detcd_engine::request::{RecordRef, Reply, Request, RequestError};
+use detcd_engine::watch::WatchInput;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 

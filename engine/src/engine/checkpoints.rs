@@ -6,7 +6,8 @@
 //! has shrunk since: a state that keeps all of its history grows faster than its log and would never be outweighed.
 
 use super::Engine;
-use crate::raft::{Checkpoint, SnapshotMeta};
+use crate::raft::SnapshotMeta;
+use crate::snapshot::Checkpoint;
 
 /// The log since the last snapshot.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use super::reads::{Asker, Waiting};
 use crate::command::Command;
 use crate::ids::{Grant, RequestId};
 use crate::lease::Lease;
-use crate::raft::{LeaseAnswer, LeaseAsk, PeerBody};
+use crate::peer_message::{LeaseAnswer, LeaseAsk, PeerBody};
 use crate::request::{LeaseId, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError, Response};
 use crate::state::LeaseChange;
 use std::collections::BTreeMap;

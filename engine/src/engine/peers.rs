@@ -5,10 +5,10 @@ use super::reads::{Asker, Waiting};
 use crate::command;
 use crate::effects::{LogLost, SnapshotVerdict};
 use crate::ids::{CommandId, MemberId};
-use crate::raft::{
-    PeerBody, PeerMessage, RaftMessage, RaftMessageKind, ReceivedSnapshot, SnapshotMeta, StepRefused,
-};
+use crate::peer_message::{PeerBody, PeerMessage};
+use crate::raft::{RaftMessage, RaftMessageKind, SnapshotMeta, StepRefused};
 use crate::request::RequestError;
+use crate::snapshot::ReceivedSnapshot;
 use bytes::Bytes;
 
 /// In election timeouts: how long a leader must count on entries that are not here, with nothing else coming from it.

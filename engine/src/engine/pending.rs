@@ -7,7 +7,7 @@
 //! until it is applied or nobody waits for it any more.
 
 use crate::ids::RequestId;
-use crate::raft::LeaseAsk;
+use crate::peer_message::LeaseAsk;
 use crate::request::LeaseId;
 use crate::time::Time;
 use bytes::Bytes;

@@ -7,7 +7,7 @@ use super::Engine;
 use super::pending::WaitsFor;
 use crate::command::{Caller, Command, EntryBuilder, Proposal, encode};
 use crate::ids::{CommandId, MemberId, PersistId, RequestId};
-use crate::raft::PeerBody;
+use crate::peer_message::PeerBody;
 use crate::request::RequestError;
 use crate::time::Time;
 use bytes::{Bytes, BytesMut};

@@ -3,7 +3,9 @@
 use super::Engine;
 use crate::effects::{Installed, Persist, SnapshotVerdict};
 use crate::ids::MemberId;
-use crate::raft::{OutgoingSnapshot, PeerBody, RaftMessage, SnapshotMeta};
+use crate::peer_message::PeerBody;
+use crate::raft::{RaftMessage, SnapshotMeta};
+use crate::snapshot::OutgoingSnapshot;
 
 impl Engine {
     /// Runs raft's output: what it sends, what it writes, what it has committed.

@@ -7,7 +7,8 @@
 use super::Engine;
 use crate::effects::{Read, ReadQuery};
 use crate::ids::{MemberId, RequestId};
-use crate::raft::{LeaseAsk, PeerBody, ReadTicket};
+use crate::peer_message::{LeaseAsk, PeerBody};
+use crate::raft::ReadTicket;
 use crate::request::AlarmKind;
 use crate::time::Time;
 use std::collections::VecDeque;

@@ -9,7 +9,7 @@ use super::reads::Waiting;
 use crate::command::Command;
 use crate::effects::{Read, ReadQuery};
 use crate::ids::RequestId;
-use crate::raft::LeaseAsk;
+use crate::peer_message::LeaseAsk;
 use crate::request::{
     Alarm, AlarmKind, AlarmRequest, LeaseGrantRequest, LeaseId, PutValue, Request, RequestError, Response,
     Txn, TxnOp,

@@ -2,7 +2,8 @@
 
 use crate::codec::{DecodeError, Decoder, Encode};
 use crate::ids::LeaseId;
-use crate::raft::{LeaseAnswer, LeaseAsk, fields};
+use crate::peer_message::{LeaseAnswer, LeaseAsk};
+use crate::raft::fields;
 use crate::request::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
 
 pub(super) fn put_lease_ask(out: &mut Vec<u8>, ask: &LeaseAsk) {

@@ -1,7 +1,8 @@
 use super::lease::{ERRORS, error_code};
 use super::*;
 use crate::ids::LeaseId;
-use crate::raft::{EntryKind, LeaseAnswer, LeaseAsk, LogEntry, RaftMessage, RaftMessageKind, SnapshotMeta};
+use crate::peer_message::{LeaseAnswer, LeaseAsk};
+use crate::raft::{EntryKind, LogEntry, RaftMessage, RaftMessageKind, SnapshotMeta};
 use crate::request::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse};
 
 const CLUSTER: ClusterId = ClusterId(0xc1);

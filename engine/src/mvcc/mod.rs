@@ -16,13 +16,14 @@
 //!
 //! A [`View`] is the store as it was, for one reference count: the shell evaluates it while the store goes on.
 //!
-//! `record` is one version; `key_index` finds versions by key, `history` by revision; `view` reads, `scan` a few keys at
-//! a time; `store` holds and compacts, `write` changes; `rebuild` makes a store of a snapshot's records; `hash` says what members compare.
+//! `record` is one version; `key_index` finds versions by key, `history` by revision; `range_request` is what a read asks
+//! and is answered, `view` and `range` read, `scan` a few keys at a time; `store` holds and compacts, `write` changes; `rebuild` makes a store of a snapshot's records; `hash` says what members compare.
 
 mod hash;
 mod history;
 mod key_index;
 mod range;
+mod range_request;
 mod rebuild;
 mod record;
 mod scan;
@@ -32,6 +33,7 @@ mod tests;
 mod view;
 mod write;
 
+pub use range_request::{RangeRequest, RangeResponse, RevisionError, SortOrder, SortTarget};
 pub use record::{RECORD_OVERHEAD_BYTES, RecordHeader, RecordRef};
 pub use scan::Scan;
 pub use store::Store;

@@ -6,10 +6,10 @@
 //! `limit + 1` keys are taken first and only they are sorted.
 
 use super::key_index::Versions;
+use super::range_request::{RangeRequest, RangeResponse, SortOrder, SortTarget};
 use super::record::RecordRef;
 use super::view::{End, View};
 use crate::key_range::KeyRange;
-use crate::request::{RangeRequest, RangeResponse, SortOrder, SortTarget};
 use std::cmp::Ordering;
 
 /// A sort compares a value with a dozen others: so many bytes of it take the time of a look at a key.

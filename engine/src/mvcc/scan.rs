@@ -4,10 +4,10 @@
 //! that is being sent. Only ranges in the order of their keys can be scanned; another order must see all keys first.
 
 use super::range::{passes, visible};
+use super::range_request::{RangeRequest, RevisionError, SortOrder, SortTarget};
 use super::record::RecordRef;
 use super::view::{End, View};
 use crate::key_range::KeyRange;
-use crate::request::{RangeRequest, RequestError, SortOrder, SortTarget};
 use bytes::Bytes;
 
 /// Looked at in one go by a scan of its own.
@@ -39,7 +39,7 @@ impl View {
     ///
     /// # Errors
     /// As `range`: a revision that is compacted or in the future.
-    pub fn scan(&self, request: &RangeRequest) -> Result<Option<Scan>, RequestError> {
+    pub fn scan(&self, request: &RangeRequest) -> Result<Option<Scan>, RevisionError> {
         let end = self.readable(request.revision)?;
         if request.target != SortTarget::Key || request.count_only {
             return Ok(None);

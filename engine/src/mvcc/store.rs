@@ -3,10 +3,10 @@
 use super::hash;
 use super::history::{History, Total};
 use super::key_index::KeyIndex;
+use super::range_request::{RangeRequest, RangeResponse, RevisionError};
 use super::record::RecordRef;
 use super::view::View;
 use crate::cow_tree::Summary;
-use crate::request::{RangeRequest, RangeResponse, RequestError};
 use std::fmt;
 
 /// Every version of every key since the last compaction.
@@ -62,7 +62,7 @@ impl Store {
     }
 
     /// Reads outside a transaction, as `View::range`.
-    pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
+    pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RevisionError> {
         self.current.range(request)
     }
 
@@ -104,12 +104,12 @@ impl Store {
     }
 
     /// Makes `revision` the oldest readable one, at once. Memory is given back by `compact_slice`.
-    pub fn compact(&mut self, revision: i64) -> Result<(), RequestError> {
+    pub fn compact(&mut self, revision: i64) -> Result<(), RevisionError> {
         if revision <= self.compacted_revision() {
-            return Err(RequestError::Compacted);
+            return Err(RevisionError::Compacted);
         }
         if revision > self.revision() {
-            return Err(RequestError::FutureRevision);
+            return Err(RevisionError::Future);
         }
         self.kept.subtract(self.current.history.forgotten(self.compacted_revision(), revision));
         self.current.compacted = revision;

@@ -6,9 +6,9 @@
 use super::hash::is_kept;
 use super::history::History;
 use super::key_index::{KeyIndex, Versions};
+use super::range_request::{RangeRequest, RangeResponse, RevisionError};
 use super::record::RecordRef;
 use crate::key_range::KeyRange;
-use crate::request::{RangeRequest, RangeResponse, RequestError};
 use std::fmt;
 
 /// A read sees the changes before this position; `None` where it sees all of them.
@@ -65,7 +65,7 @@ impl View {
     ///
     /// # Errors
     /// A revision that is compacted or in the future.
-    pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
+    pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RevisionError> {
         let end = self.readable(request.revision)?;
         Ok(self.evaluate(request, end))
     }
@@ -76,7 +76,7 @@ impl View {
         &self,
         request: &RangeRequest,
         keys_left: &mut u64,
-    ) -> Option<Result<RangeResponse, RequestError>> {
+    ) -> Option<Result<RangeResponse, RevisionError>> {
         match self.readable(request.revision) {
             Ok(end) => self.evaluate_within(request, end, keys_left).map(Ok),
             Err(refusal) => Some(Err(refusal)),
@@ -84,12 +84,12 @@ impl View {
     }
 
     /// Where the revision ends that a request names.
-    pub(super) fn readable(&self, revision: i64) -> Result<End, RequestError> {
+    pub(super) fn readable(&self, revision: i64) -> Result<End, RevisionError> {
         if revision > self.revision {
-            return Err(RequestError::FutureRevision);
+            return Err(RevisionError::Future);
         }
         if revision > 0 && revision < self.compacted {
-            return Err(RequestError::Compacted);
+            return Err(RevisionError::Compacted);
         }
         Ok(end_of(revision))
     }

@@ -5,13 +5,13 @@
 //! without changes has none.
 
 use super::history::{Change, Total};
+use super::range_request::{RangeRequest, RangeResponse, RevisionError};
 use super::record::{RecordHeader, RecordRef};
 use super::store::Store;
 use super::view::{LaterRange, View, end_of};
 use crate::cow_tree::Summary;
 use crate::ids::LeaseId;
 use crate::key_range::KeyRange;
-use crate::request::{RangeRequest, RangeResponse, RequestError};
 
 /// A transaction: all of its changes are one main revision.
 #[derive(Debug)]
@@ -62,13 +62,13 @@ impl Write<'_> {
         &self,
         request: &RangeRequest,
         keys_left: &mut u64,
-    ) -> Option<Result<RangeResponse, RequestError>> {
+    ) -> Option<Result<RangeResponse, RevisionError>> {
         let revision = request.revision;
         if revision > self.start {
-            return Some(Err(RequestError::FutureRevision));
+            return Some(Err(RevisionError::Future));
         }
         if revision != 0 && revision < self.store.compacted_revision() {
-            return Some(Err(RequestError::Compacted));
+            return Some(Err(RevisionError::Compacted));
         }
         self.store.current.evaluate_within(request, end_of(revision), keys_left).map(Ok)
     }

@@ -11,90 +11,8 @@ mod tests;
 pub use driver::{Driver, Output, PersistRequest, ReadTicket, Role};
 pub use refuse::StepRefused;
 
-use crate::ids::{Incarnation, MemberId, RequestId};
-use crate::request::{LeaseId, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
-use crate::state::{State, StateView};
+use crate::ids::MemberId;
 use bytes::Bytes;
-
-/// A message between members. Everything in it has been checked by `frame`, incarnations apart: those are compared
-/// by the engine with what the members have published of themselves.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PeerMessage {
-    /// The sender.
-    pub from: MemberId,
-    /// The incarnation of the sender's data directory.
-    pub from_incarnation: Incarnation,
-    /// The addressee.
-    pub to: MemberId,
-    /// The incarnation of the addressee's data directory as the sender knows it; `None` before it has published one.
-    pub to_incarnation: Option<Incarnation>,
-    /// What is said.
-    pub body: PeerBody,
-}
-
-/// What members say to each other.
-#[derive(Clone, Debug, PartialEq)]
-pub enum PeerBody {
-    /// Raft's own. Never MsgPropose, MsgReadIndex or their like: those are ours, below.
-    Raft(RaftMessage),
-    /// Please propose these commands (each as `command::encode` wrote it, with its id inside). Sent again
-    /// after a change of leader: the window of commands applies a repeated one once.
-    Forward(Vec<Bytes>),
-    /// Nobody waits for these forwarded commands any more: they need no place in the log, if they have none yet.
-    Withdraw {
-        /// The sender's boot.
-        boot: u32,
-        /// The commands' numbers in it.
-        numbers: Vec<u64>,
-    },
-    /// Tell me an index that was committed when you got this, confirmed by a quorum.
-    ReadIndex {
-        /// Never used twice by the sender, in any of its boots: an answer may outlive the process that asked.
-        attempt: u64,
-    },
-    /// The answer; `None` where the sender of it does not lead or cannot know yet.
-    ReadIndexReply {
-        /// The attempt answered.
-        attempt: u64,
-        /// Apply up to here, then read.
-        index: Option<u64>,
-    },
-    /// Ask the leader about a lease; only it has deadlines.
-    LeaseAsk {
-        /// The client's request at the asking member.
-        id: RequestId,
-        /// What is asked.
-        ask: LeaseAsk,
-    },
-    /// The leader's answer.
-    LeaseAnswer {
-        /// The client's request at the asking member.
-        id: RequestId,
-        /// What is answered.
-        answer: Result<LeaseAnswer, RequestError>,
-    },
-}
-
-/// What only the leader knows of a lease.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum LeaseAsk {
-    /// Start its time again.
-    KeepAlive(LeaseId),
-    /// How long it has left.
-    TimeToLive(LeaseTimeToLiveRequest),
-}
-
-/// The leader's answer about a lease.
-#[derive(Clone, Debug, PartialEq)]
-pub enum LeaseAnswer {
-    /// Its TTL in seconds, 0 where there is no such lease.
-    KeepAlive {
-        /// Seconds.
-        ttl_secs: i64,
-    },
-    /// What is left of it.
-    TimeToLive(LeaseTimeToLiveResponse),
-}
 
 /// Raft's message, in types of our own: bytes from outside are never parsed by protobuf 2 (RUSTSEC-2024-0437).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -226,41 +144,6 @@ pub enum LogRecord {
         /// Which snapshot.
         meta: SnapshotMeta,
     },
-}
-
-/// A request to write the state aside (see `Effects::checkpoint`).
-#[derive(Debug, PartialEq)]
-pub struct Checkpoint {
-    /// Where it stands in the log.
-    pub meta: SnapshotMeta,
-    /// The state, cheap and unchanging.
-    pub state: StateView,
-}
-
-/// A snapshot for a member that lags behind the log.
-#[derive(Debug, PartialEq)]
-pub struct OutgoingSnapshot {
-    /// To announce it with, once its state has arrived: the addressee's shell hands both in together.
-    pub message: PeerMessage,
-    /// Where it stands in the log.
-    pub meta: SnapshotMeta,
-    /// The state, cheap and unchanging.
-    pub state: StateView,
-}
-
-/// A snapshot that arrived whole.
-#[derive(Clone, Debug)]
-pub struct ReceivedSnapshot {
-    /// The announcement.
-    pub message: PeerMessage,
-    /// The state, decoded; its file is durable under the shell's hand.
-    pub state: Box<State>,
-}
-
-impl PartialEq for ReceivedSnapshot {
-    fn eq(&self, other: &ReceivedSnapshot) -> bool {
-        self.message == other.message && self.state.hash() == other.state.hash()
-    }
 }
 
 /// The log after the newest snapshot, as a data directory held it.

@@ -4,6 +4,8 @@
 //! The gRPC code of each is given by `server/wire/error.rs`. An error that comes out of `apply` is part of the
 //! replicated outcome and the same on every member.
 
+use crate::mvcc::RevisionError;
+
 /// Why a request was refused, or its outcome is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
@@ -88,4 +90,13 @@ pub enum RequestError {
     /// No member of that id.
     #[error("etcdserver: member not found")]
     MemberNotFound,
+}
+
+impl From<RevisionError> for RequestError {
+    fn from(error: RevisionError) -> RequestError {
+        match error {
+            RevisionError::Compacted => RequestError::Compacted,
+            RevisionError::Future => RequestError::FutureRevision,
+        }
+    }
 }

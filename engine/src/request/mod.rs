@@ -14,7 +14,7 @@ pub use kv::*;
 pub use lease::*;
 pub use maintenance::*;
 
-/// Everything a client may ask, watches apart (see `input::WatchInput`).
+/// Everything a client may ask, watches apart (see `watch::WatchInput`).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// Read keys.
@@ -93,4 +93,4 @@ pub enum Response {
 
 pub use crate::ids::LeaseId;
 pub use crate::membership::Member;
-pub use crate::mvcc::RecordRef;
+pub use crate::mvcc::{RangeRequest, RangeResponse, RecordRef, SortOrder, SortTarget};

@@ -228,7 +228,7 @@ pub(super) fn read(
         match op {
             TxnOp::Range(range) => match view.small_range(range, keys_left)? {
                 Ok(response) => responses.push(TxnOpResponse::Range { revision: view.revision(), response }),
-                Err(refusal) => return Some(Err(refusal)),
+                Err(refusal) => return Some(Err(refusal.into())),
             },
             TxnOp::Put(_) | TxnOp::DeleteRange(_) | TxnOp::Txn(_) => {
                 unreachable!("only a transaction of ranges is evaluated from a view")

@@ -11,12 +11,12 @@
 use super::WatchOutput;
 use super::fan_out::{FanOut, by_watcher};
 use super::range_map::{RangeMap, Slot, next_random};
-use super::streams::Stream;
+use super::stream::Stream;
 use super::watcher::{Position, Watcher};
-use crate::effects::WatchEffects;
 use crate::ids::StreamId;
 use crate::mvcc::{RecordRef, Store};
 use crate::time::Time;
+use crate::watch::WatchEffects;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Published changes are fanned out when there are so many, even before `pump`: a window's responses are counted

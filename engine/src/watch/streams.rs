@@ -1,33 +1,17 @@
-//! Streams: what a client asks of its watchers, and how much it has yet to take in.
+//! What a client asks of a stream and of its watchers.
 //!
 //! A request sees everything that was published before it: whatever waits in the hub's window is fanned out first,
 //! so that answers and events keep their order on the stream.
 
 use super::hub::Hub;
 use super::range_map::Slot;
+use super::stream::Stream;
 use super::watcher::{Position, Watcher};
 use super::{WatchOutput, refusal};
 use crate::ids::{StreamId, WatchId};
-use crate::input::{WatchCreate, WatchInput};
 use crate::mvcc::Store;
 use crate::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// One gRPC stream.
-#[derive(Debug)]
-pub(super) struct Stream {
-    pub(super) require_leader: bool,
-    pub(super) watchers: BTreeMap<WatchId, Slot>,
-    /// Overtaken by compaction, which the client was told, and not cancelled by it since. As in etcd such a watcher
-    /// keeps its id until then, and the stream is told no progress.
-    pub(super) overtaken: BTreeSet<WatchId>,
-    /// The next id to try where the client leaves the choice to us.
-    next_id: i64,
-    /// Sent and not yet drained.
-    pub(super) outstanding_bytes: usize,
-    /// Watchers that have history to read but no room for it.
-    pub(super) parked: BTreeSet<Slot>,
-}
+use crate::watch::{WatchCreate, WatchInput};
 
 impl Hub {
     /// A new stream. One that requires a leader ends at once where there is none, as in etcd.
@@ -36,15 +20,7 @@ impl Hub {
             self.ready.outputs.push((id, WatchOutput::NoLeader));
             return;
         }
-        let stream = Stream {
-            require_leader,
-            watchers: BTreeMap::new(),
-            overtaken: BTreeSet::new(),
-            next_id: 0,
-            outstanding_bytes: 0,
-            parked: BTreeSet::new(),
-        };
-        let before = self.streams.insert(id, stream);
+        let before = self.streams.insert(id, Stream::new(require_leader));
         assert!(before.is_none(), "watch stream {} was opened twice", id.0);
     }
 
@@ -157,26 +133,5 @@ impl Hub {
     pub(super) fn end_leaderless(&mut self, id: StreamId) {
         self.close(id);
         self.ready.outputs.push((id, WatchOutput::NoLeader));
-    }
-}
-
-impl Stream {
-    /// Whether another response may be sent: less than two full ones wait at the client's side. What is sent then
-    /// may exceed that by one response, or by one revision of any size, which may not be torn.
-    pub(super) fn has_room(&self, fragment_bytes: usize) -> bool {
-        self.outstanding_bytes < 2 * fragment_bytes
-    }
-
-    fn is_taken(&self, id: WatchId) -> bool {
-        self.watchers.contains_key(&id) || self.overtaken.contains(&id)
-    }
-
-    /// Ids count up and are not used again when their watchers are gone, as in etcd.
-    fn pick_id(&mut self) -> WatchId {
-        while self.is_taken(WatchId(self.next_id)) {
-            self.next_id += 1;
-        }
-        self.next_id += 1;
-        WatchId(self.next_id - 1)
     }
 }

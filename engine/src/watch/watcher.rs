@@ -1,10 +1,10 @@
 //! One watcher: a cursor over the store's history, with a range and filters.
 
 use crate::ids::{StreamId, WatchId};
-use crate::input::WatchCreate;
 use crate::key_range::KeyRange;
 use crate::mvcc::RecordRef;
 use crate::time::Time;
+use crate::watch::WatchCreate;
 
 /// One subscription of one stream.
 #[derive(Debug)]

@@ -1,9 +1,11 @@
 //! What clients ask and hear.
 
 use super::{Answer, Asked, Cluster, SETTLE_MS, Told};
-use detcd_engine::effects::{Read, ReadQuery, WatchEffects};
+use detcd_engine::effects::{Read, ReadQuery};
+use detcd_engine::watch::WatchEffects;
 use detcd_engine::ids::{RequestId, StreamId};
-use detcd_engine::input::{Input, WatchInput};
+use detcd_engine::input::Input;
+use detcd_engine::watch::WatchInput;
 use detcd_engine::request::{Reply, Request, Response};
 use detcd_engine::watch::WatchOutput;
 

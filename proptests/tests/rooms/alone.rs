@@ -8,16 +8,18 @@ use detcd_engine::config::Config;
 use detcd_engine::effects::{Effects, Read, ReadQuery};
 use detcd_engine::engine::{Engine, Recovered};
 use detcd_engine::ids::{RequestId, StreamId};
-use detcd_engine::input::{Input, WatchInput};
+use detcd_engine::input::Input;
 use detcd_engine::membership::InitialCluster;
-use detcd_engine::raft::{Checkpoint, SnapshotMeta};
+use detcd_engine::raft::SnapshotMeta;
 use detcd_engine::request::{Reply, Request, RequestError, Response};
+use detcd_engine::snapshot::Checkpoint;
 use detcd_engine::snapshot::{Reader, Writer};
 use detcd_engine::state::State;
 use detcd_engine::time::Time;
 use detcd_engine::wal::{
     Chain, ExpectedSegment, LogReplay, LogTail, SegmentHeader, encode_batch, encode_header, read_segment,
 };
+use detcd_engine::watch::WatchInput;
 use detcd_engine::watch::{EventBatch, WatchOutput};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -220,7 +222,7 @@ impl Alone {
 fn evaluate(read: Read) -> (RequestId, Result<Reply, RequestError>) {
     let Read { id, view, query, term } = read;
     let response = match query {
-        ReadQuery::Range(range) => view.range(&range).map(Response::Range),
+        ReadQuery::Range(range) => view.range(&range).map(Response::Range).map_err(RequestError::from),
         ReadQuery::Txn(txn) => detcd_engine::txn::evaluate(&view, &txn).map(Response::Txn),
         ReadQuery::Rest(rest) => Ok(Response::Txn(rest.finish(&view))),
     };

@@ -7,9 +7,9 @@ use detcd_engine::command::{self, Caller, Command, EntryBuilder, Proposal, decod
 use detcd_engine::frame;
 use detcd_engine::ids::{ClusterId, CommandId, Grant, Incarnation, LeaseId, MemberId, RequestId};
 use detcd_engine::membership::MemberAttributes;
+use detcd_engine::peer_message::{LeaseAnswer, LeaseAsk, PeerBody, PeerMessage};
 use detcd_engine::raft::{
-    EntryKind, HardState, LeaseAnswer, LeaseAsk, LogEntry, LogRecord, PeerBody, PeerMessage, RaftMessage,
-    RaftMessageKind, SnapshotMeta,
+    EntryKind, HardState, LogEntry, LogRecord, RaftMessage, RaftMessageKind, SnapshotMeta,
 };
 use detcd_engine::request::{
     Alarm, AlarmKind, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, Request, RequestError,

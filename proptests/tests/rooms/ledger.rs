@@ -10,8 +10,8 @@
 //! * ids, refusals and revisions are etcd's.
 
 use detcd_engine::ids::{StreamId, WatchId};
-use detcd_engine::input::{WatchCreate, WatchInput};
 use detcd_engine::watch::{Event, EventBatch, WatchOutput};
+use detcd_engine::watch::{WatchCreate, WatchInput};
 use detcd_proptests::reference::KeyRange;
 use detcd_proptests::reference::mvcc::Store;
 use detcd_proptests::reference::watch::{self, Watch};

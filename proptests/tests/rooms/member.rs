@@ -10,12 +10,12 @@ use crate::ledger::Ledger;
 use crate::mvcc::{assert_every_revision, assert_same};
 use crate::watch::{asks, streams};
 use detcd_engine::ids::{LeaseId, StreamId};
-use detcd_engine::input::WatchInput;
 use detcd_engine::request::{
     CompactRequest, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, Reply, Request, RequestError, Response,
 };
 use detcd_engine::snapshot::Reader;
 use detcd_engine::txn;
+use detcd_engine::watch::WatchInput;
 use detcd_proptests::reference::lease::Deadlines;
 use detcd_proptests::reference::{Answer, Cluster, Range, Refusal, Txn, Write};
 use detcd_proptests::strategies::{self, LEASES, Scene};

@@ -4,8 +4,9 @@
 use crate::cases;
 use bytes::Bytes;
 use detcd_engine::ids::LeaseId;
-use detcd_engine::mvcc::{RECORD_OVERHEAD_BYTES, RecordHeader, RecordRef, Store, View};
-use detcd_engine::request::RequestError;
+use detcd_engine::mvcc::{
+    RECORD_OVERHEAD_BYTES, RangeResponse, RecordHeader, RecordRef, RevisionError, Store, View,
+};
 use detcd_proptests::reference::mvcc::{Store as Reference, Version};
 use detcd_proptests::reference::{Found, KeyRange, KeyValue, Range, Refusal};
 use detcd_proptests::strategies::{self, Scene};
@@ -136,10 +137,12 @@ fn tell_store(store: &mut Store, steps: &[Step]) -> Vec<Told> {
     told
 }
 
-fn found(answer: Result<detcd_engine::request::RangeResponse, RequestError>) -> Result<Found, Refusal> {
-    answer
-        .map(|response| translate::found(&response))
-        .map_err(|error| translate::refusal(error).unwrap_or_else(|| panic!("refused by {error:?}")))
+fn found(answer: Result<RangeResponse, RevisionError>) -> Result<Found, Refusal> {
+    answer.map(|response| translate::found(&response)).map_err(refused)
+}
+
+fn refused(error: RevisionError) -> Refusal {
+    translate::refusal(error.into()).expect("the store's own refusal")
 }
 
 impl ReferenceStateMachine for Model {
@@ -195,7 +198,6 @@ impl StateMachineTest for Room {
                 assert_eq!(vec![answer], model.told, "{range:?}");
             }
             Transition::Compact(revision) => {
-                let refused = |error| translate::refusal(error).expect("the store's own refusal");
                 assert_eq!(room.store.compact(revision).map_err(refused), model.compacted);
                 assert_eq!(room.lazy.compact(revision).map_err(refused), model.compacted);
             }
@@ -323,7 +325,6 @@ proptest! {
 }
 
 fn compact(store: &mut Store, reference: &mut Reference, revision: i64) {
-    let refused = |error| translate::refusal(error).expect("the store's own refusal");
     assert_eq!(store.compact(revision).map_err(refused), reference.compact(revision), "compact {revision}");
     assert_same(store, reference);
 }

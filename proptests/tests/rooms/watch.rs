@@ -4,12 +4,12 @@
 use crate::cases;
 use crate::ledger::Ledger;
 use crate::mvcc::{Step, steps, write_reference, write_store};
-use detcd_engine::effects::WatchEffects;
 use detcd_engine::ids::{StreamId, WatchId};
-use detcd_engine::input::{WatchCreate, WatchInput};
 use detcd_engine::mvcc::Store;
 use detcd_engine::time::Time;
 use detcd_engine::watch::Hub;
+use detcd_engine::watch::WatchEffects;
+use detcd_engine::watch::{WatchCreate, WatchInput};
 use detcd_proptests::reference::mvcc::Store as Reference;
 use detcd_proptests::strategies::{self, Scene};
 use detcd_proptests::translate;

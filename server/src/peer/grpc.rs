@@ -9,7 +9,7 @@ use super::{Inspection, PeerInbox, Transport};
 use crate::clock::{BoxFuture, Clock};
 use detcd_engine::frame::{self, FrameError};
 use detcd_engine::ids::MemberId;
-use detcd_engine::raft::PeerMessage;
+use detcd_engine::peer_message::PeerMessage;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use detcd_engine::frame::{self, FrameError};
 use detcd_engine::ids::{ClusterId, MemberId};
 use detcd_engine::input::Input;
-use detcd_engine::raft::PeerMessage;
+use detcd_engine::peer_message::PeerMessage;
 use detcd_engine::time::Time;
 use pb::{SnapshotAck, SnapshotChunk};
 use snapshot::{Receiver, give_up_when_idle};

@@ -12,7 +12,7 @@ use super::pb::{SnapshotAck, SnapshotChunk};
 use crate::clock::Clock;
 use detcd_engine::frame;
 use detcd_engine::ids::{ClusterId, MemberId};
-use detcd_engine::raft::OutgoingSnapshot;
+use detcd_engine::snapshot::OutgoingSnapshot;
 use detcd_engine::snapshot::Writer;
 use std::sync::Arc;
 

@@ -6,9 +6,9 @@ use crate::handle::WatchMessage;
 use crate::pb;
 use bytes::Bytes;
 use detcd_engine::ids::WatchId;
-use detcd_engine::input::{WatchCreate, WatchInput};
 use detcd_engine::key_range::KeyRange;
 use detcd_engine::request::RequestError;
+use detcd_engine::watch::{WatchCreate, WatchInput};
 
 /// Speaks of a watch that was refused, or of all watches of a stream.
 pub const NO_WATCH: WatchId = WatchId(-1);

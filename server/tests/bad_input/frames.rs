@@ -7,7 +7,7 @@ use detcd::peer::pb::peer_client::PeerClient;
 use detcd::peer::pb::{Frame, SnapshotChunk};
 use detcd_engine::frame;
 use detcd_engine::ids::{ClusterId, Incarnation, MemberId};
-use detcd_engine::raft::{PeerBody, PeerMessage};
+use detcd_engine::peer_message::{PeerBody, PeerMessage};
 use http_body::Body as _;
 use std::future::poll_fn;
 use std::io::Write;

@@ -8,7 +8,7 @@ use super::promise::Promise;
 use crate::stage::Stage;
 use crate::workload::door::{Door, News, WatchEvent};
 use crate::workload::keys::everything;
-use detcd_engine::input::{WatchCreate, WatchInput};
+use detcd_engine::watch::{WatchCreate, WatchInput};
 use madsim::time::{sleep, timeout};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -14,8 +14,8 @@ use super::words;
 use crate::history::{Moment, Operation, Outcome, StreamLog};
 use crate::workload::door::{News, WatchEvent};
 use detcd_engine::ids::WatchId;
-use detcd_engine::input::{WatchCreate, WatchInput};
 use detcd_engine::request::Request;
+use detcd_engine::watch::{WatchCreate, WatchInput};
 use detcd_proptests::reference::KeyRange;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

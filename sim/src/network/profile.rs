@@ -3,7 +3,8 @@
 use super::delay::{Delay, Shape};
 use crate::plan::Link;
 use crate::random::{Seed, Stream};
-use detcd_engine::raft::{PeerBody, RaftMessageKind};
+use detcd_engine::peer_message::PeerBody;
+use detcd_engine::raft::RaftMessageKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

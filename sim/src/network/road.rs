@@ -8,7 +8,7 @@ use crate::timeline::words::FrameWords;
 use bytes::Bytes;
 use detcd_engine::frame;
 use detcd_engine::ids::{ClusterId, MemberId};
-use detcd_engine::raft::PeerMessage;
+use detcd_engine::peer_message::PeerMessage;
 use server_sim::peer::PeerInbox;
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use super::{Network, State};
 use detcd_engine::ids::MemberId;
-use detcd_engine::raft::PeerMessage;
+use detcd_engine::peer_message::PeerMessage;
 use madsim::time::sleep;
 use server_sim::clock::BoxFuture;
 use server_sim::peer::pb::{SnapshotAck, SnapshotChunk};

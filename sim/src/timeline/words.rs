@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use detcd_engine::frame;
 use detcd_engine::ids::{ClusterId, MemberId};
-use detcd_engine::raft::{PeerBody, RaftMessage};
+use detcd_engine::peer_message::PeerBody;
+use detcd_engine::raft::RaftMessage;
 use std::fmt;
 
 /// A frame in words.

@@ -12,8 +12,8 @@ pub use in_process::InProcess;
 
 use crate::history::KeyValue;
 use detcd_engine::ids::WatchId;
-use detcd_engine::input::WatchInput;
 use detcd_engine::request::{Reply, Request, RequestError};
+use detcd_engine::watch::WatchInput;
 use server_sim::clock::BoxFuture;
 use server_sim::wire;
 

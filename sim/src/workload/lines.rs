@@ -10,12 +10,12 @@ use super::door::News;
 use super::keys::prefix;
 use crate::history::{Claim, KeyValue};
 use bytes::Bytes;
-use detcd_engine::input::{WatchCreate, WatchInput};
 use detcd_engine::key_range::KeyRange;
 use detcd_engine::request::{
     Compare, CompareOperand, CompareResult, DeleteRangeRequest, LeaseGrantRequest, LeaseId, PutLease,
     RangeRequest, Request, Response, SortOrder, SortTarget, Txn, TxnOp,
 };
+use detcd_engine::watch::{WatchCreate, WatchInput};
 use madsim::time::timeout;
 use std::time::Duration;
 

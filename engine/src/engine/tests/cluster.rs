@@ -8,18 +8,18 @@ use crate::effects::{Effects, Persist, Read, ReadQuery, SnapshotVerdict};
 use crate::engine::{Engine, Recovered};
 use crate::frame;
 use crate::ids::{ClusterId, Incarnation, MemberId, RequestId, StreamId};
-use crate::input::{Input, WatchInput};
+use crate::input::Input;
 use crate::membership::{InitialCluster, Member};
-use crate::raft::{
-    HardState, LogRecord, OutgoingSnapshot, PeerBody, PeerMessage, RaftMessage, RaftMessageKind,
-    ReceivedSnapshot, SnapshotMeta,
-};
-use crate::request::{Reply, Request, Response};
+use crate::peer_message::{PeerBody, PeerMessage};
+use crate::raft::{HardState, LogRecord, RaftMessage, RaftMessageKind, SnapshotMeta};
+use crate::request::{Reply, Request, RequestError, Response};
+use crate::snapshot::{OutgoingSnapshot, ReceivedSnapshot};
 use crate::snapshot::{Reader, Writer};
 use crate::state::{FIRST_INDEX, State};
 use crate::time::Time;
 use crate::txn;
 use crate::wal::LogReplay;
+use crate::watch::WatchInput;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::error::Error;
 
@@ -232,7 +232,9 @@ impl Cluster {
     fn answer_reads(&mut self, id: u64, reads: Vec<Read>) {
         for read in reads {
             let response = match read.query {
-                ReadQuery::Range(range) => read.view.range(&range).map(Response::Range),
+                ReadQuery::Range(range) => {
+                    read.view.range(&range).map(Response::Range).map_err(RequestError::from)
+                }
                 ReadQuery::Txn(txn) => txn::evaluate(&read.view, &txn).map(Response::Txn),
                 ReadQuery::Rest(rest) => Ok(Response::Txn(rest.finish(&read.view))),
             };

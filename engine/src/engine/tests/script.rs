@@ -6,9 +6,10 @@ use super::parse::{alarm_kind, key_range, parse_txn, put_request};
 use super::words;
 use crate::config::{AutoCompaction, Config};
 use crate::ids::{Incarnation, LeaseId, MemberId, RequestId, StreamId, WatchId};
-use crate::input::{Input, WatchCreate, WatchInput};
-use crate::raft::{PeerBody, PeerMessage};
+use crate::input::Input;
+use crate::peer_message::{PeerBody, PeerMessage};
 use crate::request::*;
+use crate::watch::{WatchCreate, WatchInput};
 use std::error::Error;
 
 impl Cluster {

@@ -2,7 +2,8 @@
 
 use crate::effects::{CompactionStep, Persist};
 use crate::ids::MemberId;
-use crate::raft::{LeaseAnswer, LeaseAsk, LogRecord, PeerBody, PeerMessage, RaftMessage, RaftMessageKind};
+use crate::peer_message::{LeaseAnswer, LeaseAsk, PeerBody, PeerMessage};
+use crate::raft::{LogRecord, RaftMessage, RaftMessageKind};
 use crate::request::{RangeResponse, RecordRef, Reply, RequestError, Response, TxnOpResponse, TxnResponse};
 use crate::watch::{Event, EventBatch, WatchOutput};
 use bytes::Bytes;

@@ -2,7 +2,7 @@
 
 use super::super::RecordRef;
 use crate::key_range::KeyRange;
-use crate::request::{RangeRequest, RangeResponse, SortOrder, SortTarget};
+use crate::mvcc::{RangeRequest, RangeResponse, SortOrder, SortTarget};
 
 /// Every version ever made, in the order in which they were.
 #[derive(Default)]

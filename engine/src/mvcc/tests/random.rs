@@ -5,7 +5,7 @@ use super::model::Model;
 use crate::cow_tree::random::Random;
 use crate::ids::LeaseId;
 use crate::key_range::KeyRange;
-use crate::request::{RangeRequest, RangeResponse, RequestError, SortOrder, SortTarget};
+use crate::mvcc::{RangeRequest, RangeResponse, RevisionError, SortOrder, SortTarget};
 use bytes::Bytes;
 
 fn key(random: &mut Random) -> Bytes {
@@ -100,9 +100,9 @@ fn assert_view(view: &View, model: &Model, random: &mut Random) {
         let request = request(random, revision);
         let answer = view.range(&request);
         if revision > current {
-            assert_eq!(answer, Err(RequestError::FutureRevision));
+            assert_eq!(answer, Err(RevisionError::Future));
         } else if revision > 0 && revision < model.compacted {
-            assert_eq!(answer, Err(RequestError::Compacted));
+            assert_eq!(answer, Err(RevisionError::Compacted));
         } else {
             let at = if revision <= 0 { current } else { revision };
             assert_eq!(answer, Ok(model.range(&request, at)), "{request:?}");
@@ -122,7 +122,7 @@ fn assert_view(view: &View, model: &Model, random: &mut Random) {
 fn assert_smaller_ways(
     view: &View,
     request: &RangeRequest,
-    answer: Result<RangeResponse, RequestError>,
+    answer: Result<RangeResponse, RevisionError>,
     random: &mut Random,
 ) {
     let mut keys_left = random.below(12);
@@ -172,8 +172,8 @@ fn run(seed: u64) {
         if random.below(5) == 0 {
             let revision = random.below(store.revision() as u64 + 2) as i64;
             let expected = match revision {
-                _ if revision <= model.compacted => Err(RequestError::Compacted),
-                _ if revision > store.revision() => Err(RequestError::FutureRevision),
+                _ if revision <= model.compacted => Err(RevisionError::Compacted),
+                _ if revision > store.revision() => Err(RevisionError::Future),
                 _ => Ok(()),
             };
             assert_eq!(store.compact(revision), expected, "seed {seed} step {step}");

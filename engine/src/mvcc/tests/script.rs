@@ -8,7 +8,7 @@
 use super::super::{RecordRef, Store, View};
 use crate::ids::LeaseId;
 use crate::key_range::KeyRange;
-use crate::request::{RangeRequest, RangeResponse, SortOrder, SortTarget};
+use crate::mvcc::{RangeRequest, RangeResponse, SortOrder, SortTarget};
 use bytes::Bytes;
 use goldenscript::{ArgumentConsumer, Command, Context};
 use std::collections::BTreeMap;

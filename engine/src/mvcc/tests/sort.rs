@@ -3,7 +3,7 @@
 use super::super::Store;
 use crate::ids::LeaseId;
 use crate::key_range::KeyRange;
-use crate::request::{RangeRequest, SortOrder, SortTarget};
+use crate::mvcc::{RangeRequest, SortOrder, SortTarget};
 use SortOrder::{Ascend, Descend, None};
 use SortTarget::{Create, Key, Mod, Value, Version};
 use bytes::Bytes;

@@ -3,14 +3,14 @@
 //! Nothing of the hub is looked into. What a watcher may be told follows from what was asked, what was written and
 //! compacted, and what it was sent before, in the order of the outputs.
 
-use crate::effects::WatchEffects;
 use crate::ids::{LeaseId, StreamId, WatchId};
-use crate::input::{WatchCreate, WatchInput};
 use crate::key_range::KeyRange;
 use crate::mvcc::{RecordRef, Store};
 use crate::time::Time;
+use crate::watch::WatchEffects;
 use crate::watch::range_map::next_random;
 use crate::watch::{Event, Hub, WatchOutput};
+use crate::watch::{WatchCreate, WatchInput};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 

@@ -9,13 +9,13 @@
 //! for streams opened with `slow`: those wait for `drain S`. Between `hold` and `pump` nothing is pumped at all.
 //! `after MS` lets time pass, waking when the hub asks to be. Outputs are shown as `stream/watcher what`.
 
-use crate::effects::WatchEffects;
 use crate::ids::{LeaseId, StreamId, WatchId};
-use crate::input::{WatchCreate, WatchInput};
 use crate::key_range::KeyRange;
 use crate::mvcc::{RecordRef, Store, Write};
 use crate::time::Time;
+use crate::watch::WatchEffects;
 use crate::watch::{Event, Hub, WatchOutput};
+use crate::watch::{WatchCreate, WatchInput};
 use bytes::Bytes;
 use goldenscript::{ArgumentConsumer, Command, Context};
 use std::collections::BTreeMap;

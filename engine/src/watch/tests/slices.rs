@@ -1,13 +1,13 @@
 //! Histories and windows larger than what is looked at in one go.
 
-use crate::effects::WatchEffects;
 use crate::ids::{LeaseId, StreamId};
-use crate::input::{WatchCreate, WatchInput};
 use crate::key_range::KeyRange;
 use crate::mvcc::{RecordRef, Store};
 use crate::time::Time;
+use crate::watch::WatchEffects;
 use crate::watch::hub::WINDOW_RECORDS_MAX;
 use crate::watch::{Hub, WatchOutput};
+use crate::watch::{WatchCreate, WatchInput};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 

@@ -4,8 +4,8 @@
 use super::{Door, Loss, News, WatchEvent, WatchFeed};
 use crate::cluster::Cluster;
 use crate::random::Stream;
-use detcd_engine::input::WatchInput;
 use detcd_engine::request::{Reply, Request};
+use detcd_engine::watch::WatchInput;
 use madsim::time::sleep;
 use server_sim::clock::BoxFuture;
 use server_sim::handle::{WatchMessage, WatchStream};

@@ -1,12 +1,12 @@
 //! The engine's requests as etcd's messages: what a client library does.
 
 use detcd_engine::ids::WatchId;
-use detcd_engine::input::{WatchCreate, WatchInput};
 use detcd_engine::request::{
     AlarmKind, AlarmRequest, CompactRequest, Compare, CompareOperand, CompareResult, DeleteRangeRequest,
     LeaseGrantRequest, LeaseTimeToLiveRequest, PutLease, PutRequest, PutValue, RangeRequest, SortOrder,
     SortTarget, Txn, TxnOp,
 };
+use detcd_engine::watch::{WatchCreate, WatchInput};
 use server_sim::pb;
 use server_sim::pb::compare::{CompareResult as WireResult, CompareTarget, TargetUnion};
 use server_sim::pb::request_op::Request as WireOp;

@@ -1,0 +1,121 @@
+//! What leaves on watch streams: responses, with their events by reference, and what each counts against the room of
+//! its stream.
+
+use crate::ids::{StreamId, WatchId};
+use crate::mvcc::RecordRef;
+
+/// What watch streams are to be told.
+///
+/// An event is in `batches` once, however many watchers see it, so that the shell encodes it once.
+#[derive(Debug, Default, PartialEq)]
+pub struct WatchEffects {
+    /// Shared by the outputs that name them by position.
+    pub batches: Vec<EventBatch>,
+    /// In order within each stream.
+    pub outputs: Vec<(StreamId, WatchOutput)>,
+}
+
+/// Events of one or more whole revisions, in order, found once and shared by every watcher that sees exactly these.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventBatch {
+    /// In revision order, then in the order of the operations.
+    pub events: Vec<Event>,
+}
+
+/// One change of one key. A tombstone is a delete, anything else a put.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The key as the change left it.
+    pub record: RecordRef,
+    /// The key before, where a watcher of this batch asked and it is still known.
+    pub prev: Option<RecordRef>,
+}
+
+/// What a response costs besides its events, in the accounting of `WatchOutput::size_bytes`.
+pub(super) const RESPONSE_BYTES: usize = 64;
+/// What an event costs besides its keys and values, likewise.
+const EVENT_BYTES: usize = 48;
+
+impl Event {
+    /// About its size on the wire, in bytes.
+    pub(super) fn size_bytes(&self) -> usize {
+        let size_bytes = |record: &RecordRef| record.key().len() + record.value().len();
+        EVENT_BYTES + size_bytes(&self.record) + self.prev.as_ref().map_or(0, size_bytes)
+    }
+}
+
+/// One response on a watch stream (etcd's `WatchResponse`), events by reference.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WatchOutput {
+    /// The watcher exists; events, if any, follow.
+    Created {
+        /// Its id.
+        id: WatchId,
+        /// The store's revision at its creation.
+        revision: i64,
+    },
+    /// The create request was refused: etcd answers `created` and `canceled` at once, with id −1.
+    Rejected {
+        /// The store's revision.
+        revision: i64,
+        /// The reason, in etcd's words.
+        reason: &'static str,
+    },
+    /// Events for a watcher.
+    Events {
+        /// Its id.
+        id: WatchId,
+        /// The store's revision when they were sent; not below any of them.
+        revision: i64,
+        /// Position in `WatchEffects::batches`.
+        batch: usize,
+        /// First event of the batch to send.
+        first: usize,
+        /// One past the last.
+        end: usize,
+        /// More events of the same revision follow in another response.
+        fragment: bool,
+    },
+    /// Nothing happened up to here. Id −1 speaks for all watchers of the stream.
+    Progress {
+        /// The watcher, or −1.
+        id: WatchId,
+        /// Everything up to here has been sent.
+        revision: i64,
+    },
+    /// The watcher is gone because the client asked.
+    Canceled {
+        /// Its id.
+        id: WatchId,
+        /// The store's revision.
+        revision: i64,
+    },
+    /// The watcher is gone because history it needs was compacted. etcd's header has revision 0 here.
+    Compacted {
+        /// Its id.
+        id: WatchId,
+        /// The oldest revision a watch may start from now.
+        compact_revision: i64,
+    },
+    /// The whole stream ends with *no leader*.
+    NoLeader,
+}
+
+/// Who takes outputs may hold back less than this, in bytes, before it says `WatchInput::Drained`. A stream that ran
+/// full goes on once no more than one full response is outstanding, which is more than is ever held back.
+pub const DRAINED_BYTES_DUE: usize = 64 * 1024;
+
+impl WatchOutput {
+    /// What this output counts against its stream's room, in bytes: about its size on the wire. `batches` are those
+    /// of the `WatchEffects` it came in. Whoever sends it returns exactly this by `WatchInput::Drained`, once the
+    /// transport has taken it.
+    pub fn size_bytes(&self, batches: &[EventBatch]) -> usize {
+        match self {
+            WatchOutput::Events { batch, first, end, .. } => {
+                let events = &batches[*batch].events[*first..*end];
+                RESPONSE_BYTES + events.iter().map(Event::size_bytes).sum::<usize>()
+            }
+            _ => RESPONSE_BYTES,
+        }
+    }
+}
