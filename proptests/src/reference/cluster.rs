@@ -6,7 +6,6 @@ use super::mvcc::Store;
 use super::request::{
     Answer, DeleteRange, Deleted, Found, KeyValue, Put, Range, Refusal, Txn, TxnAnswer, Write,
 };
-use super::txn::is_read_only;
 
 /// Keys and leases, as every member has them that applied the same writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +51,7 @@ impl Cluster {
     /// # Errors
     /// As `range`.
     pub fn read(&self, txn: &Txn) -> Result<TxnAnswer, Refusal> {
-        assert!(is_read_only(txn), "{txn:?} writes");
+        assert!(txn.is_read_only(), "{txn:?} writes");
         self.clone().txn(txn)
     }
 

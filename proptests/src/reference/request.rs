@@ -197,6 +197,13 @@ pub struct Txn {
     pub failure: Vec<Op>,
 }
 
+impl Txn {
+    /// Whether it only reads: it needs no log entry.
+    pub fn is_read_only(&self) -> bool {
+        self.success.iter().chain(&self.failure).all(|op| matches!(op, Op::Range(_)))
+    }
+}
+
 /// One operation of a branch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {

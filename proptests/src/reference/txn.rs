@@ -79,11 +79,6 @@ fn refuse_if(condition: bool, refusal: Refusal) -> Result<(), Refusal> {
     if condition { Err(refusal) } else { Ok(()) }
 }
 
-/// Whether a transaction only reads: it needs no log entry.
-pub fn is_read_only(txn: &Txn) -> bool {
-    txn.success.iter().chain(&txn.failure).all(|op| matches!(op, Op::Range(_)))
-}
-
 impl Cluster {
     /// Runs a transaction, whole or not at all.
     ///

@@ -254,7 +254,7 @@ impl Room {
                 let reference = reference::txn::check(asked, TXN_OPS_MAX);
                 assert_eq!(checked.as_ref().map(|_| ()).map_err(|refusal| *refusal), reference, "{asked:?}");
                 // One that only reads does not wait for the writes that came with it.
-                let is_read_apart = writes.len() > 1 && reference::txn::is_read_only(asked);
+                let is_read_apart = writes.len() > 1 && asked.is_read_only();
                 if reference.is_err() || is_read_apart {
                     continue;
                 }
