@@ -48,7 +48,7 @@ pub struct Effects {
     /// `Config::reports_hashes`.
     pub applied: Vec<(u64, u128)>,
     /// Leadership was handed on, or there was nobody to hand it to: an asked-for stop may go ahead.
-    pub leadership_settled: bool,
+    pub transfer_finished: bool,
     /// Call `step(Wake)` no later than this.
     pub wake_at: Option<Time>,
 }

@@ -16,6 +16,7 @@
 mod applying;
 mod auto_compaction;
 mod checkpoints;
+mod leadership;
 mod leases;
 mod peers;
 mod pending;
@@ -43,6 +44,7 @@ use crate::time::Time;
 use crate::watch::{DRAINED_BYTES_DUE, Hub};
 use auto_compaction::AutoCompactor;
 use checkpoints::Checkpoints;
+use leadership::Leadership;
 use leases::WaitingForClear;
 use pending::Pending;
 use proposals::Proposals;
@@ -93,23 +95,10 @@ pub struct Engine {
     received: Vec<(usize, ReceivedSnapshot)>,
     /// Since when every heartbeat of the leader counts on entries that are not here.
     log_lost_since: Option<Time>,
-    /// Leadership is being handed on until then.
-    transfer_until: Option<Time>,
     leadership: Leadership,
     /// What was done lately and is not done again before then.
     quiet_until: Quiet,
     effects: Effects,
-}
-
-/// What was last seen of who leads, to notice changes.
-#[derive(Debug, Default)]
-struct Leadership {
-    term: u64,
-    leader: Option<MemberId>,
-    is_leader: bool,
-    /// An entry of its own term was applied: all that earlier leaders committed is too.
-    is_settled: bool,
-    lost_at: Option<Time>,
 }
 
 #[derive(Debug, Default)]
@@ -149,7 +138,6 @@ impl Engine {
             compactions_under_way: Vec::new(),
             received: Vec::new(),
             log_lost_since: None,
-            transfer_until: None,
             leadership: Leadership::default(),
             quiet_until: Quiet::default(),
             effects: Effects::default(),
@@ -179,7 +167,7 @@ impl Engine {
                 self.raft.persisted(id);
             }
             Input::Watch(stream, input) => self.watches.handle(now, stream, input, &self.state.mvcc),
-            Input::TransferLeadership => self.transfer_until = Some(self.hand_leadership_on()),
+            Input::TransferLeadership => self.transfer_leadership(),
             Input::Wake => {}
         }
     }
@@ -196,7 +184,7 @@ impl Engine {
         let is_compacting = self.compact_a_slice();
         let has_watch_work = self.watches.pump(self.now, &self.state.mvcc, &mut self.effects.watch);
         self.ask_for_checkpoint();
-        self.settle_transfer();
+        self.finish_transfer();
         let is_busy = is_compacting || has_watch_work || self.should_propose_more();
         self.effects.wake_at = Some(if is_busy { self.now } else { self.next_timer() });
         std::mem::take(&mut self.effects)

@@ -290,7 +290,7 @@ impl MainLoop {
             compactions,
             installed,
             applied: _,
-            leadership_settled,
+            transfer_finished,
             wake_at,
         } = effects;
         self.settle_arrived(received);
@@ -332,7 +332,7 @@ impl MainLoop {
                 "applied snapshot"
             );
         }
-        if leadership_settled {
+        if transfer_finished {
             self.outlets.settled.send_replace(true);
         }
         let idle = self.clock.now().plus_ms(IDLE_MS);

@@ -29,10 +29,7 @@ impl Engine {
         let LogEntry { term, index, kind, data } = entry;
         assert!(kind == EntryKind::Commands, "entry {index} of term {term} is a {kind:?} change");
         self.state.begin_entry(index, term);
-        if self.raft.is_leader() && term == self.raft.term() && !self.leadership.is_settled {
-            self.leadership.is_settled = true;
-            self.deadlines.promote(self.now, self.config.election_timeout_ms, &self.state.leases);
-        }
+        self.note_committed_term(term);
         self.checkpoints.applied(data.len());
         if data.is_empty() {
             // A new leader's first entry.

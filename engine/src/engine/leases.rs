@@ -31,7 +31,7 @@ impl Engine {
 
     /// The round it waited for is confirmed and applied.
     pub(super) fn answer_about_lease(&mut self, asker: Asker, ask: LeaseAsk) {
-        if !self.leadership.is_settled {
+        if !self.leadership.committed_in_term {
             return self.tell_about_lease(asker, Err(RequestError::NotLeader));
         }
         match ask {
@@ -123,7 +123,7 @@ impl Engine {
 
     /// The leases, the soonest to end first where this member knows.
     pub(super) fn lease_list(&self) -> Response {
-        let leases = if self.leadership.is_settled {
+        let leases = if self.leadership.committed_in_term {
             self.deadlines.soonest_first()
         } else {
             self.state.leases.iter().map(|lease| lease.id).collect()
@@ -133,7 +133,7 @@ impl Engine {
 
     /// What an applied command means for the leader's deadlines.
     pub(super) fn on_lease_change(&mut self, change: LeaseChange) {
-        if !self.leadership.is_settled {
+        if !self.leadership.committed_in_term {
             return;
         }
         match change {
@@ -162,7 +162,7 @@ impl Engine {
 
     /// Ends what is due and notes what is left, by commands like any other.
     pub(super) fn run_lease_timers(&mut self) {
-        if !self.leadership.is_settled {
+        if !self.leadership.committed_in_term {
             return;
         }
         let due = self.deadlines.take_due(self.now, LEASES_PER_COMMAND);

@@ -24,7 +24,7 @@ impl Engine {
                 self.effects.persist.replace(Persist { id: persist.id, records: persist.records, then_send });
             assert!(before.is_none(), "one persist for each take_effects");
         }
-        self.settle_received(output.installed);
+        self.finish_received(output.installed);
         for (to, message) in output.snapshots_to_send {
             self.send_snapshot(to, message);
         }
@@ -44,7 +44,7 @@ impl Engine {
     }
 
     /// Raft took the snapshot that was received, or it did not and the state here is newer.
-    fn settle_received(&mut self, installed: Option<SnapshotMeta>) {
+    fn finish_received(&mut self, installed: Option<SnapshotMeta>) {
         let received = std::mem::take(&mut self.received);
         let Some(meta) = installed else {
             return;

@@ -260,7 +260,7 @@ impl Cluster {
             compactions,
             installed: _,
             applied: _,
-            leadership_settled,
+            transfer_finished,
             wake_at,
         } = self.engine(id).take_effects();
         self.node(id).wake_at = wake_at;
@@ -312,7 +312,7 @@ impl Cluster {
             self.say(&format!("{id} refuses {from}: {reason}"));
         }
         log_lost.iter().for_each(|lost| self.say(&format!("{id} must end: {lost}")));
-        if leadership_settled {
+        if transfer_finished {
             self.say(&format!("{id} may stop"));
         }
     }
