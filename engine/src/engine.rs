@@ -13,6 +13,7 @@
 //! Three kinds of state, and no fourth: replicated (`state`, changed by `applying` alone), leader-local (`deadlines`,
 //! `auto_compaction`), member-local (all else).
 
+mod admission;
 mod applying;
 mod auto_compaction;
 mod checkpoints;

@@ -8,7 +8,6 @@ use super::pending::WaitsFor;
 use crate::command::{Caller, Command, EntryBuilder, Proposal, encode};
 use crate::ids::{CommandId, MemberId, PersistId, RequestId};
 use crate::peer_message::PeerBody;
-use crate::request::RequestError;
 use crate::time::Time;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeSet, VecDeque};
@@ -122,13 +121,13 @@ impl Proposals {
 impl Engine {
     /// Proposes a client's command, from wherever this member stands.
     pub(super) fn propose_request(&mut self, id: RequestId, command: Command) {
-        if let Err(error) = self.refuse_growth(&command) {
-            return self.push_reply(id, Err(error));
+        if let Err(refusal) = self.admit_growth(&command) {
+            return self.push_reply(id, Err(refusal));
         }
         let number = self.proposals.next_number();
         let command = self.encode_own(number, Caller::Anonymous, command);
-        if command.len() > self.config.request_bytes_max {
-            return self.push_reply(id, Err(RequestError::RequestTooLarge));
+        if let Err(refusal) = self.admit_size(command.len()) {
+            return self.push_reply(id, Err(refusal));
         }
         self.wait_for(id, WaitsFor::Command { number, command: command.clone(), sent_at: self.now });
         self.proposals.push(self.own_id(number), self.now, command);

@@ -1,7 +1,4 @@
-//! What becomes of a client's request: refused, answered, read or proposed.
-//!
-//! Whatever depends on this member's flags is settled here, before anything is proposed: the least TTL, the id of a
-//! lease, the quota, the largest request.
+//! What becomes of a client's request: refused (`admission`), answered at once, read or proposed.
 
 use super::Engine;
 use super::pending::WaitsFor;
@@ -10,15 +7,8 @@ use crate::command::Command;
 use crate::effects::{Read, ReadQuery};
 use crate::ids::RequestId;
 use crate::peer_message::LeaseAsk;
-use crate::request::{
-    Alarm, AlarmKind, AlarmRequest, LeaseGrantRequest, LeaseId, PutValue, Request, RequestError, Response,
-    Txn, TxnOp,
-};
-use crate::state::grows;
+use crate::request::{AlarmKind, AlarmRequest, Request, Response};
 use crate::txn;
-
-/// What a put costs beyond its key and value, as etcd's quota counts.
-const PUT_COST_BYTES: u64 = 256;
 
 impl Engine {
     pub(super) fn on_request(&mut self, id: RequestId, require_leader: bool, request: Request) {
@@ -28,8 +18,8 @@ impl Engine {
             self.config.member,
             self.config.boot
         );
-        if require_leader && self.raft.leader().is_none() {
-            return self.push_reply(id, Err(RequestError::NoLeader));
+        if let Err(refusal) = self.admit_caller(require_leader) {
+            return self.push_reply(id, Err(refusal));
         }
         match request {
             Request::Range(range) if range.serializable => self.read_now(id, ReadQuery::Range(range)),
@@ -37,9 +27,16 @@ impl Engine {
                 self.read_now(id, ReadQuery::Txn(txn));
             }
             Request::MemberList { linearizable: false } => self.push_reply(id, Ok(self.member_list())),
-            _ if self.pending.len() >= self.config.pending_requests_max => {
-                self.push_reply(id, Err(RequestError::TooManyRequests));
-            }
+            request => match self.admit_waiting() {
+                Ok(()) => self.on_waiting_request(id, request),
+                Err(refusal) => self.push_reply(id, Err(refusal)),
+            },
+        }
+    }
+
+    /// One that is answered once it is confirmed or applied.
+    fn on_waiting_request(&mut self, id: RequestId, request: Request) {
+        match request {
             Request::Range(range) => self.read(id, Waiting::Query(id, ReadQuery::Range(range))),
             Request::Txn(txn) if txn::is_read_only(&txn) => {
                 self.read(id, Waiting::Query(id, ReadQuery::Txn(txn)));
@@ -53,7 +50,10 @@ impl Engine {
                     self.physical_compactions.push(id);
                 }
             }
-            Request::LeaseGrant(grant) => self.on_grant(id, grant),
+            Request::LeaseGrant(grant) => {
+                let command = self.decided_grant(grant);
+                self.propose_request(id, command);
+            }
             Request::LeaseRevoke(lease) => self.propose_request(id, Command::LeaseRevoke(lease)),
             Request::LeaseKeepAlive(lease) => self.ask_about_lease(id, LeaseAsk::KeepAlive(lease)),
             Request::LeaseTimeToLive(request) => self.ask_about_lease(id, LeaseAsk::TimeToLive(request)),
@@ -86,46 +86,6 @@ impl Engine {
         self.reads.push(waiting);
     }
 
-    fn on_grant(&mut self, id: RequestId, grant: LeaseGrantRequest) {
-        let lease = if grant.id == LeaseId(0) { self.choose_lease_id() } else { grant.id };
-        let ttl_secs = grant.ttl_secs.max(self.config.lease_ttl_secs_min());
-        self.propose_request(id, Command::LeaseGrant { id: lease, ttl_secs });
-    }
-
-    /// Positive and free here. Taken elsewhere meanwhile it may be, with odds of one in 2^63 a lease: then the
-    /// grant is refused like any other of a taken id.
-    fn choose_lease_id(&mut self) -> LeaseId {
-        loop {
-            let id = LeaseId((self.random.next_u64() >> 1).cast_signed());
-            if id != LeaseId(0) && !self.state.leases.contains(id) {
-                return id;
-            }
-        }
-    }
-
-    /// The quota is this member's own flag, so it is held against the command here and not in `apply`: the first
-    /// one past it raises NOSPACE for the whole cluster, through the log.
-    pub(super) fn refuse_growth(&mut self, command: &Command) -> Result<(), RequestError> {
-        if !grows(command) {
-            return Ok(());
-        }
-        // Beside a CORRUPT alarm the command goes on, to be refused for that when it applies, as in etcd.
-        if self.state.has_alarm(AlarmKind::NoSpace) && !self.state.has_alarm(AlarmKind::Corrupt) {
-            return Err(RequestError::NoSpace);
-        }
-        if self.state.mvcc.state_bytes() + cost(command) <= self.config.quota_bytes {
-            return Ok(());
-        }
-        if self.quiet_until.alarm <= self.now {
-            self.quiet_until.alarm = self.now.plus_ms(self.config.election_timeout_ms);
-            self.propose_own(Command::AlarmActivate(Alarm {
-                kind: AlarmKind::NoSpace,
-                member: self.config.member,
-            }));
-        }
-        Err(RequestError::NoSpace)
-    }
-
     pub(super) fn member_list(&self) -> Response {
         Response::MemberList(self.state.members().values().cloned().collect())
     }
@@ -134,40 +94,4 @@ impl Engine {
         let alarms = self.state.alarms.iter().filter(|alarm| kind.is_none_or(|kind| alarm.kind == kind));
         Response::Alarm(alarms.copied().collect())
     }
-}
-
-/// What a command may add to the state, in bytes, as this member reckons. Whether it can add anything is `grows`, apart
-/// from this: members of two releases may reckon differently, but what `apply` refuses must be the same on all.
-fn cost(command: &Command) -> u64 {
-    match command {
-        Command::Put(put) => put_cost(&put.key, &put.value),
-        Command::Txn(txn) => txn_cost(txn),
-        Command::LeaseGrant { .. } => 64,
-        Command::DeleteRange(_)
-        | Command::Compact(_)
-        | Command::LeaseRevoke(_)
-        | Command::LeaseExpire(_)
-        | Command::LeaseRemaining(_)
-        | Command::AlarmActivate(_)
-        | Command::AlarmDeactivate(_)
-        | Command::Attributes(_) => 0,
-    }
-}
-
-fn put_cost(key: &[u8], value: &PutValue) -> u64 {
-    let value_bytes = match value {
-        PutValue::Set(value) => value.len(),
-        PutValue::Keep => 0,
-    };
-    PUT_COST_BYTES + (key.len() + value_bytes) as u64
-}
-
-fn txn_cost(txn: &Txn) -> u64 {
-    let ops = txn.success.iter().chain(&txn.failure);
-    ops.map(|op| match op {
-        TxnOp::Put(put) => put_cost(&put.key, &put.value),
-        TxnOp::Txn(nested) => txn_cost(nested),
-        TxnOp::Range(_) | TxnOp::DeleteRange(_) => 0,
-    })
-    .sum()
 }

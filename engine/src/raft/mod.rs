@@ -87,7 +87,7 @@ pub struct LogEntry {
     pub index: u64,
     /// What it carries.
     pub kind: EntryKind,
-    /// Commands as `entry` encodes them; empty for a new leader's first entry.
+    /// Commands as `command::EntryBuilder` puts them together; empty for a new leader's first entry.
     pub data: Bytes,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `server/wire` turns etcd's protobuf messages into these and back. A value of these types is well formed: ranges
 //! are parsed, enums are known, a transaction has passed `txn::check`. Whether it is *allowed* is decided by
-//! `admit`; whether it *succeeds*, by `state`.
+//! `engine/admission.rs`; whether it *succeeds*, by `state`.
 
 mod error;
 mod kv;
