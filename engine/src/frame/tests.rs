@@ -1,9 +1,9 @@
-use super::lease::{ERRORS, error_code};
+use super::lease::error_code;
 use super::*;
 use crate::ids::LeaseId;
 use crate::peer_message::{LeaseAnswer, LeaseAsk};
 use crate::raft::{EntryKind, LogEntry, RaftMessage, RaftMessageKind, SnapshotMeta};
-use crate::request::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse};
+use crate::request::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
 
 const CLUSTER: ClusterId = ClusterId(0xc1);
 const ME: MemberId = MemberId(2);
@@ -43,7 +43,7 @@ fn bodies() -> Vec<PeerBody> {
         PeerBody::LeaseAnswer { id, answer: Ok(LeaseAnswer::KeepAlive { ttl_secs: 5 }) },
         PeerBody::LeaseAnswer { id, answer: Ok(LeaseAnswer::TimeToLive(left)) },
     ];
-    bodies.extend(ERRORS.map(|error| PeerBody::LeaseAnswer { id, answer: Err(error) }));
+    bodies.extend(RequestError::ALL.iter().map(|error| PeerBody::LeaseAnswer { id, answer: Err(*error) }));
     bodies.extend(RaftMessageKind::ALL.map(|kind| {
         PeerBody::Raft(RaftMessage {
             kind,
@@ -80,7 +80,7 @@ fn every_message_comes_back() {
 
 #[test]
 fn codes_are_given_once() {
-    let mut codes = ERRORS.map(error_code);
+    let mut codes: Vec<u8> = RequestError::ALL.iter().map(|error| error_code(*error)).collect();
     codes.sort_unstable();
     assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{codes:?}");
 }

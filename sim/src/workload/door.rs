@@ -53,7 +53,6 @@ impl Loss {
             // Said before anything is proposed.
             RequestError::NoLeader | RequestError::TooManyRequests => Loss::NotDone,
             RequestError::NotLeader
-            | RequestError::LeaderChanged
             | RequestError::Stopped
             | RequestError::Timeout
             | RequestError::TimeoutLeaderFailed

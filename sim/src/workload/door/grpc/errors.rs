@@ -5,43 +5,12 @@ use detcd_engine::request::RequestError as E;
 use server_sim::wire;
 use tonic::{Code, Status};
 
-/// Every refusal. A text that begins like one and is none of them ends a run, so that this list stays whole.
-const REFUSALS: [E; 27] = [
-    E::EmptyKey,
-    E::KeyNotFound,
-    E::ValueProvided,
-    E::LeaseProvided,
-    E::TooManyOps,
-    E::TooManyKeysCompared,
-    E::DuplicateKey,
-    E::InvalidSortOption,
-    E::InvalidClientApiVersion,
-    E::Compacted,
-    E::FutureRevision,
-    E::NoSpace,
-    E::LeaseNotFound,
-    E::LeaseExists,
-    E::LeaseTtlTooLarge,
-    E::RequestTooLarge,
-    E::TooManyRequests,
-    E::NoLeader,
-    E::NotLeader,
-    E::LeaderChanged,
-    E::Stopped,
-    E::Timeout,
-    E::TimeoutLeaderFailed,
-    E::TimeoutConnectionLost,
-    E::Corrupt,
-    E::UnknownMethod,
-    E::MemberNotFound,
-];
-
 /// The refusal that a status is.
 ///
 /// # Panics
 /// It has a refusal's words and another's code.
 pub(super) fn refusal(status: &Status) -> Option<E> {
-    let known = REFUSALS.into_iter().find(|error| error.to_string() == status.message());
+    let known = E::ALL.iter().copied().find(|error| error.to_string() == status.message());
     assert!(
         known.is_some() || !status.message().starts_with("etcdserver: "),
         "promise broken: refusals have etcd's words, but one said {status:?}"
@@ -76,7 +45,7 @@ mod tests {
 
     #[test]
     fn refusals_come_back_as_what_they_were() {
-        for error in REFUSALS {
+        for error in E::ALL.iter().copied() {
             assert_eq!(loss(&wire::error::status(error)), Loss::of(error));
         }
     }
