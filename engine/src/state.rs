@@ -13,7 +13,7 @@ use crate::request::Alarm;
 use std::collections::{BTreeMap, BTreeSet};
 use twox_hash::XxHash3_128;
 
-pub(crate) use apply::{Applied, LeaseChange, Outcome, grows};
+pub(crate) use apply::{Applied, Effect, LeaseChange, Outcome, grows};
 
 /// The largest TTL, in seconds (etcd's `MaxLeaseTTL`).
 pub const LEASE_TTL_SECS_MAX: i64 = 9_000_000_000;

@@ -8,7 +8,7 @@ use crate::effects::{CompactionStep, ReadQuery};
 use crate::ids::RequestId;
 use crate::raft::{EntryKind, LogEntry, SnapshotMeta};
 use crate::request::{RequestError, Response};
-use crate::state::{Applied, Outcome};
+use crate::state::{Applied, Effect, Outcome};
 
 impl Engine {
     /// Applies what raft has handed out, in order. The state after each entry is a function of the log alone.
@@ -56,7 +56,7 @@ impl Engine {
             }
             return;
         };
-        let Applied { outcome, changes, leases } = applied;
+        let Applied { outcome, effect: Effect { changes, leases } } = applied;
         for revision in changes.chunk_by(|one, next| one.mod_revision() == next.mod_revision()) {
             self.watches.publish(revision, &self.state.mvcc);
         }
@@ -101,12 +101,22 @@ impl Engine {
             return;
         }
         self.physical_compactions.retain(|waiting| *waiting != id);
-        match outcome {
-            Ok(Outcome::Whole(response)) => self.reply(id, Ok(response)),
-            Err(refusal) => self.reply(id, Err(refusal)),
+        let response = match outcome {
+            Ok(Outcome::Put(before)) => Ok(Response::Put(before)),
+            Ok(Outcome::DeleteRange(deleted)) => Ok(Response::DeleteRange(deleted)),
+            Ok(Outcome::Txn(done)) => Ok(Response::Txn(done)),
             // The state is still as the transaction left it.
-            Ok(Outcome::Unfinished(rest)) => self.serve_read(Waiting::Query(id, ReadQuery::Rest(rest))),
-        }
+            Ok(Outcome::UnfinishedTxn(rest)) => {
+                return self.serve_read(Waiting::Query(id, ReadQuery::Rest(rest)));
+            }
+            Ok(Outcome::Compact) => Ok(Response::Compact),
+            Ok(Outcome::LeaseGrant(granted)) => Ok(Response::LeaseGrant(granted)),
+            Ok(Outcome::LeaseRevoke) => Ok(Response::LeaseRevoke),
+            Ok(Outcome::Alarm(alarms)) => Ok(Response::Alarm(alarms)),
+            Ok(Outcome::OfAMember) => unreachable!("client request {id} waits for {command:?}"),
+            Err(refusal) => Err(refusal),
+        };
+        self.reply(id, response);
     }
 
     /// A slice of a compaction's physical work; true where more is left.

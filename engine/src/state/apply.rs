@@ -9,27 +9,50 @@ use crate::ids::{Grant, LeaseId};
 use crate::key_range::KeyRange;
 use crate::membership::MemberAttributes;
 use crate::mvcc::RecordRef;
-use crate::request::{AlarmKind, LeaseGrantResponse, RequestError, Response, Txn, TxnOp};
+use crate::request::{
+    Alarm, AlarmKind, DeleteRangeResponse, LeaseGrantResponse, RequestError, Txn, TxnOp, TxnResponse,
+};
 use crate::txn::{self, Unfinished};
 
 /// What one command did.
 #[derive(Debug)]
 pub(crate) struct Applied {
-    /// What its client is told.
+    /// What it came to.
     pub(crate) outcome: Result<Outcome, RequestError>,
-    /// The changes it made, in order: of one revision at most, but for an expiry of several leases.
-    pub(crate) changes: Vec<RecordRef>,
-    /// What it did to leases, for the leader's deadlines.
-    pub(crate) leases: Vec<LeaseChange>,
+    /// What it changed. A refusal changes nothing.
+    pub(crate) effect: Effect,
 }
 
-/// The answer to what was done.
+/// What a command came to, each its own.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// All of it.
-    Whole(Response),
-    /// Of a transaction, without its large ranges.
-    Unfinished(Unfinished),
+    /// The key as it was before, where that was asked and it was there.
+    Put(Option<RecordRef>),
+    /// Keys were deleted.
+    DeleteRange(DeleteRangeResponse),
+    /// A transaction ran.
+    Txn(TxnResponse),
+    /// A transaction ran, and its large ranges are left to be read.
+    UnfinishedTxn(Unfinished),
+    /// The store is compacted.
+    Compact,
+    /// A lease was granted.
+    LeaseGrant(LeaseGrantResponse),
+    /// A lease was revoked.
+    LeaseRevoke,
+    /// The alarms that were raised, or disarmed.
+    Alarm(Vec<Alarm>),
+    /// What members propose of their own accord is done, and nobody is answered.
+    OfAMember,
+}
+
+/// What a command changed.
+#[derive(Debug, Default)]
+pub(crate) struct Effect {
+    /// Changes of keys, in order: of one revision at most, but for an expiry of several leases.
+    pub(crate) changes: Vec<RecordRef>,
+    /// Of leases, for the leader's deadlines.
+    pub(crate) leases: Vec<LeaseChange>,
 }
 
 /// What the leader's deadlines must know.
@@ -49,16 +72,12 @@ impl State {
         if !self.window.admit(proposal.id) {
             return None;
         }
-        let mut done = Applied {
-            outcome: Ok(Outcome::Whole(Response::Compact)),
-            changes: Vec::new(),
-            leases: Vec::new(),
+        let mut effect = Effect::default();
+        let outcome = match self.refused_by_alarm(&proposal.command) {
+            Some(refusal) => Err(refusal),
+            None => self.run(&proposal.command, &mut effect),
         };
-        done.outcome = match self.refused_by_alarm(&proposal.command) {
-            Some(error) => Err(error),
-            None => self.run(&proposal.command, &mut done),
-        };
-        Some(done)
+        Some(Applied { outcome, effect })
     }
 
     /// NOSPACE refuses what grows the state; CORRUPT refuses all that touches keys or leases (etcd's capped and
@@ -89,90 +108,89 @@ impl State {
         self.alarms.iter().any(|alarm| alarm.kind == kind)
     }
 
-    fn run(&mut self, command: &Command, done: &mut Applied) -> Result<Outcome, RequestError> {
-        let response = match command {
+    fn run(&mut self, command: &Command, effect: &mut Effect) -> Result<Outcome, RequestError> {
+        match command {
             Command::Put(put) => {
                 let mut write = self.mvcc.write();
                 let prev = txn::put(&mut write, &mut self.leases, put)?;
-                done.note_revision(write.finish());
-                Ok(Response::Put(prev))
+                effect.add(write.finish());
+                Ok(Outcome::Put(prev))
             }
             Command::DeleteRange(delete) => {
                 let mut write = self.mvcc.write();
                 let response = txn::delete_range(&mut write, &mut self.leases, delete);
-                done.note_revision(write.finish());
-                Ok(Response::DeleteRange(response))
+                effect.add(write.finish());
+                Ok(Outcome::DeleteRange(response))
             }
             Command::Txn(txn) => {
                 let mut write = self.mvcc.write();
                 let response = txn::run(&mut write, &mut self.leases, txn)?;
-                done.note_revision(write.finish());
-                return Ok(match response {
-                    Ok(response) => Outcome::Whole(Response::Txn(response)),
-                    Err(unfinished) => Outcome::Unfinished(unfinished),
-                });
+                effect.add(write.finish());
+                Ok(match response {
+                    Ok(response) => Outcome::Txn(response),
+                    Err(unfinished) => Outcome::UnfinishedTxn(unfinished),
+                })
             }
             Command::Compact(revision) => {
                 self.mvcc.compact(*revision)?;
-                Ok(Response::Compact)
+                Ok(Outcome::Compact)
             }
             Command::LeaseGrant { id, ttl_secs } => {
                 if *ttl_secs > LEASE_TTL_SECS_MAX {
                     return Err(RequestError::LeaseTtlTooLarge);
                 }
                 let grant = self.leases.grant(*id, *ttl_secs)?;
-                done.leases.push(LeaseChange::Granted(grant, *ttl_secs));
-                Ok(Response::LeaseGrant(LeaseGrantResponse { id: *id, ttl_secs: *ttl_secs }))
+                effect.leases.push(LeaseChange::Granted(grant, *ttl_secs));
+                Ok(Outcome::LeaseGrant(LeaseGrantResponse { id: *id, ttl_secs: *ttl_secs }))
             }
             Command::LeaseRevoke(id) => {
-                self.end_lease(*id, done)?;
-                Ok(Response::LeaseRevoke)
+                self.end_lease(*id, effect)?;
+                Ok(Outcome::LeaseRevoke)
             }
             Command::LeaseExpire(grants) => {
                 // A client may have revoked a lease, and been granted its id again, while the expiry was on its way.
                 for grant in grants {
                     if self.leases.is_granted(*grant) {
-                        self.end_lease(grant.lease, done)?;
+                        self.end_lease(grant.lease, effect)?;
                     }
                 }
-                Ok(Response::LeaseRevoke)
+                Ok(Outcome::OfAMember)
             }
             Command::LeaseRemaining(notes) => {
                 for (grant, remaining_secs) in notes {
-                    self.note_remaining(*grant, *remaining_secs, done);
+                    self.note_remaining(*grant, *remaining_secs, effect);
                 }
-                Ok(Response::LeaseRevoke)
+                Ok(Outcome::OfAMember)
             }
             Command::AlarmActivate(alarm) => {
                 self.alarms.insert(*alarm);
-                Ok(Response::Alarm(vec![*alarm]))
+                Ok(Outcome::Alarm(vec![*alarm]))
             }
             Command::AlarmDeactivate(alarm) => {
                 let was_raised = self.alarms.remove(alarm);
-                Ok(Response::Alarm(if was_raised { vec![*alarm] } else { Vec::new() }))
+                Ok(Outcome::Alarm(if was_raised { vec![*alarm] } else { Vec::new() }))
             }
             Command::Attributes(attributes) => {
                 self.set_attributes(attributes);
-                Ok(Response::MemberList(Vec::new()))
+                Ok(Outcome::OfAMember)
             }
-        };
-        response.map(Outcome::Whole)
+        }
     }
 
     /// Deletes the lease and its keys, in one revision.
-    fn end_lease(&mut self, id: LeaseId, done: &mut Applied) -> Result<(), RequestError> {
+    fn end_lease(&mut self, id: LeaseId, effect: &mut Effect) -> Result<(), RequestError> {
         let keys = self.leases.revoke(id)?;
         let mut write = self.mvcc.write();
         for key in keys {
             let deleted = write.delete_range(&KeyRange::One(key.clone()));
             assert_eq!(deleted.len(), 1, "key {key:?} attached to lease {id:?} exists");
         }
-        done.note_revision(write.finish());
-        done.leases.push(LeaseChange::Ended(id));
+        effect.add(write.finish());
+        effect.leases.push(LeaseChange::Ended(id));
         Ok(())
     }
 
-    fn note_remaining(&mut self, grant: Grant, remaining_secs: Option<i64>, done: &mut Applied) {
+    fn note_remaining(&mut self, grant: Grant, remaining_secs: Option<i64>, effect: &mut Effect) {
         if !self.leases.is_granted(grant) {
             return;
         }
@@ -180,7 +198,7 @@ impl State {
             Some(secs) => self.leases.checkpoint(grant.lease, secs),
             None => {
                 self.leases.clear_remaining(grant.lease);
-                done.leases.push(LeaseChange::Cleared(grant.lease));
+                effect.leases.push(LeaseChange::Cleared(grant.lease));
             }
         }
     }
@@ -195,8 +213,9 @@ impl State {
     }
 }
 
-impl Applied {
-    fn note_revision(&mut self, changes: Vec<RecordRef>) {
+impl Effect {
+    /// The changes of one more revision.
+    fn add(&mut self, changes: Vec<RecordRef>) {
         if self.changes.is_empty() {
             self.changes = changes;
         } else {
