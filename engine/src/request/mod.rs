@@ -4,11 +4,13 @@
 //! are parsed, enums are known, a transaction has passed `txn::check`. Whether it is *allowed* is decided by
 //! `engine/admission.rs`; whether it *succeeds*, by `state`.
 
+mod call;
 mod error;
 mod kv;
 mod lease;
 mod maintenance;
 
+pub use call::{Call, LeaseKeepAlive, LeaseLeases, LeaseRevoke, MemberList};
 pub use error::RequestError;
 pub use kv::*;
 pub use lease::*;
@@ -48,13 +50,13 @@ pub enum Request {
 
 /// The answer to a `Request`, and where the store stood.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reply {
+pub struct Reply<R = Response> {
     /// The store's current main revision: not the revision that was read.
     pub revision: i64,
     /// Raft's term at this member.
     pub term: u64,
     /// What was asked for.
-    pub response: Response,
+    pub response: R,
 }
 
 /// What was asked for, by request.

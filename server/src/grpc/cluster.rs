@@ -3,7 +3,7 @@
 use super::Service;
 use crate::pb;
 use crate::wire::maintenance;
-use detcd_engine::request::{Reply, Request as Ask, Response as Answer};
+use detcd_engine::request::{MemberList, Reply};
 use tonic::{Request, Response, Status};
 
 #[tonic::async_trait]
@@ -14,10 +14,7 @@ impl pb::cluster_server::Cluster for Service {
     ) -> Result<Response<pb::MemberListResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let linearizable = request.into_inner().linearizable;
-        let Reply { term, response, .. } = self.ask(caller, Ask::MemberList { linearizable }).await?;
-        let Answer::MemberList(members) = response else {
-            panic!("a MemberList was answered with {response:?}")
-        };
-        Ok(Response::new(maintenance::member_list_response(self.header(0, term), members)))
+        let Reply { term, response, .. } = self.call(caller, MemberList { linearizable }).await?;
+        Ok(Response::new(maintenance::member_list_response(self.header(0, term), response)))
     }
 }

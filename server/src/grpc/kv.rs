@@ -4,11 +4,11 @@
 use super::Service;
 use crate::pb;
 use crate::readers::KEYS_HERE_MAX;
-use crate::replies::{Answer as Handed, evaluate, evaluate_small};
+use crate::replies::{Answer, evaluate, evaluate_small};
 use crate::wire::error::status;
-use crate::wire::{EncodedTxn, RangeAnswer, kv, txn};
+use crate::wire::{EncodedTxn, Headers, RangeAnswer, kv, txn};
 use detcd_engine::effects::ReadQuery;
-use detcd_engine::request::{Reply, Request as Ask, RequestError, Response as Answer};
+use detcd_engine::request::{Call, RangeRequest, Reply, RequestError, Txn};
 use detcd_engine::txn::check;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
@@ -25,21 +25,21 @@ impl Service {
     ) -> Result<RangeAnswer, Status> {
         let caller = self.caller(metadata)?;
         let range = kv::range_request(request).map_err(status)?;
-        let read = match self.member.ask(Ask::Range(range), caller.require_leader).await {
-            Handed::Done(Err(refusal)) => return Err(status(refusal)),
-            Handed::Done(Ok(reply)) => panic!("a Range was answered with {reply:?}"),
-            Handed::Read(read) => read,
+        let read = match self.member.ask(range.into_request(), caller.require_leader).await {
+            Answer::Done(reply) => return self.range_answer(reply),
+            Answer::Read(read) => read,
         };
-        let header = self.header(read.view.revision(), read.term);
-        if let Some(found) = evaluate_small(&read, KEYS_HERE_MAX) {
-            return found.and_then(|reply| range_answer(header, reply)).map_err(status);
+        if let Some(reply) = evaluate_small(&read, KEYS_HERE_MAX) {
+            return self.range_answer(reply);
         }
+        let headers = self.headers;
         let answer = self.member.elsewhere(move || {
-            let ReadQuery::Range(range) = &read.query else { panic!("a Range became {:?}", read.query) };
-            match read.view.scan(range)? {
-                Some(scan) => Ok(RangeAnswer::of_scan(header, scan)),
-                None => range_answer(header, evaluate(*read)?),
+            if let ReadQuery::Range(range) = &read.query
+                && let Some(scan) = read.view.scan(range)?
+            {
+                return Ok(RangeAnswer::of_scan(headers.at(read.view.revision(), read.term), scan));
             }
+            evaluate(*read).map(|reply| range_answer(headers, reply))
         });
         answer.await.and_then(|answer| answer).map_err(status)
     }
@@ -55,9 +55,12 @@ impl Service {
     ) -> Result<pb::PutResponse, Status> {
         let caller = self.caller(metadata)?;
         let put = kv::put_request(request).map_err(status)?;
-        let Reply { revision, term, response } = self.ask(caller, Ask::Put(put)).await?;
-        let Answer::Put(prev_kv) = response else { panic!("a Put was answered with {response:?}") };
-        Ok(kv::put_response(self.header(revision, term), prev_kv))
+        let Reply { revision, term, response } = self.call(caller, put).await?;
+        Ok(kv::put_response(self.header(revision, term), response))
+    }
+
+    fn range_answer(&self, reply: Result<Reply, RequestError>) -> Result<RangeAnswer, Status> {
+        reply.map(|reply| range_answer(self.headers, reply)).map_err(status)
     }
 
     /// Answers a Txn with what `encode` makes of the answer: where that is large it was found by the readers, and is
@@ -74,36 +77,31 @@ impl Service {
         let caller = self.caller(metadata)?;
         let ops_max = self.limits.txn_ops_max;
         let txn = txn::txn_request(request, ops_max).and_then(|txn| check(txn, ops_max)).map_err(status)?;
-        let reply = match self.member.ask(Ask::Txn(txn), caller.require_leader).await {
-            Handed::Done(reply) => reply,
-            Handed::Read(read) => match evaluate_small(&read, KEYS_HERE_MAX) {
+        let headers = self.headers;
+        let reply = match self.member.ask(txn.into_request(), caller.require_leader).await {
+            Answer::Done(reply) => reply,
+            Answer::Read(read) => match evaluate_small(&read, KEYS_HERE_MAX) {
                 Some(reply) => reply,
                 None => {
-                    let header = self.header(read.view.revision(), read.term);
                     let answer = self
                         .member
-                        .elsewhere(move || evaluate(*read).map(|reply| encode(txn_answer(header, reply))));
+                        .elsewhere(move || evaluate(*read).map(|reply| encode(txn_answer(headers, reply))));
                     return answer.await.and_then(|answer| answer).map_err(status);
                 }
             },
         };
-        let reply = reply.map_err(status)?;
-        Ok(encode(txn_answer(self.header(reply.revision, reply.term), reply)))
+        reply.map(|reply| encode(txn_answer(headers, reply))).map_err(status)
     }
 }
 
-fn txn_answer(header: Option<pb::ResponseHeader>, reply: Reply) -> pb::TxnResponse {
-    match reply.response {
-        Answer::Txn(done) => txn::txn_response(header, done),
-        other => panic!("a Txn was answered with {other:?}"),
-    }
+fn txn_answer(headers: Headers, reply: Reply) -> pb::TxnResponse {
+    let Reply { revision, term, response } = reply.to::<Txn>();
+    txn::txn_response(headers.at(revision, term), response)
 }
 
-fn range_answer(header: Option<pb::ResponseHeader>, reply: Reply) -> Result<RangeAnswer, RequestError> {
-    match reply.response {
-        Answer::Range(found) => Ok(RangeAnswer::of_found(header, found)),
-        other => panic!("a Range was answered with {other:?}"),
-    }
+fn range_answer(headers: Headers, reply: Reply) -> RangeAnswer {
+    let Reply { revision, term, response } = reply.to::<RangeRequest>();
+    RangeAnswer::of_found(headers.at(revision, term), response)
 }
 
 #[tonic::async_trait]
@@ -111,9 +109,8 @@ impl pb::kv_server::Kv for Service {
     async fn range(&self, request: Request<pb::RangeRequest>) -> Result<Response<pb::RangeResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let range = kv::range_request(request.into_inner()).map_err(status)?;
-        let Reply { revision, term, response } = self.ask(caller, Ask::Range(range)).await?;
-        let Answer::Range(found) = response else { panic!("a Range was answered with {response:?}") };
-        Ok(Response::new(kv::range_response(self.header(revision, term), found)))
+        let Reply { revision, term, response } = self.call(caller, range).await?;
+        Ok(Response::new(kv::range_response(self.header(revision, term), response)))
     }
 
     async fn put(&self, request: Request<pb::PutRequest>) -> Result<Response<pb::PutResponse>, Status> {
@@ -127,11 +124,8 @@ impl pb::kv_server::Kv for Service {
     ) -> Result<Response<pb::DeleteRangeResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let delete = kv::delete_range_request(request.into_inner()).map_err(status)?;
-        let Reply { revision, term, response } = self.ask(caller, Ask::DeleteRange(delete)).await?;
-        let Answer::DeleteRange(deleted) = response else {
-            panic!("a DeleteRange was answered with {response:?}")
-        };
-        Ok(Response::new(kv::delete_range_response(self.header(revision, term), deleted)))
+        let Reply { revision, term, response } = self.call(caller, delete).await?;
+        Ok(Response::new(kv::delete_range_response(self.header(revision, term), response)))
     }
 
     async fn txn(&self, request: Request<EncodedTxn>) -> Result<Response<pb::TxnResponse>, Status> {
@@ -145,8 +139,7 @@ impl pb::kv_server::Kv for Service {
     ) -> Result<Response<pb::CompactionResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let compact = kv::compact_request(request.into_inner());
-        let Reply { revision, term, response } = self.ask(caller, Ask::Compact(compact)).await?;
-        assert_eq!(response, Answer::Compact, "a Compact was answered with something else");
+        let Reply { revision, term, response: () } = self.call(caller, compact).await?;
         Ok(Response::new(pb::CompactionResponse { header: self.header(revision, term) }))
     }
 }

@@ -5,7 +5,7 @@ use crate::handle::{WatchMessage, WatchStream};
 use crate::pb;
 use crate::wire::error::status;
 use crate::wire::lease;
-use detcd_engine::request::{LeaseId, Reply, Request as Ask, RequestError, Response as Answer};
+use detcd_engine::request::{LeaseId, LeaseKeepAlive, LeaseLeases, LeaseRevoke, Reply, RequestError};
 use futures_util::{StreamExt, stream};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,11 +28,8 @@ impl pb::lease_server::Lease for Service {
     ) -> Result<Response<pb::LeaseGrantResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let grant = lease::grant_request(request.into_inner());
-        let Reply { revision, term, response } = self.ask(caller, Ask::LeaseGrant(grant)).await?;
-        let Answer::LeaseGrant(granted) = response else {
-            panic!("a LeaseGrant was answered with {response:?}")
-        };
-        Ok(Response::new(lease::grant_response(self.header(revision, term), granted)))
+        let Reply { revision, term, response } = self.call(caller, grant).await?;
+        Ok(Response::new(lease::grant_response(self.header(revision, term), response)))
     }
 
     async fn lease_revoke(
@@ -41,8 +38,7 @@ impl pb::lease_server::Lease for Service {
     ) -> Result<Response<pb::LeaseRevokeResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let id = LeaseId(request.into_inner().id);
-        let Reply { revision, term, response } = self.ask(caller, Ask::LeaseRevoke(id)).await?;
-        assert_eq!(response, Answer::LeaseRevoke, "a LeaseRevoke was answered with something else");
+        let Reply { revision, term, response: () } = self.call(caller, LeaseRevoke(id)).await?;
         Ok(Response::new(pb::LeaseRevokeResponse { header: self.header(revision, term) }))
     }
 
@@ -74,11 +70,8 @@ impl pb::lease_server::Lease for Service {
     ) -> Result<Response<pb::LeaseTimeToLiveResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let asked = lease::time_to_live_request(request.into_inner());
-        let Reply { revision, term, response } = self.ask(caller, Ask::LeaseTimeToLive(asked)).await?;
-        let Answer::LeaseTimeToLive(left) = response else {
-            panic!("a LeaseTimeToLive was answered with {response:?}")
-        };
-        Ok(Response::new(lease::time_to_live_response(self.header(revision, term), left)))
+        let Reply { revision, term, response } = self.call(caller, asked).await?;
+        Ok(Response::new(lease::time_to_live_response(self.header(revision, term), response)))
     }
 
     async fn lease_leases(
@@ -86,11 +79,8 @@ impl pb::lease_server::Lease for Service {
         request: Request<pb::LeaseLeasesRequest>,
     ) -> Result<Response<pb::LeaseLeasesResponse>, Status> {
         let caller = self.caller(request.metadata())?;
-        let Reply { revision, term, response } = self.ask(caller, Ask::LeaseLeases).await?;
-        let Answer::LeaseLeases(leases) = response else {
-            panic!("a LeaseLeases was answered with {response:?}")
-        };
-        Ok(Response::new(lease::leases_response(self.header(revision, term), leases)))
+        let Reply { revision, term, response } = self.call(caller, LeaseLeases).await?;
+        Ok(Response::new(lease::leases_response(self.header(revision, term), response)))
     }
 }
 
@@ -126,12 +116,9 @@ async fn keep_alive(
     id: LeaseId,
 ) -> Result<pb::LeaseKeepAliveResponse, Status> {
     let before = service.member.status();
-    let reply = service.ask(caller, Ask::LeaseKeepAlive(id)).await?;
-    let Answer::LeaseKeepAlive { id, ttl_secs } = reply.response else {
-        panic!("a LeaseKeepAlive was answered with {:?}", reply.response)
-    };
+    let reply = service.call(caller, LeaseKeepAlive(id)).await?;
     let header = service.header(before.revision, before.term);
-    Ok(pb::LeaseKeepAliveResponse { header, id: id.0, ttl: ttl_secs })
+    Ok(pb::LeaseKeepAliveResponse { header, id: id.0, ttl: reply.response })
 }
 
 /// Returns when the member gives the stream up.

@@ -4,7 +4,7 @@ use super::Service;
 use crate::pb;
 use crate::wire::error::status;
 use crate::wire::maintenance;
-use detcd_engine::request::{Reply, Request as Ask, Response as Answer};
+use detcd_engine::request::Reply;
 use tonic::{Request, Response, Status};
 
 #[tonic::async_trait]
@@ -16,9 +16,8 @@ impl pb::maintenance_server::Maintenance for Service {
             let header = self.header(now.revision, now.term);
             return Ok(Response::new(maintenance::alarm_response(header, Vec::new())));
         };
-        let Reply { revision, term, response } = self.ask(caller, Ask::Alarm(asked)).await?;
-        let Answer::Alarm(alarms) = response else { panic!("an Alarm was answered with {response:?}") };
-        Ok(Response::new(maintenance::alarm_response(self.header(revision, term), alarms)))
+        let Reply { revision, term, response } = self.call(caller, asked).await?;
+        Ok(Response::new(maintenance::alarm_response(self.header(revision, term), response)))
     }
 
     async fn status(

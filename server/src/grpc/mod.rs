@@ -14,7 +14,7 @@ use crate::handle::MemberHandle;
 use crate::pb;
 use crate::wire::{self, Headers};
 use caller::Caller;
-use detcd_engine::request::{Reply, Request};
+use detcd_engine::request::{Call, Reply};
 use tonic::Status;
 
 /// What the services are told once.
@@ -41,8 +41,9 @@ pub fn service(member: MemberHandle, limits: Limits) -> Service {
 
 impl Service {
     /// One unary request: the caller's metadata has been looked at, the request is well formed.
-    async fn ask(&self, caller: Caller, request: Request) -> Result<Reply, Status> {
-        self.member.request(request, caller.require_leader).await.map_err(wire::error::status)
+    async fn call<C: Call>(&self, caller: Caller, call: C) -> Result<Reply<C::Response>, Status> {
+        let reply = self.member.request(call.into_request(), caller.require_leader).await;
+        reply.map(Reply::to::<C>).map_err(wire::error::status)
     }
 
     /// The header of an answer.
