@@ -43,7 +43,10 @@ impl CommandWindow {
         if id.boot > window.boot {
             *window = MemberWindow::new(id.boot);
         }
-        window.admit(id.number)
+        let is_new = window.admit(id.number);
+        // I13: whatever came of it, it is not admitted again.
+        assert!(window.was_applied(id.number), "command {id:?} was admitted and is forgotten");
+        is_new
     }
 
     /// Whether the command with this id was applied, or comes too late to be.

@@ -105,7 +105,7 @@ pub enum SnapshotVerdict {
 /// Append these records, make them durable once, send `then_send`, then answer `Input::Persisted(id)`.
 ///
 /// Persists are appended in order of `id`; several may share one fsync. `then_send` must not leave this member
-/// before the records are durable: these are the votes and acknowledgements that others will count (raft §5.1).
+/// before the records are durable (I4): these are the votes and acknowledgements that others will count (raft §5.1).
 #[derive(Debug, PartialEq)]
 pub struct Persist {
     /// Counts up by one.

@@ -152,6 +152,7 @@ impl Engine {
 
     /// Something happened. `now` never goes back.
     pub fn step(&mut self, now: Time, input: Input) {
+        // I14
         assert!(now >= self.now, "time went back from {:?} to {now:?}", self.now);
         self.now = now;
         match input {

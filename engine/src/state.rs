@@ -118,6 +118,7 @@ impl State {
 
     /// The entry at `index` begins: its commands follow.
     pub(crate) fn begin_entry(&mut self, index: u64, term: u64) {
+        // I11
         assert_eq!(index, self.applied.0 + 1, "entry {index} applied after entry {}", self.applied.0);
         assert!(term >= self.applied.1, "entry {index} of term {term} applied after term {}", self.applied.1);
         self.applied = (index, term);

@@ -77,7 +77,7 @@ async fn work(
                 batches.push(records);
                 then_send.extend(messages);
             }
-            // Before any record of this round: the one that says that it was installed is among them, or follows.
+            // I18. Before any record of this round: the one that says that it was installed is among them, or follows.
             LogJob::NameSnapshot(TakenSnapshot { file, name, receiver }) => {
                 file.name(name).await?;
                 // Whoever sent it may have stopped waiting.
@@ -87,6 +87,7 @@ async fn work(
         }
     }
     wal.append(&batches).await?;
+    // I4
     for message in then_send {
         transport.send(message);
     }

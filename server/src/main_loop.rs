@@ -254,7 +254,7 @@ impl MainLoop {
         for (verdict, snapshot) in verdicts.into_iter().zip(std::mem::take(&mut self.arrived)) {
             let TakenSnapshot { file, receiver, .. } = match verdict {
                 SnapshotVerdict::Installed => {
-                    // A log task that is gone has reported why; the member is ending.
+                    // I18. A log task that is gone has reported why; the member is ending.
                     drop(self.outlets.log.send(LogJob::NameSnapshot(snapshot)));
                     continue;
                 }

@@ -1,6 +1,8 @@
 //! What the sources must keep to and no compiler or lint says: so that they run in a simulation, so that modules stand
 //! in layers, and so that whoever follows a comment to the docs finds the page and the section.
 
+#[path = "source_rules/invariants.rs"]
+mod invariants;
 #[path = "source_rules/layers.rs"]
 mod layers;
 

@@ -184,6 +184,7 @@ impl Engine {
         }
         let (applied, revision) = (self.state.applied().0, self.state.mvcc.revision());
         let (theirs, from) = (received.state.mvcc.revision(), received.message.from);
+        // I19
         if index > applied && theirs < revision {
             return Err(format!(
                 "a snapshot of member {from} at index {index} holds revision {theirs}, but revision {revision} is \

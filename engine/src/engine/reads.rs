@@ -60,6 +60,8 @@ pub(super) enum Asker {
 struct Round {
     question: Question,
     since: Time,
+    /// What this member had applied when it asked.
+    applied: u64,
     reads: Vec<Waiting>,
 }
 
@@ -114,9 +116,8 @@ impl Reads {
         }
     }
 
-    fn take_round(&mut self, question: Question) -> Option<Vec<Waiting>> {
-        let round = self.round.take_if(|round| round.question == question)?;
-        Some(round.reads)
+    fn take_round(&mut self, question: Question) -> Option<Round> {
+        self.round.take_if(|round| round.question == question)
     }
 
     /// Questions of other members and about leases, which a member that does not lead cannot answer.
@@ -166,7 +167,8 @@ impl Engine {
             return;
         };
         let reads = std::mem::take(&mut self.reads.waiting);
-        self.reads.round = Some(Round { question, since: self.now, reads });
+        let (since, applied) = (self.now, self.state.applied().0);
+        self.reads.round = Some(Round { question, since, applied, reads });
     }
 
     /// When a question to the leader is asked again.
@@ -180,7 +182,9 @@ impl Engine {
 
     /// A quorum has confirmed that this member led when it asked.
     pub(super) fn on_read_confirmed(&mut self, ticket: ReadTicket, index: u64) {
-        if let Some(reads) = self.reads.take_round(Question::Quorum(ticket)) {
+        if let Some(Round { applied, reads, .. }) = self.reads.take_round(Question::Quorum(ticket)) {
+            // I12: what was applied when the leader asked was committed, and is at or below what a quorum confirms.
+            assert!(index >= applied, "a read at {index} confirmed, asked with {applied} applied");
             self.confirm(index, reads);
         }
     }
@@ -192,8 +196,8 @@ impl Engine {
         let Some(index) = index else {
             return;
         };
-        if let Some(reads) = self.reads.take_round(Question::Leader(attempt)) {
-            self.confirm(index, reads);
+        if let Some(round) = self.reads.take_round(Question::Leader(attempt)) {
+            self.confirm(index, round.reads);
         }
     }
 

@@ -147,6 +147,7 @@ impl Lessor {
     /// Attaches a key to a lease. The caller made sure that the lease exists, and detached the key from the lease it
     /// was attached to before.
     pub fn attach(&mut self, id: LeaseId, key: Bytes) {
+        // I9
         assert!(self.contains(id), "key {key:?} attached to lease {}, which does not exist", id.0);
         self.attached.insert((id, key));
     }

@@ -132,6 +132,7 @@ impl History {
         let position = change.key();
         if let Some(last) = self.tree.last() {
             let last = last.key();
+            // I2
             assert!(last < position, "change {position:?} comes after {last:?}");
         }
         self.tree.insert(change);

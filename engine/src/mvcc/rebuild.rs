@@ -85,7 +85,7 @@ fn check(
     if sound { Ok(()) } else { Err("a version does not follow from the one before") }
 }
 
-/// Every revision from the compacted one on has its changes, numbered from 0 without a gap.
+/// I2: every revision from the compacted one on has its changes, numbered from 0 without a gap.
 fn check_order(changes: &[Change], revision: i64, compacted: i64) -> Result<(), String> {
     let mut expected = (compacted.max(2), 0);
     for change in changes {

@@ -116,6 +116,10 @@ impl Write<'_> {
 
     /// The changes, in the order of their sub revisions. There is nothing to commit: they are in the store.
     pub fn finish(self) -> Vec<RecordRef> {
+        // I1: one revision for a transaction that changed something, none for one that did not.
+        let end = self.start + i64::from(!self.changes.is_empty());
+        let revision = self.store.revision();
+        assert_eq!(revision, end, "a transaction of {} changes, begun at {}", self.changes.len(), self.start);
         self.changes
     }
 
@@ -125,6 +129,12 @@ impl Write<'_> {
     }
 
     fn changed(&mut self, record: RecordRef, previous: Option<RecordRef>) {
+        // I2: sub revisions count up from 0 without a gap.
+        assert_eq!(
+            record.position(),
+            self.next_position(),
+            "a change stands at its place in the transaction"
+        );
         let store = &mut *self.store;
         store.kept.add(Total::of(&record));
         if !record.is_tombstone() {

@@ -79,6 +79,8 @@ pub struct Driver {
     persisted_term: u64,
     /// A hard state that only moved its commit: goes with the next record.
     waiting_hard_state: Option<HardState>,
+    /// The last one handed to the disk.
+    last_hard_state: HardState,
     /// The last entry handed out in `committed`, or the snapshot installed.
     handed_out: u64,
     /// What the engine applied; raft hears of it as far as it is persisted.
@@ -220,7 +222,9 @@ impl Driver {
         let mut context = self.boot.to_be_bytes().to_vec();
         context.extend_from_slice(&self.last_read.0.to_be_bytes());
         self.raw.read_index(context);
-        self.reads.insert(self.last_read);
+        // I15
+        let is_new = self.reads.insert(self.last_read);
+        assert!(is_new, "{:?} is used a second time", self.last_read);
         Some(self.last_read)
     }
 
@@ -244,6 +248,7 @@ impl Driver {
 
     /// The state has applied up to here.
     pub fn applied(&mut self, index: u64) {
+        // I3
         assert!(
             self.applied <= index && index <= self.handed_out,
             "applied {index} after {}, handed out up to {}",

@@ -108,6 +108,7 @@ impl Reader {
             window: header.window,
             applied: (header.meta.index, header.meta.term),
         };
+        // I16
         if state.hash() != end.hash {
             return Err(fail(format!("state hash {:032x} expected, {:032x} found", end.hash, state.hash())));
         }
@@ -274,7 +275,8 @@ fn read_end(mut from: Decoder) -> Result<End, DecodeError> {
     Ok(End { lease_count, record_count, hash: high << 64 | low })
 }
 
-/// Which keys are attached to which lease is not written: the newest version of each key says it.
+/// Which keys are attached to which lease is not written: the newest version of each key says it. I9: the lease of each
+/// must be there.
 fn attach_keys(mvcc: &Store, leases: &mut Lessor) -> Result<(), String> {
     let mut records = mvcc.current().records().peekable();
     while let Some(record) = records.next() {

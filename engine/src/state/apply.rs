@@ -1,7 +1,7 @@
 //! The only function that changes the replicated state.
 //!
 //! `apply` takes no time, no seed and no configuration: that is the proof that members which apply the same log hold
-//! the same state. A refusal is part of the outcome and the same everywhere; there is no third way out but a panic.
+//! the same state (I5). A refusal is part of the outcome and the same everywhere; there is no third way out but a panic.
 
 use super::{LEASE_TTL_SECS_MAX, State};
 use crate::command::{Command, Proposal};
@@ -69,6 +69,7 @@ pub(crate) enum LeaseChange {
 impl State {
     /// One command; `None` where it was applied before, or came too late to tell.
     pub(crate) fn apply(&mut self, proposal: &Proposal) -> Option<Applied> {
+        // I13
         if !self.window.admit(proposal.id) {
             return None;
         }
@@ -177,12 +178,14 @@ impl State {
         }
     }
 
-    /// Deletes the lease and its keys, in one revision.
+    /// Deletes the lease and its keys, in one revision. I10: only a command that is committed calls it, with the lease
+    /// that it names, or whose very grant it names.
     fn end_lease(&mut self, id: LeaseId, effect: &mut Effect) -> Result<(), RequestError> {
         let keys = self.leases.revoke(id)?;
         let mut write = self.mvcc.write();
         for key in keys {
             let deleted = write.delete_range(&KeyRange::One(key.clone()));
+            // I9
             assert_eq!(deleted.len(), 1, "key {key:?} attached to lease {id:?} exists");
         }
         effect.add(write.finish());

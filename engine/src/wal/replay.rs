@@ -1,5 +1,6 @@
 //! From records to the log they add up to.
 
+use crate::ids::MemberId;
 use crate::raft::{HardState, LogEntry, LogRecord, RecoveredLog, SnapshotMeta};
 use bytes::Bytes;
 
@@ -59,6 +60,16 @@ pub enum ReplayError {
         before: u64,
         /// Found.
         found: u64,
+    },
+    /// A vote that was given is another within its term: this member would have voted twice.
+    #[error("the vote of term {term} was for {before}, then for {found}")]
+    Vote {
+        /// The term.
+        term: u64,
+        /// Whom it was given first.
+        before: MemberId,
+        /// Whom it was given then.
+        found: MemberId,
     },
     /// The hard state counts entries as committed that are not there, or forgets some that were.
     #[error("commit {commit} in a log of {last} whose commit was {before}")]
@@ -219,12 +230,16 @@ impl LogReplay {
 
     fn check_hard_state(&self, before: HardState) -> Result<(), ReplayError> {
         let LogTail { hard_state, last_index, last_term } = self.tail;
-        let HardState { term, commit, .. } = hard_state;
+        let HardState { term, vote, commit } = hard_state;
         if term < before.term {
             return Err(ReplayError::TermBack { what: "the hard state", before: before.term, found: term });
         }
         if term < last_term {
             return Err(ReplayError::TermBack { what: "the hard state", before: last_term, found: term });
+        }
+        // I11
+        if term == before.term && vote != before.vote && before.vote != MemberId(0) {
+            return Err(ReplayError::Vote { term, before: before.vote, found: vote });
         }
         if commit < before.commit || commit > last_index {
             return Err(ReplayError::Commit { commit, before: before.commit, last: last_index });
@@ -241,7 +256,7 @@ impl LogReplay {
         self.entries.get(at).map(|entry| entry.term)
     }
 
-    /// Whether the log says of a snapshot at this place that it is this member's: it holds the entry there, which was
+    /// I17: whether the log says of a snapshot at this place that it is this member's: it holds the entry there, which was
     /// persisted before it was applied and long before a snapshot of it was written; or the record that a snapshot
     /// was installed there. A file that stands anywhere else was received and not installed, or never received.
     pub fn vouches_for(&self, index: u64, term: u64) -> bool {

@@ -322,6 +322,18 @@ fn replay_refuses_what_does_not_add_up() {
 }
 
 #[test]
+fn a_vote_is_given_once_in_a_term() {
+    let voted = |term, vote| {
+        let hard_state = HardState { term, vote: MemberId(vote), commit: 0 };
+        LogRecord::Append { hard_state: Some(hard_state), entries: Vec::new() }
+    };
+    let twice = replay(&[voted(3, 1), voted(3, 2)]).unwrap_err();
+    assert_eq!(twice.to_string(), "the vote of term 3 was for 1, then for 2");
+    assert!(replay(&[voted(3, 1), voted(3, 0)]).is_err(), "a vote that is taken back can be given again");
+    assert!(replay(&[voted(3, 0), voted(3, 2), voted(3, 2), voted(4, 0), voted(4, 1)]).is_ok());
+}
+
+#[test]
 fn a_segment_continues_the_one_before_it() {
     let mut replayed = replay(&records()[..3]).unwrap();
     let tail = replayed.tail();

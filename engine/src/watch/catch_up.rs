@@ -18,7 +18,11 @@ impl Hub {
         for _ in 0..SLICES_PER_PUMP {
             self.cancel_overtaken(store);
             let Some(&(from, _)) = self.catching_up.first() else { return false };
+            // I8: whoever is here was not cancelled, so its history is.
+            let compacted = store.compacted_revision();
+            assert!(from >= compacted, "a cursor at {from} reads a store compacted to {compacted}");
             let (window, end) = slice(store, from);
+            // I6
             assert!(end > from, "a slice of history from {from} ended at {end}");
             for (slot, cursor) in self.fan_out(&window, Position::CatchingUp, store) {
                 self.place(slot, cursor);

@@ -106,7 +106,25 @@ fn cut(events: &[Event], fragment_bytes: usize, fragment: bool) -> Vec<Part> {
         at += run;
     }
     parts.push(Part { first, end: events.len(), revision: revision(first), fragment: false, continues });
+    check_parts(&parts, events, fragment);
     parts
+}
+
+/// I7: the parts are all of the events, in order, and end where a revision does, but for fragments that were asked for.
+fn check_parts(parts: &[Part], events: &[Event], fragment: bool) {
+    let mut first = 0;
+    for part in parts {
+        assert!(part.first == first && part.end > first, "{part:?} where one from {first} on was to come");
+        let revision = |at: usize| events.get(at).map(|event| event.record.mod_revision());
+        let is_torn = revision(part.end) == revision(part.end - 1);
+        assert!(
+            is_torn == part.fragment && (fragment || !is_torn),
+            "{part:?} ends within revision {}",
+            part.revision
+        );
+        first = part.end;
+    }
+    assert_eq!(first, events.len(), "the parts are all of the events");
 }
 
 /// Who sees which position of a window, from pairs in any order: one run per watcher, positions ascending. The

@@ -81,6 +81,7 @@ impl Hub {
     pub fn publish(&mut self, changes: &[RecordRef], store: &Store) {
         let Some(first) = changes.first() else { return };
         let revision = first.mod_revision();
+        // I1: no revision is left out.
         let is_next = self.revision == 0 || revision == self.revision + 1;
         assert!(is_next, "revision {revision} published after {}", self.revision);
         self.revision = revision;
@@ -116,6 +117,7 @@ impl Hub {
     /// The store was replaced by a newer snapshot. Every cursor stays where it is; the history between is read
     /// like any other, and a cursor below the new store's compacted revision is told so.
     pub fn restored(&mut self, store: &Store) {
+        // I19
         assert!(
             store.revision() >= self.revision,
             "the store went back to {} from {}",
@@ -147,6 +149,7 @@ impl Hub {
     /// Everything published is now in `ready`, and the hub stands where the store stands.
     pub(super) fn flush(&mut self, store: &Store) {
         self.fan_out_window(store);
+        // I1: none was made that was not published.
         let is_known = self.revision == 0 || self.revision == store.revision();
         assert!(is_known, "the store is at {}, published is {}", store.revision(), self.revision);
         self.revision = store.revision();
@@ -189,6 +192,7 @@ impl Hub {
             let (batch, parts) = shared.batch(&positions, prev_kv, fragment, &mut self.ready.batches);
             let stream = self.streams.get_mut(&watcher.stream).expect("a watcher's stream is open");
             for part in parts {
+                // I7: a revision that has begun goes on, whether there is room or not.
                 if !part.continues && !stream.has_room(self.fragment_bytes) {
                     stopped.push((slot, part.revision));
                     break;
@@ -209,6 +213,9 @@ impl Hub {
         self.displace(slot);
         let watcher = self.watchers[slot.0 as usize].as_mut().expect("the caller has it");
         let stream = self.streams.get_mut(&watcher.stream).expect("a watcher's stream is open");
+        // I6
+        let before = watcher.next_revision;
+        assert!(cursor >= before, "watcher {} goes back to {cursor} from {before}", watcher.id.0);
         watcher.next_revision = cursor;
         watcher.position = if cursor > self.revision {
             Position::Synced

@@ -71,6 +71,7 @@ impl Hub {
         self.watchers[slot.0 as usize] = Some(watcher);
         self.streams.get_mut(&stream).expect("looked up by handle").watchers.insert(id, slot);
         self.output(stream, WatchOutput::Created { id, revision });
+        // I8
         if start < store.compacted_revision() {
             return self.cancel_compacted(slot, store);
         }

@@ -90,7 +90,7 @@ struct Whole {
     damaged: Vec<SnapshotName>,
 }
 
-/// Reads the newest snapshot that the log vouches for and whose bytes are whole, and the log with it.
+/// Reads the newest snapshot that the log vouches for (I17) and whose bytes are whole, and the log with it.
 async fn newest_whole(
     disk: &Arc<dyn Disk>,
     snap: &Path,

@@ -87,6 +87,12 @@ impl Driver {
             // 4 bytes of boot, 8 of counter: only contexts made by `read_index` come back.
             let counter = state.request_ctx[4..].try_into().expect("12 bytes, as read_index made it");
             let ticket = ReadTicket(u64::from_be_bytes(counter));
+            // I15: an answer is to a question that was asked.
+            assert!(
+                ticket <= self.last_read,
+                "{ticket:?} was never asked, the last was {:?}",
+                self.last_read
+            );
             if self.reads.remove(&ticket) {
                 output.reads.push((ticket, state.index));
             }
@@ -113,6 +119,7 @@ impl Driver {
             } else if must_wait {
                 write.then_send.push(message);
             } else {
+                self.check_persisted(&message.1);
                 output.send.push(message);
             }
         }
@@ -133,6 +140,7 @@ impl Driver {
             // Entries after the snapshot may be committed already; the record they are in says so.
             let hard_state = hard_state_from_raft(&self.raw.raft.hard_state());
             let hard_state = HardState { commit: meta.index, ..hard_state };
+            self.check_hard_state(hard_state);
             write.records.push(LogRecord::Installed { hard_state, meta: meta.clone() });
             self.raw.mut_store().reset(meta.clone());
             self.handed_out = meta.index;
@@ -143,10 +151,41 @@ impl Driver {
         }
         self.raw.mut_store().append(ready.entries());
         let hard_state = self.waiting_hard_state.take();
+        if let Some(hard_state) = hard_state {
+            self.check_hard_state(hard_state);
+        }
         if hard_state.is_some() || !ready.entries().is_empty() {
             let entries = ready.entries().iter().map(entry_from_raft).collect();
             write.records.push(LogRecord::Append { hard_state, entries });
         }
+    }
+
+    /// I4: a vote, or an acknowledgement, that leaves at once speaks of nothing that is not persisted here.
+    fn check_persisted(&self, message: &RaftMessage) {
+        let RaftMessage { kind, term, index, reject, .. } = message;
+        match kind {
+            RaftMessageKind::AppendResponse if !reject => {
+                let persisted = self.persisted_index().max(self.raw.store().first() - 1);
+                assert!(*index <= persisted, "acknowledges entry {index}, persisted up to {persisted}");
+            }
+            RaftMessageKind::Vote | RaftMessageKind::VoteResponse if !reject => {
+                assert!(
+                    *term <= self.persisted_term,
+                    "{kind:?} of term {term}, persisted {}",
+                    self.persisted_term
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// I11: neither the term nor, within a term, a vote that was given goes back.
+    fn check_hard_state(&mut self, next: HardState) {
+        let last = self.last_hard_state;
+        let is_later = next.term > last.term;
+        let is_same = next.term == last.term && (last.vote == next.vote || last.vote == MemberId(0));
+        assert!(is_later || is_same, "{next:?} after {last:?}");
+        self.last_hard_state = next;
     }
 
     /// I3: what is handed out is contiguous, committed, and persisted here.

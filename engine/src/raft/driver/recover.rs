@@ -60,6 +60,7 @@ impl Driver {
             last_persist: PersistId(0),
             persisted_term: found.term,
             waiting_hard_state: (hard_state != found).then_some(hard_state),
+            last_hard_state: found,
             handed_out: applied,
             applied,
             last_read: ReadTicket(0),

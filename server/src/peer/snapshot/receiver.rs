@@ -194,6 +194,7 @@ impl Receiver {
                 format!("one at index {} of term {} is arriving", other.meta.index, other.term).into()
             );
         }
+        // I18
         if !arrives {
             self.may_come(&message).await?;
             self.give_up().await?;
