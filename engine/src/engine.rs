@@ -91,19 +91,19 @@ pub struct Engine {
     /// Requests that wait until a compaction's physical work is done.
     physical_compactions: Vec<RequestId>,
     /// The revisions of compactions whose physical work is not done.
-    compactions_under_way: Vec<i64>,
+    compactions_in_flight: Vec<i64>,
     /// Handed to raft, which has not said yet whether it takes them; with their places in `Effects::received`.
     received: Vec<(usize, ReceivedSnapshot)>,
     /// Since when every heartbeat of the leader counts on entries that are not here.
     log_lost_since: Option<Time>,
     leadership: Leadership,
     /// What was done lately and is not done again before then.
-    quiet_until: Quiet,
+    backoff: Backoff,
     effects: Effects,
 }
 
 #[derive(Debug, Default)]
-struct Quiet {
+struct Backoff {
     /// Own attributes were proposed.
     attributes: Time,
     /// NOSPACE was raised.
@@ -136,11 +136,11 @@ impl Engine {
             waiting_for_clear: WaitingForClear::default(),
             checkpoints,
             physical_compactions: Vec::new(),
-            compactions_under_way: Vec::new(),
+            compactions_in_flight: Vec::new(),
             received: Vec::new(),
             log_lost_since: None,
             leadership: Leadership::default(),
-            quiet_until: Quiet::default(),
+            backoff: Backoff::default(),
             effects: Effects::default(),
             membership: meta,
             random,
@@ -157,7 +157,7 @@ impl Engine {
         self.now = now;
         match input {
             Input::Request { id, require_leader, request } => self.on_request(id, require_leader, request),
-            Input::Abandon(id) => self.proposals.given_up(self.pending.forget(id)),
+            Input::Abandon(id) => self.proposals.cancel(self.pending.forget(id)),
             Input::Peer(message) => self.on_peer(message),
             Input::PeerUnreachable(member) => self.raft.report_unreachable(member),
             Input::SnapshotSent { to, delivered } => self.raft.report_snapshot(to, delivered),

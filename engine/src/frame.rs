@@ -150,7 +150,7 @@ fn body_bytes(body: &PeerBody) -> usize {
     match body {
         PeerBody::Raft(message) => 128 + message.entries.iter().map(fields::entry_bytes).sum::<usize>(),
         PeerBody::Forward(commands) => commands.iter().map(|command| 4 + command.len()).sum(),
-        PeerBody::Withdraw { numbers, .. } => 8 + 8 * numbers.len(),
+        PeerBody::CancelForward { numbers, .. } => 8 + 8 * numbers.len(),
         PeerBody::ReadIndex { .. } | PeerBody::ReadIndexReply { .. } | PeerBody::LeaseAsk { .. } => 64,
         PeerBody::LeaseAnswer { .. } => 128,
     }
@@ -189,7 +189,7 @@ fn put_body(out: &mut Vec<u8>, body: &PeerBody) {
             put_request_id(out, id);
             put_lease_answer(out, answer);
         }
-        PeerBody::Withdraw { boot, numbers } => {
+        PeerBody::CancelForward { boot, numbers } => {
             out.put_u8_field(7);
             out.put_u32_field(*boot);
             out.put_u32_field(u32::try_from(numbers.len()).expect("a frame holds few commands"));
@@ -222,10 +222,10 @@ fn body(decoder: &mut Decoder) -> Result<PeerBody, DecodeError> {
         5 => Ok(PeerBody::LeaseAsk { id: request_id(decoder)?, ask: lease_ask(decoder)? }),
         6 => Ok(PeerBody::LeaseAnswer { id: request_id(decoder)?, answer: lease_answer(decoder)? }),
         7 => {
-            let boot = decoder.u32("withdrawn, boot")?;
-            let count = decoder.count("withdrawn commands", 8)?;
-            let numbers = (0..count).map(|_| decoder.u64("withdrawn command"));
-            Ok(PeerBody::Withdraw { boot, numbers: numbers.collect::<Result<_, _>>()? })
+            let boot = decoder.u32("cancel forward, boot")?;
+            let count = decoder.count("cancel forward, commands", 8)?;
+            let numbers = (0..count).map(|_| decoder.u64("cancel forward, command"));
+            Ok(PeerBody::CancelForward { boot, numbers: numbers.collect::<Result<_, _>>()? })
         }
         other => Err(decoder.error("body, kind", format!("1 to 7 wanted, {other} found"))),
     }

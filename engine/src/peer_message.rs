@@ -33,7 +33,7 @@ pub enum PeerBody {
     /// after a change of leader: the window of commands applies a repeated one once.
     Forward(Vec<Bytes>),
     /// Nobody waits for these forwarded commands any more: they need no place in the log, if they have none yet.
-    Withdraw {
+    CancelForward {
         /// The sender's boot.
         boot: u32,
         /// The commands' numbers in it.

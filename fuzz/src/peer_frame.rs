@@ -86,7 +86,7 @@ pub(crate) fn message(draw: &mut Draw<'_>, cluster: &Cluster) -> PeerMessage {
         11 => PeerBody::LeaseAnswer { id, answer: answer(draw) },
         _ => {
             let boot = draw.below(3).try_into().expect("0 to 2");
-            PeerBody::Withdraw { boot, numbers: (0..draw.below(4)).map(|_| draw.unsigned()).collect() }
+            PeerBody::CancelForward { boot, numbers: (0..draw.below(4)).map(|_| draw.unsigned()).collect() }
         }
     };
     let incarnation =

@@ -44,8 +44,8 @@ impl Engine {
         if self.state.mvcc.state_bytes() + cost(command) <= self.config.quota_bytes {
             return Ok(());
         }
-        if self.quiet_until.alarm <= self.now {
-            self.quiet_until.alarm = self.now.plus_ms(self.config.election_timeout_ms);
+        if self.backoff.alarm <= self.now {
+            self.backoff.alarm = self.now.plus_ms(self.config.election_timeout_ms);
             self.propose_own(Command::AlarmActivate(Alarm {
                 kind: AlarmKind::NoSpace,
                 member: self.config.member,

@@ -67,7 +67,7 @@ impl Engine {
             grants.iter().for_each(|grant| self.deadlines.refused(*grant, self.now));
         }
         if let (Ok(_), Command::Compact(revision)) = (&outcome, &proposal.command) {
-            self.compactions_under_way.push(*revision);
+            self.compactions_in_flight.push(*revision);
             self.effects.compactions.push(CompactionStep::Begun(*revision));
         }
         if let (Err(error), Command::LeaseRemaining(notes)) = (&outcome, &proposal.command) {
@@ -125,7 +125,7 @@ impl Engine {
             return true;
         }
         // The work of several is one: the later forgets what the earlier did not come to.
-        let finished = self.compactions_under_way.drain(..).map(CompactionStep::Finished);
+        let finished = self.compactions_in_flight.drain(..).map(CompactionStep::Finished);
         self.effects.compactions.extend(finished);
         // A compaction that is still on its way through the log is not done by this.
         let waiting = std::mem::take(&mut self.physical_compactions);

@@ -26,7 +26,7 @@ impl Engine {
         match message.body {
             PeerBody::Raft(message) => self.on_raft(from, message),
             PeerBody::Forward(commands) => self.on_forward(from, commands),
-            PeerBody::Withdraw { boot, numbers } => {
+            PeerBody::CancelForward { boot, numbers } => {
                 for number in numbers {
                     self.proposals.forget(CommandId { member: from, boot, number });
                 }

@@ -18,8 +18,8 @@ const ENTRIES_AT_ONCE: usize = 4;
 const BUFFER_BYTES: usize = 64 * 1024;
 /// A forwarded frame carries about so many bytes of commands, one large command excepted.
 const FORWARD_BYTES: usize = 256 * 1024;
-/// Numbers in a frame that withdraws commands: 64 KiB.
-const WITHDRAWN_AT_ONCE: usize = 8192;
+/// Numbers in a frame that cancels commands: 64 KiB.
+const CANCELLED_AT_ONCE: usize = 8192;
 
 /// Commands that wait to be proposed or forwarded, and how busy the disk is.
 #[derive(Debug)]
@@ -28,9 +28,9 @@ pub(super) struct Proposals {
     queue: VecDeque<Queued>,
     /// What others forwarded to this leader and is in its queue or its log: there it stays while this member leads
     /// in its term, so a second copy would only be a second entry.
-    under_way: BTreeSet<CommandId>,
+    in_flight: BTreeSet<CommandId>,
     /// Commands of this member that nobody waits for any more, by their numbers: to be said to who leads.
-    given_up: Vec<u64>,
+    cancelled: Vec<u64>,
     /// Where the next commands are encoded. Full, it is followed by another as large, and lives as long as any of
     /// its commands waits.
     buffer: BytesMut,
@@ -57,8 +57,8 @@ impl Proposals {
     pub(super) fn new() -> Proposals {
         Proposals {
             queue: VecDeque::new(),
-            under_way: BTreeSet::new(),
-            given_up: Vec::new(),
+            in_flight: BTreeSet::new(),
+            cancelled: Vec::new(),
             buffer: BytesMut::with_capacity(BUFFER_BYTES),
             last_number: 0,
             handed: PersistId::default(),
@@ -75,7 +75,7 @@ impl Proposals {
         self.persisted = id;
     }
 
-    fn in_flight(&self) -> u64 {
+    fn writes_in_flight(&self) -> u64 {
         self.handed.0 - self.persisted.0
     }
 
@@ -95,7 +95,7 @@ impl Proposals {
 
     /// Takes a command that another member forwarded, unless it is in the queue or the log already.
     pub(super) fn push_forwarded(&mut self, id: CommandId, since: Time, command: Bytes) {
-        if id.number > 0 && !self.under_way.insert(id) {
+        if id.number > 0 && !self.in_flight.insert(id) {
             return;
         }
         self.push(id, since, command);
@@ -103,18 +103,18 @@ impl Proposals {
 
     /// It was applied, or whoever forwarded it has nobody who waits for it any more. In the log it stays.
     pub(super) fn forget(&mut self, id: CommandId) {
-        self.under_way.remove(&id);
+        self.in_flight.remove(&id);
     }
 
     /// Nobody waits for this command of this member's any more.
-    pub(super) fn given_up(&mut self, number: Option<u64>) {
-        self.given_up.extend(number);
+    pub(super) fn cancel(&mut self, number: Option<u64>) {
+        self.cancelled.extend(number);
     }
 
     /// Who leads has changed: what is queued is sent again by those whose clients wait for it.
     pub(super) fn clear(&mut self) {
         self.queue.clear();
-        self.under_way.clear();
+        self.in_flight.clear();
     }
 }
 
@@ -153,13 +153,13 @@ impl Engine {
     /// Hands what has gathered to raft, or to whoever leads. Without a leader it stays, until its clients are told
     /// that time is up.
     pub(super) fn propose_or_forward(&mut self) {
-        let given_up = std::mem::take(&mut self.proposals.given_up);
+        let cancelled = std::mem::take(&mut self.proposals.cancelled);
         if self.raft.is_leader() {
             self.propose_entries();
         } else if let Some(leader) = self.raft.leader() {
             self.forward(leader);
-            for numbers in given_up.chunks(WITHDRAWN_AT_ONCE) {
-                let body = PeerBody::Withdraw { boot: self.config.boot, numbers: numbers.to_vec() };
+            for numbers in cancelled.chunks(CANCELLED_AT_ONCE) {
+                let body = PeerBody::CancelForward { boot: self.config.boot, numbers: numbers.to_vec() };
                 let message = self.address(leader, body);
                 self.effects.send.push(message);
             }
@@ -174,7 +174,7 @@ impl Engine {
     /// Whether another entry could be proposed at once. While enough writes are in flight, commands gather for the
     /// next one; with the disk idle nothing ever waits.
     fn can_propose_more(&self) -> bool {
-        let has_room = self.proposals.in_flight() < self.config.persists_in_flight_max as u64;
+        let has_room = self.proposals.writes_in_flight() < self.config.persists_in_flight_max as u64;
         self.raft.is_leader()
             && self.raft.lead_transferee().is_none()
             && has_room
@@ -240,7 +240,7 @@ impl Engine {
         if id.member == self.config.member {
             return self.pending.waits_for_command(id.number);
         }
-        self.proposals.under_way.contains(&id)
+        self.proposals.in_flight.contains(&id)
             && queued.since.plus_ms(self.config.request_timeout_ms) > self.now
     }
 
@@ -260,10 +260,10 @@ impl Engine {
     /// are in its queue or its log and stay there while it leads; without a leader there is nobody to ask. Looks once
     /// a heartbeat, since it looks at all that waits.
     pub(super) fn repeat_forwards(&mut self) {
-        if self.raft.is_leader() || self.raft.leader().is_none() || self.now < self.quiet_until.forwards {
+        if self.raft.is_leader() || self.raft.leader().is_none() || self.now < self.backoff.forwards {
             return;
         }
-        self.quiet_until.forwards = self.now.plus_ms(self.config.heartbeat_interval_ms);
+        self.backoff.forwards = self.now.plus_ms(self.config.heartbeat_interval_ms);
         self.send_again(self.config.election_timeout_ms);
     }
 

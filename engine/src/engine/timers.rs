@@ -14,7 +14,7 @@ impl Engine {
         self.note_leadership();
         while let Some(late) = self.pending.take_expired(self.now) {
             let error = self.timeout_error(&late);
-            self.proposals.given_up(late.command());
+            self.proposals.cancel(late.command());
             self.push_reply(late.id, Err(error));
         }
         self.run_lease_timers();
@@ -68,10 +68,10 @@ impl Engine {
         let is_known = me.name == self.config.name
             && me.client_urls == self.config.client_urls
             && me.incarnation == Some(self.config.incarnation);
-        if is_known || self.raft.leader().is_none() || self.now < self.quiet_until.attributes {
+        if is_known || self.raft.leader().is_none() || self.now < self.backoff.attributes {
             return;
         }
-        self.quiet_until.attributes = self.now.plus_ms(self.config.election_timeout_ms);
+        self.backoff.attributes = self.now.plus_ms(self.config.election_timeout_ms);
         self.propose_own(Command::Attributes(MemberAttributes {
             id: self.config.member,
             name: self.config.name.clone(),

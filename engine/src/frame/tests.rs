@@ -30,8 +30,8 @@ fn bodies() -> Vec<PeerBody> {
     let mut bodies = vec![
         PeerBody::Forward(vec![Bytes::from_static(b"put"), Bytes::new()]),
         PeerBody::Forward(Vec::new()),
-        PeerBody::Withdraw { boot: 3, numbers: vec![7, u64::MAX] },
-        PeerBody::Withdraw { boot: 3, numbers: Vec::new() },
+        PeerBody::CancelForward { boot: 3, numbers: vec![7, u64::MAX] },
+        PeerBody::CancelForward { boot: 3, numbers: Vec::new() },
         PeerBody::ReadIndex { attempt: 7 },
         PeerBody::ReadIndexReply { attempt: 7, index: Some(8) },
         PeerBody::ReadIndexReply { attempt: 7, index: None },

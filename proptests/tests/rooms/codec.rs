@@ -183,7 +183,7 @@ fn bodies() -> impl Strategy<Value = PeerBody> + Clone {
         4 => raft_messages().prop_map(PeerBody::Raft),
         1 => commands.prop_map(PeerBody::Forward),
         1 => (any::<u32>(), vec(number(), 0..4))
-            .prop_map(|(boot, numbers)| PeerBody::Withdraw { boot, numbers }),
+            .prop_map(|(boot, numbers)| PeerBody::CancelForward { boot, numbers }),
         1 => number().prop_map(|attempt| PeerBody::ReadIndex { attempt }),
         1 => (number(), proptest::option::of(number()))
             .prop_map(|(attempt, index)| PeerBody::ReadIndexReply { attempt, index }),

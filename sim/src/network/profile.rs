@@ -135,7 +135,7 @@ impl FrameKind {
                 RaftMessageKind::HeartbeatResponse => FrameKind::HeartbeatResponse,
                 RaftMessageKind::Snapshot => FrameKind::Piece,
             },
-            PeerBody::Forward(_) | PeerBody::Withdraw { .. } => FrameKind::Forward,
+            PeerBody::Forward(_) | PeerBody::CancelForward { .. } => FrameKind::Forward,
             PeerBody::ReadIndex { .. } | PeerBody::ReadIndexReply { .. } => FrameKind::ReadIndex,
             PeerBody::LeaseAsk { .. } | PeerBody::LeaseAnswer { .. } => FrameKind::Lease,
         }

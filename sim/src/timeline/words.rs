@@ -24,7 +24,9 @@ impl fmt::Display for FrameWords<'_> {
             Ok(message) => match message.body {
                 PeerBody::Raft(message) => raft(&message, f),
                 PeerBody::Forward(commands) => write!(f, "Forward {} commands", commands.len()),
-                PeerBody::Withdraw { numbers, .. } => write!(f, "Withdraw {} commands", numbers.len()),
+                PeerBody::CancelForward { numbers, .. } => {
+                    write!(f, "CancelForward of {} commands", numbers.len())
+                }
                 body => write!(f, "{body:?}"),
             },
             Err(error) => write!(f, "no frame: {error}"),

@@ -167,7 +167,7 @@ pub(super) fn message(message: &PeerMessage) -> String {
     let said = match body {
         PeerBody::Raft(message) => raft(message),
         PeerBody::Forward(commands) => format!("forwards {} commands", commands.len()),
-        PeerBody::Withdraw { numbers, .. } => format!("withdraws {} commands", numbers.len()),
+        PeerBody::CancelForward { numbers, .. } => format!("cancels {} commands", numbers.len()),
         PeerBody::ReadIndex { .. } => "asks for a read index".to_owned(),
         PeerBody::ReadIndexReply { index: Some(index), .. } => format!("may read at {index}"),
         PeerBody::ReadIndexReply { index: None, .. } => "cannot say a read index".to_owned(),
