@@ -81,19 +81,6 @@ pub enum DataDirError {
         /// As it says.
         found: u32,
     },
-    /// It belongs to something else.
-    #[error("data directory {} is of {what} {found}, but by the flags this is {what} {expected}: give it the name, \
-             token and members that it was begun with, or another --data-dir", dir.display())]
-    Foreign {
-        /// The directory.
-        dir: PathBuf,
-        /// "cluster" or "member".
-        what: &'static str,
-        /// As the directory says.
-        found: String,
-        /// As the flags say.
-        expected: String,
-    },
 }
 
 /// A data directory under our lock. Dropped, it closes its disk and is given back when all is done that was asked
@@ -112,6 +99,11 @@ impl std::fmt::Debug for DataDir {
 }
 
 impl DataDir {
+    /// Whether a member ever started in a directory, which is neither made nor locked for that.
+    pub async fn is_begun(disk: &dyn Disk, dir: &Path) -> Result<bool, DataDirError> {
+        Ok(list(disk, &dir.join("member")).await?.is_some())
+    }
+
     /// Makes the directory if need be and locks it.
     pub async fn lock(disk: &Arc<dyn Disk>, dir: &Path) -> Result<DataDir, DataDirError> {
         disk.create_dir(dir).await.doing("create", dir)?;
@@ -175,17 +167,6 @@ impl DataDir {
         Ok(Some(meta))
     }
 
-    /// Whether the directory is that of this member.
-    pub fn check(&self, meta: &Meta, cluster: ClusterId, member: MemberId) -> Result<(), DataDirError> {
-        if meta.cluster != cluster {
-            return Err(self.foreign("cluster", meta.cluster.to_string(), cluster.to_string()));
-        }
-        if meta.member != member {
-            return Err(self.foreign("member", meta.member.to_string(), member.to_string()));
-        }
-        Ok(())
-    }
-
     /// Finds a directory that cannot be written to when the member starts, not when its log needs the next segment.
     pub async fn prove_writable(&self) -> Result<(), DataDirError> {
         for dir in [self.wal(), self.snap()] {
@@ -240,21 +221,20 @@ impl DataDir {
     }
 
     async fn list(&self, part: &str) -> Result<Option<Vec<String>>, DataDirError> {
-        let dir = self.dir.join(part);
-        match self.disk.list(&dir).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            other => Ok(Some(other.doing("list", &dir)?)),
-        }
-    }
-
-    fn foreign(&self, what: &'static str, found: String, expected: String) -> DataDirError {
-        DataDirError::Foreign { dir: self.dir.clone(), what, found, expected }
+        list(&*self.disk, &self.dir.join(part)).await
     }
 }
 
 impl Drop for DataDir {
     fn drop(&mut self) {
         drop(self.close());
+    }
+}
+
+async fn list(disk: &dyn Disk, dir: &Path) -> Result<Option<Vec<String>>, DataDirError> {
+    match disk.list(dir).await {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => Ok(Some(other.doing("list", dir)?)),
     }
 }
 
