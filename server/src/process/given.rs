@@ -17,7 +17,11 @@ pub(super) const FLAGS: [(&str, &str, &str); 22] = [
     ),
     ("advertise-client-urls", "http://localhost:2379", "This member's client URLs, for clients"),
     ("initial-cluster", "", "First members, name=URL,... (default: this member alone)"),
-    ("initial-cluster-state", "new", "'new' to found a cluster, 'existing' to join one"),
+    (
+        "initial-cluster-state",
+        "new",
+        "'new' founds a cluster where the data directory is empty, 'existing' refuses to",
+    ),
     ("initial-cluster-token", "etcd-cluster", "Tells clusters apart that are founded with equal URLs"),
     ("heartbeat-interval", "100", "Milliseconds between heartbeats"),
     ("election-timeout", "1000", "Milliseconds without a heartbeat before an election"),

@@ -6,6 +6,7 @@ pub(crate) mod environment;
 pub(crate) mod flags;
 pub(crate) mod framed;
 pub(crate) mod given;
+pub(crate) mod initial_flags;
 pub(crate) mod listen;
 pub(crate) mod logging;
 pub(crate) mod peers;

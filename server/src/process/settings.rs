@@ -4,7 +4,7 @@ use super::duration;
 use super::given::{FlagError, Given};
 use detcd::config::{InitialClusterState, ServerConfig, Url};
 use detcd_engine::config::AutoCompaction;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tracing::level_filters::LevelFilter;
 
 /// etcd's quota where none is given.
@@ -19,6 +19,8 @@ const ELECTION_TIMEOUT_MS_MAX: u64 = 50_000;
 pub(crate) struct Settings {
     /// The member.
     pub(crate) server: ServerConfig,
+    /// The flags that were given, on the command line or as variables.
+    pub(crate) given: BTreeSet<&'static str>,
     /// The least level that is logged.
     pub(crate) log_level: LevelFilter,
     /// To be logged once logs can be.
@@ -71,7 +73,8 @@ impl Given {
         self.contradictions(&server)?;
         let quota = server.quota_bytes;
         let large = (quota > QUOTA_BYTES_LARGE && quota != u64::MAX).then_some(Warning::LargeQuota(quota));
-        Ok(Settings { server, log_level: self.log_level()?, warnings: large.into_iter().collect() })
+        let given = self.given.keys().copied().collect();
+        Ok(Settings { server, given, log_level: self.log_level()?, warnings: large.into_iter().collect() })
     }
 
     /// `name=url`, comma-separated; a name may come again with another URL.
