@@ -90,7 +90,7 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     };
     let member = start(&config, deps).await?;
     let ids = (member.handle().cluster_id(), member.handle().member_id());
-    for ignored in initial_flags::ignored(&config, &settings.given, ids, member.membership()) {
+    for ignored in initial_flags::ignored(&config, &settings.flags_given, ids, member.membership()) {
         ignored.warn();
     }
     let handle = member.handle();

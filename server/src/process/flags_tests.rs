@@ -14,8 +14,8 @@ fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Settings, Fla
 
 #[test]
 fn the_defaults_are_those_of_etcd() {
-    let Settings { server, given, log_level, warnings } = run(&[], &[]).unwrap();
-    assert!(given.is_empty());
+    let Settings { server, flags_given, log_level, warnings } = run(&[], &[]).unwrap();
+    assert!(flags_given.is_empty());
     assert_eq!((server.name.as_str(), server.data_dir.to_str()), ("default", Some("default.etcd")));
     assert_eq!((server.heartbeat_interval_ms, server.election_timeout_ms), (100, 1000));
     assert_eq!((server.request_bytes_max, server.txn_ops_max), (1_572_864, 128));

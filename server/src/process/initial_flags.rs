@@ -31,15 +31,15 @@ impl Ignored {
 /// were derived from it are.
 pub(crate) fn ignored(
     config: &ServerConfig,
-    given: &BTreeSet<&'static str>,
+    flags_given: &BTreeSet<&'static str>,
     (cluster, me): (ClusterId, MemberId),
     membership: &BTreeMap<MemberId, Member>,
 ) -> Vec<Ignored> {
     let own_urls = membership.get(&me).map_or(&[][..], |member| &member.peer_urls);
     let mut ignored = Vec::new();
-    let mut differs = |flag: &'static str, given_text: String, stored: String| {
-        if given.contains(flag) {
-            ignored.push(Ignored { flag, given: given_text, stored });
+    let mut differs = |flag: &'static str, given: String, stored: String| {
+        if flags_given.contains(flag) {
+            ignored.push(Ignored { flag, given, stored });
         }
     };
     let given_members: BTreeSet<Vec<String>> =

@@ -81,15 +81,15 @@ pub(super) fn variable(flag: &str) -> String {
 }
 
 /// The flags and variables that were given.
-pub(super) struct Given {
-    pub(super) given: BTreeMap<&'static str, String>,
+pub(super) struct FlagValues {
+    pub(super) values: BTreeMap<&'static str, String>,
     pub(super) on_command_line: Vec<&'static str>,
 }
 
-impl Given {
+impl FlagValues {
     pub(super) fn text(&self, flag: &'static str) -> &str {
         let default = FLAGS.iter().find(|(name, ..)| *name == flag).map(|(_, default, _)| *default);
-        self.given.get(flag).map_or_else(|| default.expect("a flag of FLAGS"), String::as_str)
+        self.values.get(flag).map_or_else(|| default.expect("a flag of FLAGS"), String::as_str)
     }
 
     pub(super) fn wrong(&self, flag: &'static str, expected: impl Into<String>) -> FlagError {
