@@ -64,8 +64,9 @@ impl Transport for GrpcTransport {
             let (queue, messages) = mpsc::channel(QUEUE_MESSAGES);
             let bulk =
                 urls.first().and_then(|url| endpoint(url)).map(|found| PeerClient::new(found.connect_lazy()));
-            let lane = Lane { member, urls, inbox: inbox.clone(), clock: Arc::clone(&self.clock), messages };
-            outgoing.insert(member, Outgoing { queue, task: tokio::spawn(lane.run()), bulk });
+            let stream =
+                PeerStream { member, urls, inbox: inbox.clone(), clock: Arc::clone(&self.clock), messages };
+            outgoing.insert(member, Outgoing { queue, task: tokio::spawn(stream.run()), bulk });
         }
     }
 
@@ -97,7 +98,7 @@ fn endpoint(url: &str) -> Option<Endpoint> {
 }
 
 /// The stream of frames to one member, opened again as often as it breaks.
-struct Lane {
+struct PeerStream {
     member: MemberId,
     urls: Vec<String>,
     inbox: PeerInbox,
@@ -105,7 +106,7 @@ struct Lane {
     messages: mpsc::Receiver<PeerMessage>,
 }
 
-impl Lane {
+impl PeerStream {
     async fn run(mut self) {
         let mut backoff_ms = BACKOFF_MS.0;
         let mut attempt = 0;
