@@ -142,7 +142,7 @@ impl MainLoop {
             }
             // First: whoever has an answer and asks again must not find the status of before it.
             self.outlets.status.send_replace(status);
-            self.hand_on(effects);
+            self.dispatch(effects);
             if !self.wait(&mut turn).await {
                 break;
             }
@@ -273,7 +273,7 @@ impl MainLoop {
         Inspection { term, applied, revision: state.store().revision(), state_hash: state.hash() }
     }
 
-    fn hand_on(&mut self, effects: Effects) {
+    fn dispatch(&mut self, effects: Effects) {
         let Effects {
             send,
             persist,

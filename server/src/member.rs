@@ -257,7 +257,7 @@ impl Member {
         }
     }
 
-    /// Hands leadership on if need be, waits for that no longer than an election timeout, then ends the tasks: no
+    /// Transfers leadership if need be, waits for that no longer than an election timeout, then ends the tasks: no
     /// more answers, then no more messages, then the log is written to its end, then whatever else was asked of the
     /// disk is done and the data directory given back. Nothing of this member changes a file after that.
     pub async fn stop(mut self) {

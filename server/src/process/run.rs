@@ -1,7 +1,7 @@
 //! From a started member to a process that serves it, and back to nothing.
 //!
 //! ```text
-//!    bind all ── start the member ── serve peers ── ready? ── serve clients ── signal? ── hand over ── stop ── end
+//!    bind all ── start the member ── serve peers ── ready? ── serve clients ── signal? ── transfer leadership ── stop ── end
 //! ```
 //!
 //! Sockets are bound first, so that a port in use changes nothing on disk. Clients are served only once the member
@@ -41,7 +41,7 @@ pub(crate) struct Started<Ready, Stop> {
     pub(crate) peer_service: PeerService,
     /// Resolves once the member has applied what it knew and can serve.
     pub(crate) ready: Ready,
-    /// When polled, hands leadership on and stops the member; resolves when that is done.
+    /// When polled, transfers leadership and stops the member; resolves when that is done.
     pub(crate) stop: Stop,
 }
 

@@ -41,7 +41,7 @@ const YIELDS_AFTER_MS: u64 = 10_000;
 pub(crate) enum Question {
     /// May the snapshot that this announces come in?
     MayCome { announcement: PeerMessage, answer: oneshot::Sender<Result<(), String>> },
-    /// It is here, whole. Its file is handed on, or handed back.
+    /// It is here, whole. Its file goes to the main loop, and comes back where it is not taken.
     IsTaken {
         received: ReceivedSnapshot,
         file: SnapshotAside,
