@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 /// How long open calls may take to end once the member has stopped.
-const LAST_CALLS: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// All sockets of a member.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ where
     info!(signal, "received signal; shutting down");
     stop.await;
     stop_serving.send_replace(true);
-    let last_calls = async {
+    let drained = async {
         if let Some(clients) = clients
             && !clients.await?
         {
@@ -105,7 +105,7 @@ where
         peers.await?;
         Ok::<(), Box<dyn Error>>(())
     };
-    match tokio::time::timeout(LAST_CALLS, last_calls).await {
+    match tokio::time::timeout(DRAIN_TIMEOUT, drained).await {
         Ok(ended) => ended?,
         Err(_) => warn!("open calls did not end in time"),
     }
