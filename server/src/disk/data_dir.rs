@@ -12,7 +12,7 @@
 //! parts, and one that lacks any has lost it: a member that lost its log has forgotten its votes and must not start
 //! (raft §5.1).
 
-use super::{DirLock, Disk, DiskError, Doing, NEXT_STEP_OF_A_LOSS, read_all, replace};
+use super::{Context, DirLock, Disk, DiskError, NEXT_STEP_OF_A_LOSS, read_all, replace};
 use crate::clock::BoxFuture;
 use detcd_engine::ids::{ClusterId, Incarnation, MemberId};
 use std::io;
@@ -106,12 +106,12 @@ impl DataDir {
 
     /// Makes the directory if need be and locks it.
     pub async fn lock(disk: &Arc<dyn Disk>, dir: &Path) -> Result<DataDir, DataDirError> {
-        disk.create_dir(dir).await.doing("create", dir)?;
+        disk.create_dir(dir).await.context("create", dir)?;
         let lock = match disk.lock(dir).await {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 return Err(DataDirError::Locked { dir: dir.to_owned() });
             }
-            other => other.doing("lock", dir)?,
+            other => other.context("lock", dir)?,
         };
         Ok(DataDir { disk: Arc::clone(disk), dir: dir.to_owned(), lock: Some(lock) })
     }
@@ -171,8 +171,8 @@ impl DataDir {
     pub async fn prove_writable(&self) -> Result<(), DataDirError> {
         for dir in [self.wal(), self.snap()] {
             let probe = dir.join("write-probe.tmp");
-            self.disk.create(&probe).await.doing("create", &probe)?;
-            self.disk.remove(&probe).await.doing("remove", &probe)?;
+            self.disk.create(&probe).await.context("create", &probe)?;
+            self.disk.remove(&probe).await.context("remove", &probe)?;
         }
         Ok(())
     }
@@ -187,10 +187,10 @@ impl DataDir {
     /// Makes the directories of a first start, aside; answers where its log and its snapshot go.
     pub async fn begin_first_start(&self) -> Result<(PathBuf, PathBuf), DataDirError> {
         let aside = self.dir.join("member.tmp");
-        self.disk.remove(&aside).await.doing("remove", &aside)?;
+        self.disk.remove(&aside).await.context("remove", &aside)?;
         let (wal, snap) = (aside.join("wal"), aside.join("snap"));
         for dir in [&wal, &snap] {
-            self.disk.create_dir(dir).await.doing("create", dir)?;
+            self.disk.create_dir(dir).await.context("create", dir)?;
         }
         Ok((wal, snap))
     }
@@ -200,24 +200,24 @@ impl DataDir {
         let aside = self.dir.join("member.tmp");
         for part in ["wal", "snap"] {
             let dir = aside.join(part);
-            self.disk.sync_dir(&dir).await.doing("sync", &dir)?;
+            self.disk.sync_dir(&dir).await.context("sync", &dir)?;
         }
         replace(&*self.disk, &aside, "meta", format(meta)).await?;
         let member = self.dir.join("member");
-        self.disk.rename(&aside, &member).await.doing("rename into place", &member)?;
+        self.disk.rename(&aside, &member).await.context("rename into place", &member)?;
         self.settle().await
     }
 
     /// Makes the name of the member's directory durable. Every start does: the name may come from a rename whose sync
     /// failed, and what is acknowledged from here on must not go with it.
     pub async fn settle(&self) -> Result<(), DataDirError> {
-        self.disk.sync_dir(&self.dir).await.doing("sync", &self.dir)?;
+        self.disk.sync_dir(&self.dir).await.context("sync", &self.dir)?;
         // The data directory itself may be new as well.
         let parent = match self.dir.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        Ok(self.disk.sync_dir(parent).await.doing("sync", parent)?)
+        Ok(self.disk.sync_dir(parent).await.context("sync", parent)?)
     }
 
     async fn list(&self, part: &str) -> Result<Option<Vec<String>>, DataDirError> {
@@ -234,7 +234,7 @@ impl Drop for DataDir {
 async fn list(disk: &dyn Disk, dir: &Path) -> Result<Option<Vec<String>>, DataDirError> {
     match disk.list(dir).await {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        other => Ok(Some(other.doing("list", dir)?)),
+        other => Ok(Some(other.context("list", dir)?)),
     }
 }
 

@@ -9,7 +9,7 @@ mod recover;
 
 pub use recover::{OpenError, Opened, open};
 
-use super::{Disk, DiskError, Doing, File};
+use super::{Context, Disk, DiskError, File};
 use detcd_engine::ids::{ClusterId, Incarnation, MemberId};
 use detcd_engine::raft::LogRecord;
 use detcd_engine::wal::{self, CLOSING_BYTES, Chain, HEADER_BYTES, LogTail, SegmentHeader};
@@ -119,7 +119,7 @@ impl Wal {
         wal::encode_closing(&mut self.chain, &mut bytes);
         assert!(self.chain.end_offset() <= self.length, "every batch leaves room for a closing record");
         self.is_closed = true;
-        self.file.write_at(offset, bytes).await.doing("write", &self.path)
+        self.file.write_at(offset, bytes).await.context("write", &self.path)
     }
 
     /// As `close_batch`, durably: nothing will be appended.
@@ -128,16 +128,16 @@ impl Wal {
     /// The disk failed.
     pub async fn finish(mut self) -> Result<(), DiskError> {
         self.close_batch().await?;
-        self.file.sync_data().await.doing("sync", &self.path)
+        self.file.sync_data().await.context("sync", &self.path)
     }
 
     /// Removes the segments that hold nothing but entries up to `index`, which a durable snapshot covers.
     pub async fn remove_up_to(&mut self, index: u64) -> Result<(), DiskError> {
         while self.segments.len() > 1 && self.segments[0].highest_index <= index {
             let path = segment_path(&self.config.dir, self.segments[0].number);
-            self.disk.remove(&path).await.doing("remove", &path)?;
+            self.disk.remove(&path).await.context("remove", &path)?;
             // One at a time: of several removals a crash could keep the later ones alone, which looks like a loss.
-            self.disk.sync_dir(&self.config.dir).await.doing("sync", &self.config.dir)?;
+            self.disk.sync_dir(&self.config.dir).await.context("sync", &self.config.dir)?;
             self.segments.pop_front();
         }
         Ok(())
@@ -156,8 +156,8 @@ impl Wal {
         // Both are under way before the first is awaited: one round to the disk thread.
         let written = self.file.write_at(offset, bytes);
         let synced = self.file.sync_data();
-        written.await.doing("write", &self.path)?;
-        synced.await.doing("sync", &self.path)?;
+        written.await.context("write", &self.path)?;
+        synced.await.context("sync", &self.path)?;
         (self.durable_bytes, self.is_closed) = (end, false);
         Ok(())
     }
@@ -166,7 +166,7 @@ impl Wal {
     async fn rotate(&mut self, bytes_min: u64) -> Result<(), DiskError> {
         // A closing record: the next segment's header carries its checksum.
         if self.durable_bytes < self.chain.end_offset() {
-            self.file.sync_data().await.doing("sync", &self.path)?;
+            self.file.sync_data().await.context("sync", &self.path)?;
         }
         let before = *self.segments.back().expect("a log has a segment");
         let number = before.number + 1;
@@ -198,12 +198,12 @@ async fn begin_segment(
     let aside = config.dir.join(UNFINISHED);
     let path = segment_path(&config.dir, header.number);
     let (bytes, chain) = wal::encode_header(header);
-    let file = disk.create(&aside).await.doing("create", &aside)?;
-    file.preallocate(header.segment_bytes).await.doing("make room for", &aside)?;
-    file.write_at(0, bytes).await.doing("write", &aside)?;
-    file.sync_data().await.doing("sync", &aside)?;
-    disk.rename(&aside, &path).await.doing("rename into place", &path)?;
-    disk.sync_dir(&config.dir).await.doing("sync", &config.dir)?;
+    let file = disk.create(&aside).await.context("create", &aside)?;
+    file.preallocate(header.segment_bytes).await.context("make room for", &aside)?;
+    file.write_at(0, bytes).await.context("write", &aside)?;
+    file.sync_data().await.context("sync", &aside)?;
+    disk.rename(&aside, &path).await.context("rename into place", &path)?;
+    disk.sync_dir(&config.dir).await.context("sync", &config.dir)?;
     Ok((path, file, chain))
 }
 
