@@ -30,7 +30,7 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Writes the state aside; then the log before it may go.
+    /// Writes the state to a snapshot file; then the log before it may go.
     pub(crate) fn write_checkpoint(&mut self, checkpoint: Checkpoint) {
         let (disk, dir) = (Arc::clone(&self.disk), self.snap_dir.clone());
         let (log, inputs, failed) = (self.log.clone(), self.inputs.clone(), self.failed.clone());

@@ -1,7 +1,7 @@
 //! The task that owns the log: everything that waits is written with one sync.
 
 use crate::disk::DiskError;
-use crate::disk::snapshot_file::{SnapshotAside, SnapshotName};
+use crate::disk::snapshot_file::{SnapshotName, SnapshotTmp};
 use crate::disk::wal::Wal;
 use crate::failure::MemberError;
 use crate::peer::Transport;
@@ -28,7 +28,7 @@ pub(crate) enum LogJob {
 /// A received snapshot that the engine has taken.
 #[derive(Debug)]
 pub(crate) struct TakenSnapshot {
-    pub(crate) file: SnapshotAside,
+    pub(crate) file: SnapshotTmp,
     pub(crate) name: SnapshotName,
     /// Told once it has its name.
     pub(crate) receiver: oneshot::Sender<Fate>,

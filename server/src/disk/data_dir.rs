@@ -184,27 +184,27 @@ impl DataDir {
         Ok(meta)
     }
 
-    /// Makes the directories of a first start, aside; answers where its log and its snapshot go.
+    /// Makes the directories of a first start, under a temporary name; answers where its log and its snapshot go.
     pub async fn begin_first_start(&self) -> Result<(PathBuf, PathBuf), DataDirError> {
-        let aside = self.dir.join("member.tmp");
-        self.disk.remove(&aside).await.context("remove", &aside)?;
-        let (wal, snap) = (aside.join("wal"), aside.join("snap"));
+        let tmp = self.dir.join("member.tmp");
+        self.disk.remove(&tmp).await.context("remove", &tmp)?;
+        let (wal, snap) = (tmp.join("wal"), tmp.join("snap"));
         for dir in [&wal, &snap] {
             self.disk.create_dir(dir).await.context("create", dir)?;
         }
         Ok((wal, snap))
     }
 
-    /// What was made aside becomes the member's directory, in one step.
+    /// What was made under the temporary name becomes the member's directory, in one step.
     pub async fn finish_first_start(&self, meta: &Meta) -> Result<(), DataDirError> {
-        let aside = self.dir.join("member.tmp");
+        let tmp = self.dir.join("member.tmp");
         for part in ["wal", "snap"] {
-            let dir = aside.join(part);
+            let dir = tmp.join(part);
             self.disk.sync_dir(&dir).await.context("sync", &dir)?;
         }
-        replace(&*self.disk, &aside, "meta", format(meta)).await?;
+        replace(&*self.disk, &tmp, "meta", format(meta)).await?;
         let member = self.dir.join("member");
-        self.disk.rename(&aside, &member).await.context("rename into place", &member)?;
+        self.disk.rename(&tmp, &member).await.context("rename into place", &member)?;
         self.settle().await
     }
 

@@ -134,10 +134,10 @@ pub(crate) async fn replace(
     bytes: Vec<u8>,
 ) -> Result<(), DiskError> {
     let path = dir.join(name);
-    let aside = dir.join(format!("{name}.tmp"));
-    let file = disk.create(&aside).await.context("create", &aside)?;
-    file.write_at(0, bytes).await.context("write", &aside)?;
-    file.sync_data().await.context("sync", &aside)?;
-    disk.rename(&aside, &path).await.context("rename into place", &path)?;
+    let tmp = dir.join(format!("{name}.tmp"));
+    let file = disk.create(&tmp).await.context("create", &tmp)?;
+    file.write_at(0, bytes).await.context("write", &tmp)?;
+    file.sync_data().await.context("sync", &tmp)?;
+    disk.rename(&tmp, &path).await.context("rename into place", &path)?;
     disk.sync_dir(dir).await.context("sync", dir)
 }

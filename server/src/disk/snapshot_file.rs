@@ -1,5 +1,5 @@
-//! Snapshots as files: written aside, synced, renamed, their directory synced; so a name that ends in `.snap` is
-//! always a whole snapshot. What is inside is `detcd_engine::snapshot`'s business.
+//! Snapshots as files: written under a temporary name, synced, renamed, their directory synced; so a name that ends
+//! in `.snap` is always a whole snapshot. What is inside is `detcd_engine::snapshot`'s business.
 //!
 //! A received one gets its name only when the engine has taken it, and counts only once the log says that it was
 //! installed: what stands beyond the log at a start is removed (`remove_newer`).
@@ -71,23 +71,23 @@ pub enum ReadError {
 pub struct SnapshotWriter {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
-    aside: PathBuf,
+    tmp: PathBuf,
     file: Arc<dyn File>,
     written: u64,
 }
 
 impl SnapshotWriter {
-    /// Opens a file aside. `purpose` tells two writers at one time apart.
+    /// Creates the temporary file. `purpose` tells two writers at one time apart.
     pub async fn create(
         disk: &Arc<dyn Disk>,
         dir: &Path,
         purpose: &'static str,
     ) -> Result<SnapshotWriter, DiskError> {
-        let aside = dir.join(format!("{purpose}.snap.tmp"));
-        // A writer that was given up may have writes under way: they must go to its own file, not to this one.
-        disk.remove(&aside).await.context("remove", &aside)?;
-        let file = disk.create(&aside).await.context("create", &aside)?;
-        Ok(SnapshotWriter { disk: Arc::clone(disk), dir: dir.to_owned(), aside, file, written: 0 })
+        let tmp = dir.join(format!("{purpose}.snap.tmp"));
+        // A writer that was given up may have writes in flight: they must go to its own file, not to this one.
+        disk.remove(&tmp).await.context("remove", &tmp)?;
+        let file = disk.create(&tmp).await.context("create", &tmp)?;
+        Ok(SnapshotWriter { disk: Arc::clone(disk), dir: dir.to_owned(), tmp, file, written: 0 })
     }
 
     /// Bytes taken so far.
@@ -98,16 +98,16 @@ impl SnapshotWriter {
     /// Appends a piece.
     pub async fn push(&mut self, piece: Vec<u8>) -> Result<(), DiskError> {
         let length = piece.len() as u64;
-        self.file.write_at(self.written, piece).await.context("write", &self.aside)?;
+        self.file.write_at(self.written, piece).await.context("write", &self.tmp)?;
         self.written += length;
         Ok(())
     }
 
     /// Makes its bytes durable. It does not count yet.
-    pub async fn complete(self) -> Result<SnapshotAside, DiskError> {
-        let SnapshotWriter { disk, dir, aside, file, .. } = self;
-        file.sync_data().await.context("sync", &aside)?;
-        Ok(SnapshotAside { disk, dir, aside })
+    pub async fn complete(self) -> Result<SnapshotTmp, DiskError> {
+        let SnapshotWriter { disk, dir, tmp, file, .. } = self;
+        file.sync_data().await.context("sync", &tmp)?;
+        Ok(SnapshotTmp { disk, dir, tmp })
     }
 
     /// Makes it durable and gives it its name.
@@ -117,31 +117,31 @@ impl SnapshotWriter {
 
     /// Gives it up: nothing is left of it.
     pub async fn discard(self) -> Result<(), DiskError> {
-        let SnapshotWriter { disk, aside, .. } = self;
-        disk.remove(&aside).await.context("remove", &aside)
+        let SnapshotWriter { disk, tmp, .. } = self;
+        disk.remove(&tmp).await.context("remove", &tmp)
     }
 }
 
 /// A snapshot file that is whole and durable, and has no name yet.
 #[derive(Debug)]
-pub struct SnapshotAside {
+pub struct SnapshotTmp {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
-    aside: PathBuf,
+    tmp: PathBuf,
 }
 
-impl SnapshotAside {
+impl SnapshotTmp {
     /// Gives it its name, durably.
     pub async fn name(self, name: SnapshotName) -> Result<(), DiskError> {
-        let SnapshotAside { disk, dir, aside } = self;
+        let SnapshotTmp { disk, dir, tmp } = self;
         let path = name.path(&dir);
-        disk.rename(&aside, &path).await.context("rename into place", &path)?;
+        disk.rename(&tmp, &path).await.context("rename into place", &path)?;
         disk.sync_dir(&dir).await.context("sync", &dir)
     }
 
     /// Gives it up: nothing is left of it.
     pub async fn discard(self) -> Result<(), DiskError> {
-        self.disk.remove(&self.aside).await.context("remove", &self.aside)
+        self.disk.remove(&self.tmp).await.context("remove", &self.tmp)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The write-ahead log on disk: segments of a fixed size, appended to by one task, synced once for all that waits.
 //!
 //! The bytes are `detcd_engine::wal`'s; here is only which file they are in and when they are durable. A segment is
-//! made aside, synced, renamed and its directory synced before it is used, and only when the one before it is durable
-//! to its end: so a torn tail can only be in the newest. A file has its whole length from the start, which its header
-//! says.
+//! made under a temporary name, synced, renamed and its directory synced before it is used, and only when the one
+//! before it is durable to its end: so a torn tail can only be in the newest. A file has its whole length from the
+//! start, which its header says.
 
 mod recover;
 
@@ -195,14 +195,14 @@ async fn begin_segment(
     config: &WalConfig,
     header: &SegmentHeader,
 ) -> Result<(PathBuf, Arc<dyn File>, Chain), DiskError> {
-    let aside = config.dir.join(UNFINISHED);
+    let tmp = config.dir.join(UNFINISHED);
     let path = segment_path(&config.dir, header.number);
     let (bytes, chain) = wal::encode_header(header);
-    let file = disk.create(&aside).await.context("create", &aside)?;
-    file.preallocate(header.segment_bytes).await.context("make room for", &aside)?;
-    file.write_at(0, bytes).await.context("write", &aside)?;
-    file.sync_data().await.context("sync", &aside)?;
-    disk.rename(&aside, &path).await.context("rename into place", &path)?;
+    let file = disk.create(&tmp).await.context("create", &tmp)?;
+    file.preallocate(header.segment_bytes).await.context("make room for", &tmp)?;
+    file.write_at(0, bytes).await.context("write", &tmp)?;
+    file.sync_data().await.context("sync", &tmp)?;
+    disk.rename(&tmp, &path).await.context("rename into place", &path)?;
     disk.sync_dir(&config.dir).await.context("sync", &config.dir)?;
     Ok((path, file, chain))
 }

@@ -16,7 +16,7 @@
 //! Were each piece to begin its own anew, neither would ever be whole.
 
 use crate::clock::Clock;
-use crate::disk::snapshot_file::{SnapshotAside, SnapshotName, SnapshotWriter};
+use crate::disk::snapshot_file::{SnapshotName, SnapshotTmp, SnapshotWriter};
 use crate::disk::{Disk, DiskError};
 use crate::failure::MemberError;
 use crate::line_limit::LineLimit;
@@ -44,7 +44,7 @@ pub(crate) enum Question {
     /// It is here, whole. Its file goes to the main loop, and comes back where it is not taken.
     IsTaken {
         received: ReceivedSnapshot,
-        file: SnapshotAside,
+        file: SnapshotTmp,
         name: SnapshotName,
         answer: oneshot::Sender<Fate>,
     },
@@ -56,9 +56,9 @@ pub(crate) enum Fate {
     /// The engine has taken it, and its file has its name.
     Installed,
     /// What is here is as new.
-    NotNeeded(SnapshotAside),
+    NotNeeded(SnapshotTmp),
     /// The main loop has said why.
-    Refused(SnapshotAside),
+    Refused(SnapshotTmp),
 }
 
 /// What a receiver needs.
