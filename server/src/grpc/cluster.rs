@@ -3,21 +3,21 @@
 use super::Service;
 use crate::pb;
 use crate::wire::maintenance;
-use detcd_engine::request::{Reply, Request as Ask, Response as Answer};
-use tonic::{Request, Response, Status};
+use detcd_engine::request::{Reply, Request, Response};
+use tonic::Status;
 
 #[tonic::async_trait]
 impl pb::cluster_server::Cluster for Service {
     async fn member_list(
         &self,
-        request: Request<pb::MemberListRequest>,
-    ) -> Result<Response<pb::MemberListResponse>, Status> {
+        request: tonic::Request<pb::MemberListRequest>,
+    ) -> Result<tonic::Response<pb::MemberListResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let linearizable = request.into_inner().linearizable;
-        let Reply { term, response, .. } = self.ask(caller, Ask::MemberList { linearizable }).await?;
-        let Answer::MemberList(members) = response else {
+        let Reply { term, response, .. } = self.ask(caller, Request::MemberList { linearizable }).await?;
+        let Response::MemberList(members) = response else {
             panic!("a MemberList was answered with {response:?}")
         };
-        Ok(Response::new(maintenance::member_list_response(self.header(0, term), members)))
+        Ok(tonic::Response::new(maintenance::member_list_response(self.header(0, term), members)))
     }
 }

@@ -4,14 +4,14 @@
 use super::Service;
 use crate::pb;
 use crate::readers::KEYS_HERE_MAX;
-use crate::replies::{Answer as Handed, evaluate, evaluate_small};
+use crate::replies::{Answer, evaluate, evaluate_small};
 use crate::wire::error::status;
 use crate::wire::{EncodedTxn, RangeAnswer, kv, txn};
 use detcd_engine::effects::ReadQuery;
-use detcd_engine::request::{Reply, Request as Ask, RequestError, Response as Answer};
+use detcd_engine::request::{Reply, Request, RequestError, Response};
 use detcd_engine::txn::check;
+use tonic::Status;
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Response, Status};
 
 impl Service {
     /// Answers a Range in pieces, which need not be in memory all at once.
@@ -25,10 +25,10 @@ impl Service {
     ) -> Result<RangeAnswer, Status> {
         let caller = self.caller(metadata)?;
         let range = kv::range_request(request).map_err(status)?;
-        let read = match self.member.ask(Ask::Range(range), caller.require_leader).await {
-            Handed::Done(Err(refusal)) => return Err(status(refusal)),
-            Handed::Done(Ok(reply)) => panic!("a Range was answered with {reply:?}"),
-            Handed::Read(read) => read,
+        let read = match self.member.ask(Request::Range(range), caller.require_leader).await {
+            Answer::Done(Err(refusal)) => return Err(status(refusal)),
+            Answer::Done(Ok(reply)) => panic!("a Range was answered with {reply:?}"),
+            Answer::Read(read) => read,
         };
         let header = self.header(read.view.revision(), read.term);
         if let Some(found) = evaluate_small(&read, KEYS_HERE_MAX) {
@@ -55,8 +55,8 @@ impl Service {
     ) -> Result<pb::PutResponse, Status> {
         let caller = self.caller(metadata)?;
         let put = kv::put_request(request).map_err(status)?;
-        let Reply { revision, term, response } = self.ask(caller, Ask::Put(put)).await?;
-        let Answer::Put(prev_kv) = response else { panic!("a Put was answered with {response:?}") };
+        let Reply { revision, term, response } = self.ask(caller, Request::Put(put)).await?;
+        let Response::Put(prev_kv) = response else { panic!("a Put was answered with {response:?}") };
         Ok(kv::put_response(self.header(revision, term), prev_kv))
     }
 
@@ -74,9 +74,9 @@ impl Service {
         let caller = self.caller(metadata)?;
         let ops_max = self.limits.txn_ops_max;
         let txn = txn::txn_request(request, ops_max).and_then(|txn| check(txn, ops_max)).map_err(status)?;
-        let reply = match self.member.ask(Ask::Txn(txn), caller.require_leader).await {
-            Handed::Done(reply) => reply,
-            Handed::Read(read) => match evaluate_small(&read, KEYS_HERE_MAX) {
+        let reply = match self.member.ask(Request::Txn(txn), caller.require_leader).await {
+            Answer::Done(reply) => reply,
+            Answer::Read(read) => match evaluate_small(&read, KEYS_HERE_MAX) {
                 Some(reply) => reply,
                 None => {
                     let header = self.header(read.view.revision(), read.term);
@@ -94,59 +94,68 @@ impl Service {
 
 fn txn_answer(header: Option<pb::ResponseHeader>, reply: Reply) -> pb::TxnResponse {
     match reply.response {
-        Answer::Txn(done) => txn::txn_response(header, done),
+        Response::Txn(done) => txn::txn_response(header, done),
         other => panic!("a Txn was answered with {other:?}"),
     }
 }
 
 fn range_answer(header: Option<pb::ResponseHeader>, reply: Reply) -> Result<RangeAnswer, RequestError> {
     match reply.response {
-        Answer::Range(found) => Ok(RangeAnswer::of_found(header, found)),
+        Response::Range(found) => Ok(RangeAnswer::of_found(header, found)),
         other => panic!("a Range was answered with {other:?}"),
     }
 }
 
 #[tonic::async_trait]
 impl pb::kv_server::Kv for Service {
-    async fn range(&self, request: Request<pb::RangeRequest>) -> Result<Response<pb::RangeResponse>, Status> {
+    async fn range(
+        &self,
+        request: tonic::Request<pb::RangeRequest>,
+    ) -> Result<tonic::Response<pb::RangeResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let range = kv::range_request(request.into_inner()).map_err(status)?;
-        let Reply { revision, term, response } = self.ask(caller, Ask::Range(range)).await?;
-        let Answer::Range(found) = response else { panic!("a Range was answered with {response:?}") };
-        Ok(Response::new(kv::range_response(self.header(revision, term), found)))
+        let Reply { revision, term, response } = self.ask(caller, Request::Range(range)).await?;
+        let Response::Range(found) = response else { panic!("a Range was answered with {response:?}") };
+        Ok(tonic::Response::new(kv::range_response(self.header(revision, term), found)))
     }
 
-    async fn put(&self, request: Request<pb::PutRequest>) -> Result<Response<pb::PutResponse>, Status> {
+    async fn put(
+        &self,
+        request: tonic::Request<pb::PutRequest>,
+    ) -> Result<tonic::Response<pb::PutResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
-        Service::put(self, &metadata, request).await.map(Response::new)
+        Service::put(self, &metadata, request).await.map(tonic::Response::new)
     }
 
     async fn delete_range(
         &self,
-        request: Request<pb::DeleteRangeRequest>,
-    ) -> Result<Response<pb::DeleteRangeResponse>, Status> {
+        request: tonic::Request<pb::DeleteRangeRequest>,
+    ) -> Result<tonic::Response<pb::DeleteRangeResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let delete = kv::delete_range_request(request.into_inner()).map_err(status)?;
-        let Reply { revision, term, response } = self.ask(caller, Ask::DeleteRange(delete)).await?;
-        let Answer::DeleteRange(deleted) = response else {
+        let Reply { revision, term, response } = self.ask(caller, Request::DeleteRange(delete)).await?;
+        let Response::DeleteRange(deleted) = response else {
             panic!("a DeleteRange was answered with {response:?}")
         };
-        Ok(Response::new(kv::delete_range_response(self.header(revision, term), deleted)))
+        Ok(tonic::Response::new(kv::delete_range_response(self.header(revision, term), deleted)))
     }
 
-    async fn txn(&self, request: Request<EncodedTxn>) -> Result<Response<pb::TxnResponse>, Status> {
+    async fn txn(
+        &self,
+        request: tonic::Request<EncodedTxn>,
+    ) -> Result<tonic::Response<pb::TxnResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
-        Service::txn(self, &metadata, request, Response::new).await
+        Service::txn(self, &metadata, request, tonic::Response::new).await
     }
 
     async fn compact(
         &self,
-        request: Request<pb::CompactionRequest>,
-    ) -> Result<Response<pb::CompactionResponse>, Status> {
+        request: tonic::Request<pb::CompactionRequest>,
+    ) -> Result<tonic::Response<pb::CompactionResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let compact = kv::compact_request(request.into_inner());
-        let Reply { revision, term, response } = self.ask(caller, Ask::Compact(compact)).await?;
-        assert_eq!(response, Answer::Compact, "a Compact was answered with something else");
-        Ok(Response::new(pb::CompactionResponse { header: self.header(revision, term) }))
+        let Reply { revision, term, response } = self.ask(caller, Request::Compact(compact)).await?;
+        assert_eq!(response, Response::Compact, "a Compact was answered with something else");
+        Ok(tonic::Response::new(pb::CompactionResponse { header: self.header(revision, term) }))
     }
 }

@@ -5,12 +5,12 @@ use crate::handle::{WatchMessage, WatchStream};
 use crate::pb;
 use crate::wire::error::status;
 use crate::wire::lease;
-use detcd_engine::request::{LeaseId, Reply, Request as Ask, RequestError, Response as Answer};
+use detcd_engine::request::{LeaseId, Reply, Request, RequestError, Response};
 use futures_util::{StreamExt, stream};
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio_stream::Stream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Status, Streaming};
 
 /// Renewals of one stream that are with the engine at once. Clients send those of all their leases in one burst, tens
 /// of thousands; so many share a turn of the main loop and a read-index round, and one stream's share of the queue of
@@ -24,32 +24,32 @@ impl pb::lease_server::Lease for Service {
 
     async fn lease_grant(
         &self,
-        request: Request<pb::LeaseGrantRequest>,
-    ) -> Result<Response<pb::LeaseGrantResponse>, Status> {
+        request: tonic::Request<pb::LeaseGrantRequest>,
+    ) -> Result<tonic::Response<pb::LeaseGrantResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let grant = lease::grant_request(request.into_inner());
-        let Reply { revision, term, response } = self.ask(caller, Ask::LeaseGrant(grant)).await?;
-        let Answer::LeaseGrant(granted) = response else {
+        let Reply { revision, term, response } = self.ask(caller, Request::LeaseGrant(grant)).await?;
+        let Response::LeaseGrant(granted) = response else {
             panic!("a LeaseGrant was answered with {response:?}")
         };
-        Ok(Response::new(lease::grant_response(self.header(revision, term), granted)))
+        Ok(tonic::Response::new(lease::grant_response(self.header(revision, term), granted)))
     }
 
     async fn lease_revoke(
         &self,
-        request: Request<pb::LeaseRevokeRequest>,
-    ) -> Result<Response<pb::LeaseRevokeResponse>, Status> {
+        request: tonic::Request<pb::LeaseRevokeRequest>,
+    ) -> Result<tonic::Response<pb::LeaseRevokeResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let id = LeaseId(request.into_inner().id);
-        let Reply { revision, term, response } = self.ask(caller, Ask::LeaseRevoke(id)).await?;
-        assert_eq!(response, Answer::LeaseRevoke, "a LeaseRevoke was answered with something else");
-        Ok(Response::new(pb::LeaseRevokeResponse { header: self.header(revision, term) }))
+        let Reply { revision, term, response } = self.ask(caller, Request::LeaseRevoke(id)).await?;
+        assert_eq!(response, Response::LeaseRevoke, "a LeaseRevoke was answered with something else");
+        Ok(tonic::Response::new(pb::LeaseRevokeResponse { header: self.header(revision, term) }))
     }
 
     async fn lease_keep_alive(
         &self,
-        request: Request<Streaming<pb::LeaseKeepAliveRequest>>,
-    ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
+        request: tonic::Request<Streaming<pb::LeaseKeepAliveRequest>>,
+    ) -> Result<tonic::Response<Self::LeaseKeepAliveStream>, Status> {
         let caller = self.caller(request.metadata())?;
         let service = Arc::new(self.clone());
         let renewed = request.into_inner().map(move |asked| {
@@ -61,7 +61,7 @@ impl pb::lease_server::Lease for Service {
             answers: Box::pin(renewed.buffered(IN_FLIGHT_MAX)),
             ended: false,
         };
-        Ok(Response::new(Box::pin(stream::unfold(open, |mut open| async move {
+        Ok(tonic::Response::new(Box::pin(stream::unfold(open, |mut open| async move {
             let item = open.next().await?;
             open.ended = item.is_err();
             Some((item, open))
@@ -70,27 +70,27 @@ impl pb::lease_server::Lease for Service {
 
     async fn lease_time_to_live(
         &self,
-        request: Request<pb::LeaseTimeToLiveRequest>,
-    ) -> Result<Response<pb::LeaseTimeToLiveResponse>, Status> {
+        request: tonic::Request<pb::LeaseTimeToLiveRequest>,
+    ) -> Result<tonic::Response<pb::LeaseTimeToLiveResponse>, Status> {
         let caller = self.caller(request.metadata())?;
         let asked = lease::time_to_live_request(request.into_inner());
-        let Reply { revision, term, response } = self.ask(caller, Ask::LeaseTimeToLive(asked)).await?;
-        let Answer::LeaseTimeToLive(left) = response else {
+        let Reply { revision, term, response } = self.ask(caller, Request::LeaseTimeToLive(asked)).await?;
+        let Response::LeaseTimeToLive(left) = response else {
             panic!("a LeaseTimeToLive was answered with {response:?}")
         };
-        Ok(Response::new(lease::time_to_live_response(self.header(revision, term), left)))
+        Ok(tonic::Response::new(lease::time_to_live_response(self.header(revision, term), left)))
     }
 
     async fn lease_leases(
         &self,
-        request: Request<pb::LeaseLeasesRequest>,
-    ) -> Result<Response<pb::LeaseLeasesResponse>, Status> {
+        request: tonic::Request<pb::LeaseLeasesRequest>,
+    ) -> Result<tonic::Response<pb::LeaseLeasesResponse>, Status> {
         let caller = self.caller(request.metadata())?;
-        let Reply { revision, term, response } = self.ask(caller, Ask::LeaseLeases).await?;
-        let Answer::LeaseLeases(leases) = response else {
+        let Reply { revision, term, response } = self.ask(caller, Request::LeaseLeases).await?;
+        let Response::LeaseLeases(leases) = response else {
             panic!("a LeaseLeases was answered with {response:?}")
         };
-        Ok(Response::new(lease::leases_response(self.header(revision, term), leases)))
+        Ok(tonic::Response::new(lease::leases_response(self.header(revision, term), leases)))
     }
 }
 
@@ -126,8 +126,8 @@ async fn keep_alive(
     id: LeaseId,
 ) -> Result<pb::LeaseKeepAliveResponse, Status> {
     let before = service.member.status();
-    let reply = service.ask(caller, Ask::LeaseKeepAlive(id)).await?;
-    let Answer::LeaseKeepAlive { id, ttl_secs } = reply.response else {
+    let reply = service.ask(caller, Request::LeaseKeepAlive(id)).await?;
+    let Response::LeaseKeepAlive { id, ttl_secs } = reply.response else {
         panic!("a LeaseKeepAlive was answered with {:?}", reply.response)
     };
     let header = service.header(before.revision, before.term);
