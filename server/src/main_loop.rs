@@ -341,7 +341,7 @@ impl MainLoop {
         let WatchEffects { batches, outputs } = effects;
         let encoded: Vec<Arc<[Bytes]>> = batches.iter().map(self.outlets.encode_events).collect();
         for (stream, output) in outputs {
-            // A stream that was dropped is closed by an input that is already under way.
+            // A stream that was dropped is closed by an input that is already in flight.
             let Some(messages) = self.streams.get(&stream) else { continue };
             let size_bytes = output.size_bytes(&batches);
             drop(messages.send((message(output, &encoded), size_bytes)));

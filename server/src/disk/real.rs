@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Shared by all calls that are queued or under way. Once nobody has a share: the lock is given back, and after
+/// Shared by all calls that are queued or in flight. Once nobody has a share: the lock is given back, and after
 /// that, in the order of the pair, its end is told.
 #[derive(Debug, Default)]
 struct InUse(OnceLock<(DirLock, oneshot::Sender<()>)>);

@@ -153,7 +153,7 @@ impl Wal {
             return Ok(());
         }
         let end = offset + bytes.len() as u64;
-        // Both are under way before the first is awaited: one round to the disk thread.
+        // Both are in flight before the first is awaited: one round to the disk thread.
         let written = self.file.write_at(offset, bytes);
         let synced = self.file.sync_data();
         written.await.context("write", &self.path)?;
