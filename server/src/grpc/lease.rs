@@ -1,6 +1,7 @@
 //! Service Lease.
 
-use super::{Caller, Service};
+use super::Service;
+use super::caller::Caller;
 use crate::handle::{WatchMessage, WatchStream};
 use crate::pb;
 use crate::wire::error::status;
