@@ -5,7 +5,7 @@ use crate::disk::snapshot_file::{SnapshotName, SnapshotTmp};
 use crate::disk::wal::Wal;
 use crate::failure::MemberError;
 use crate::peer::Transport;
-use crate::peer::snapshot::Fate;
+use crate::peer::snapshot::receiver::Fate;
 use detcd_engine::effects::Persist;
 use detcd_engine::input::Input;
 use std::sync::Arc;

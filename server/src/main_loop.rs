@@ -21,7 +21,7 @@ use crate::failure::MemberError;
 use crate::handle::{RequestCall, WatchCall, WatchMessage};
 use crate::line_limit::LineLimit;
 use crate::log_task::{LogJob, TakenSnapshot};
-use crate::peer::snapshot::{Fate, Question};
+use crate::peer::snapshot::receiver::{Fate, Question};
 use crate::peer::{Delivered, Inspection, Transport, log_refusal};
 use crate::replies::{Answer, Replies};
 use bytes::Bytes;

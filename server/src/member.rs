@@ -12,7 +12,7 @@ use crate::line_limit::LineLimit;
 use crate::log_task;
 pub use crate::main_loop::Observer;
 use crate::main_loop::{Inboxes, MainLoop, Outlets};
-use crate::peer::snapshot::{Receiver, ReceiverConfig};
+use crate::peer::snapshot::receiver::{Receiver, ReceiverConfig};
 use crate::peer::{PeerInbox, Transport, WAITING_BYTES_MAX, WAITING_PIECES_BYTES_MAX};
 use crate::readers::Readers;
 use crate::replies::Replies;

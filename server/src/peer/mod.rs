@@ -2,14 +2,9 @@
 //! when `detcd_engine::frame` says so. Snapshots travel apart, see `snapshot`.
 
 pub mod grpc;
+pub mod pb;
 pub mod snapshot;
 mod streams;
-
-/// The messages of `proto/detcd/peer.proto`.
-#[allow(missing_docs, unreachable_pub, clippy::all, clippy::too_many_lines)]
-pub mod pb {
-    tonic::include_proto!("detcd.peer");
-}
 
 use crate::clock::{BoxFuture, Clock};
 use crate::line_limit::LineLimit;
@@ -20,7 +15,7 @@ use detcd_engine::input::Input;
 use detcd_engine::raft::PeerMessage;
 use detcd_engine::time::Time;
 use pb::{SnapshotAck, SnapshotChunk};
-use snapshot::{Receiver, give_up_when_idle};
+use snapshot::receiver::{Receiver, give_up_when_idle};
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
