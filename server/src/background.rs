@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// What such work needs.
+/// Starts the tasks, each with what it needs of the member.
 #[derive(Debug)]
 pub(crate) struct Background {
     pub(crate) cluster: ClusterId,
@@ -47,7 +47,7 @@ impl Background {
         });
     }
 
-    /// Streams the state to a member, then says how it went.
+    /// Sends the state to a member in pieces, then tells the engine whether it arrived.
     pub(crate) fn send_snapshot(&mut self, outgoing: OutgoingSnapshot) {
         let to = outgoing.message.to;
         let inputs = self.inputs.clone();

@@ -11,7 +11,7 @@ use detcd_engine::input::Input;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
-/// Writes that share a sync, at most: memory bounds it, the engine hands out few at a time.
+/// Writes that share a sync, at most. The engine has few in flight at a time; this bounds memory.
 const SHARED_MAX: usize = 1024;
 
 /// Work on the log, done in order.

@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-/// Requests that wait for the main loop; their clients' tasks wait behind them.
+/// Requests that wait for the main loop; tasks of clients with more wait for room.
 const REQUESTS_WAITING: usize = 4096;
 /// Messages of peers that wait for the main loop; more are dropped.
 const PEER_MESSAGES_WAITING: usize = 4096;
@@ -42,7 +42,7 @@ const SNAPSHOT_QUESTIONS_WAITING: usize = 1;
 /// than that, and other members' quotas may differ. And what a member with a small quota receives all the same.
 const SNAPSHOT_QUOTAS_MAX: u64 = 2;
 const SNAPSHOT_BYTES_MAX_MIN: u64 = 8 * 1024 * 1024 * 1024;
-/// Operators that wait to be shown the state.
+/// Calls of `Inspect` that wait for the main loop.
 const INSPECTIONS_WAITING: usize = 16;
 
 /// What a member is told when it starts.
@@ -66,13 +66,13 @@ pub struct Deps {
     pub disk: Arc<dyn Disk>,
     /// Its clock.
     pub clock: Arc<dyn Clock>,
-    /// Its way to the other members.
+    /// Sends to the other members.
     pub transport: Arc<dyn Transport>,
     /// How events become bytes: `wire::encode_batch`.
     pub encode_events: fn(&EventBatch) -> Arc<[Bytes]>,
     /// Where long reads are evaluated.
     pub readers: Arc<dyn Readers>,
-    /// Looks on, in a simulation.
+    /// Called with every turn's effects, in the simulator.
     pub observer: Option<Arc<dyn Observer>>,
 }
 

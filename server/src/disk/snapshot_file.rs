@@ -1,8 +1,8 @@
 //! Snapshots as files: written under a temporary name, synced, renamed, their directory synced; so a name that ends
-//! in `.snap` is always a whole snapshot. What is inside is `detcd_engine::snapshot`'s business.
+//! in `.snap` is always a whole snapshot. `detcd_engine::snapshot` encodes what is inside.
 //!
 //! A received one gets its name only when the engine has taken it, and counts only once the log says that it was
-//! installed: what stands beyond the log at a start is removed (`remove_newer`).
+//! installed: a start removes those that are newer than what the log records (`remove_newer`).
 //!
 //! Two are kept, and the log from the older one on: where the newest is damaged, a start goes back to the older one and
 //! sets the damaged one aside (`set_aside`).

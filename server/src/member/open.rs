@@ -1,5 +1,5 @@
-//! From a data directory to a member's recovered state: lock it, read it, or begin it. Who the member is and which cluster
-//! is its own is said once, when the directory is begun; after that the directory says it.
+//! From a data directory to a member's recovered state: lock it, read it, or begin it. Which member of which cluster it
+//! is follows from the configuration when the directory is begun, and from the directory alone after that.
 
 use crate::background;
 use crate::disk::data_dir::{DataDir, DataDirError, Meta};

@@ -1,5 +1,5 @@
-//! The `initial-*` flags found a cluster, once. A member that has one ignores them, as etcd does, and warns of each that was
-//! given and says something else than what is stored: whoever gave it expects something that does not happen.
+//! The `initial-*` flags found a cluster, once. A member that has one ignores them, as etcd does, and warns of each that
+//! was given and differs from what is stored: whoever gave it expects something that does not happen.
 
 use detcd::config::{ServerConfig, sorted_texts};
 use detcd_engine::ids::{ClusterId, MemberId};
@@ -27,8 +27,8 @@ impl Ignored {
 
 /// What differs, of the flags that were given. Nothing does right after a first start: what is stored follows from them.
 ///
-/// Names are not compared, as each member publishes its own at every start. The token itself is not stored, but the ids that
-/// were derived from it are.
+/// Names are not compared, as each member publishes its own at every start. The token itself is not stored, but the ids
+/// that were derived from it are.
 pub(crate) fn ignored(
     config: &ServerConfig,
     flags_given: &BTreeSet<&'static str>,

@@ -1,7 +1,7 @@
 //! From a started member to a process that serves it, and back to nothing.
 //!
 //! ```text
-//!    bind all ── start the member ── serve peers ── ready? ── serve clients ── signal? ── transfer leadership ── stop ── end
+//!    bind all ── start the member ── serve peers ── ready? ── serve clients ── signal? ── transfer leadership, stop ── end
 //! ```
 //!
 //! Sockets are bound first, so that a port in use changes nothing on disk. Clients are served only once the member

@@ -80,7 +80,7 @@ impl KeyValue {
     pub fn value(&self) -> &[u8] {
         self.fields().value
     }
-    /// The lease the key hangs on, or 0.
+    /// The lease that the key is attached to, or 0.
     pub fn lease(&self) -> i64 {
         self.fields().lease
     }
