@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// What such work needs.
+/// Starts the tasks, each with what it needs of the member.
 #[derive(Debug)]
 pub(crate) struct Background {
     pub(crate) cluster: ClusterId,
@@ -30,7 +30,7 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Writes the state aside; then the log before it may go.
+    /// Writes the state to a snapshot file; then the log before it may go.
     pub(crate) fn write_checkpoint(&mut self, checkpoint: Checkpoint) {
         let (disk, dir) = (Arc::clone(&self.disk), self.snap_dir.clone());
         let (log, inputs, failed) = (self.log.clone(), self.inputs.clone(), self.failed.clone());
@@ -47,7 +47,7 @@ impl Background {
         });
     }
 
-    /// Streams the state to a member, then says how it went.
+    /// Sends the state to a member in pieces, then tells the engine whether it arrived.
     pub(crate) fn send_snapshot(&mut self, outgoing: OutgoingSnapshot) {
         let to = outgoing.message.to;
         let inputs = self.inputs.clone();

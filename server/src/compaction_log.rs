@@ -3,7 +3,7 @@
 use detcd_engine::effects::CompactionStep;
 use detcd_engine::time::Time;
 
-/// The compactions under way, with when they began.
+/// The compactions that have begun and not finished, with when they began.
 #[derive(Debug, Default)]
 pub(crate) struct CompactionLog {
     begun: Vec<(i64, Time)>,

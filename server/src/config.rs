@@ -1,13 +1,13 @@
 //! What an operator decides about one member. Parsed from flags by the binary, written down by hand in a simulation.
 
 use detcd_engine::config::{AutoCompaction, Config};
-use detcd_engine::ids::{ClusterId, Incarnation, MemberId};
+use detcd_engine::ids::{ClusterId, MemberId};
 use detcd_engine::membership::{InitialCluster, member_id};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// One member's settings, checked one by one; what depends on each other is checked by `first_cluster`, and only
-/// where a cluster begins: a member with a data directory ignores the `initial-*` flags.
+/// where a cluster is founded: a member that has one ignores the `initial-*` flags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
     /// `--name`.
@@ -62,11 +62,11 @@ pub struct Url {
 pub enum InitialClusterState {
     /// The members of `--initial-cluster` found a cluster.
     New,
-    /// They have one already, and this member joins it.
+    /// They have one already. A member without its data directory cannot join it in this release, and founds none.
     Existing,
 }
 
-/// Settings that contradict each other.
+/// Why no cluster can be founded by these settings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// `--initial-cluster` does not name this member.
@@ -95,6 +95,17 @@ pub enum ConfigError {
     UrlTwice {
         /// The URL.
         url: String,
+    },
+    /// `--initial-cluster-state` is `existing`.
+    #[error(
+        "--initial-cluster-state is existing, but data directory {} holds no member, and this release cannot join a \
+         running cluster: a member that ran before needs the --data-dir that it had (where that is lost, see \
+         docs/operating.md, \"A member that lost data\"); a new cluster is founded by all members of --initial-cluster \
+         with --initial-cluster-state=new", data_dir.display()
+    )]
+    CannotJoin {
+        /// `--data-dir`.
+        data_dir: PathBuf,
     },
 }
 
@@ -148,8 +159,11 @@ impl std::fmt::Display for Url {
 }
 
 impl ServerConfig {
-    /// The cluster that the `initial-*` flags describe, and who this member is in it.
+    /// The cluster that the `initial-*` flags found, and who this member is in it.
     pub fn first_cluster(&self) -> Result<(InitialCluster, MemberId), ConfigError> {
+        if self.initial_cluster_state == InitialClusterState::Existing {
+            return Err(ConfigError::CannotJoin { data_dir: self.data_dir.clone() });
+        }
         let name = self.name.clone();
         let Some(listed) = self.initial_cluster.get(&name) else {
             return Err(ConfigError::NameNotInCluster { name });
@@ -170,17 +184,9 @@ impl ServerConfig {
         Ok((cluster, member_id(&listed, token)))
     }
 
-    /// What the engine is told.
-    pub fn engine(
-        &self,
-        member: MemberId,
-        cluster: ClusterId,
-        incarnation: Incarnation,
-        boot: u32,
-    ) -> Config {
+    /// What the engine is told. Member, cluster, incarnation and boot are the data directory's to say.
+    pub fn engine(&self) -> Config {
         Config {
-            incarnation,
-            boot,
             name: self.name.clone(),
             client_urls: self.advertise_client_urls.iter().map(|url| url.text.clone()).collect(),
             heartbeat_interval_ms: self.heartbeat_interval_ms,
@@ -191,12 +197,13 @@ impl ServerConfig {
             quota_bytes: self.quota_bytes,
             watch_progress_interval_ms: self.watch_progress_interval_ms,
             auto_compaction: self.auto_compaction,
-            ..Config::new(member, cluster)
+            ..Config::new(MemberId(0), ClusterId(0))
         }
     }
 }
 
-fn sorted_texts(urls: &[Url]) -> Vec<String> {
+/// The URLs as member ids are derived from them.
+pub fn sorted_texts(urls: &[Url]) -> Vec<String> {
     let mut texts: Vec<String> = urls.iter().map(|url| url.text.clone()).collect();
     texts.sort();
     texts

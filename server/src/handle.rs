@@ -1,7 +1,7 @@
 //! What the services hold of a member: requests and watch streams go in, answers and messages come out.
 //!
 //! Everything here runs on the tasks of the clients. A read's view is evaluated there too, unless that takes long: then
-//! the readers do it. The main loop only hands it out.
+//! the readers do it. The main loop only takes the view.
 
 use crate::readers::{KEYS_HERE_MAX, Readers};
 use crate::replies::{Answer, evaluate, evaluate_small};
@@ -37,7 +37,7 @@ pub(crate) struct RequestCall {
     pub(crate) client: oneshot::Sender<Answer>,
 }
 
-/// Says that a client left, unless it got its answer.
+/// When dropped, tells the main loop that a client left, unless it got its answer.
 struct Waiting<'a> {
     abandoned: &'a AtomicBool,
     is_answered: bool,
@@ -65,7 +65,7 @@ impl MemberHandle {
         }
     }
 
-    /// Does long work on the threads for that; the caller waits for it. One that has left by then needs it no more.
+    /// Runs long work on the readers' threads and waits for it. Work whose caller has left is not begun.
     pub(crate) async fn elsewhere<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -1,17 +1,17 @@
 //! The task that owns the log: everything that waits is written with one sync.
 
 use crate::disk::DiskError;
-use crate::disk::snapshot_file::{SnapshotAside, SnapshotName};
+use crate::disk::snapshot_file::{SnapshotName, SnapshotTmp};
 use crate::disk::wal::Wal;
 use crate::failure::MemberError;
 use crate::peer::Transport;
-use crate::peer::snapshot::Fate;
+use crate::peer::snapshot::receiver::Fate;
 use detcd_engine::effects::Persist;
 use detcd_engine::input::Input;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
-/// Writes that share a sync, at most: memory bounds it, the engine hands out few at a time.
+/// Writes that share a sync, at most. The engine has few in flight at a time; this bounds memory.
 const SHARED_MAX: usize = 1024;
 
 /// Work on the log, done in order.
@@ -28,7 +28,7 @@ pub(crate) enum LogJob {
 /// A received snapshot that the engine has taken.
 #[derive(Debug)]
 pub(crate) struct TakenSnapshot {
-    pub(crate) file: SnapshotAside,
+    pub(crate) file: SnapshotTmp,
     pub(crate) name: SnapshotName,
     /// Told once it has its name.
     pub(crate) receiver: oneshot::Sender<Fate>,

@@ -3,14 +3,16 @@
 mod process;
 
 use detcd::clock::{Clock, RealClock};
+use detcd::config::ServerConfig;
 use detcd::disk::real::RealDisk;
 use detcd::disk::wal::SEGMENT_BYTES;
 use detcd::handle::MemberHandle;
-use detcd::member::{self, Deps, Member, MemberConfig};
+use detcd::member::{self, Deps, Member, MemberConfig, StartError};
 use detcd::peer::grpc::{GrpcTransport, PeerService};
 use detcd::wire;
-use detcd_engine::ids::Incarnation;
+use detcd_engine::config::Config;
 use process::flags::{self, Invocation};
+use process::initial_flags;
 use process::logging;
 use process::reader_threads::ReaderThreads;
 use process::run::{self, Listeners, Started};
@@ -77,7 +79,6 @@ fn warn_of(warning: &Warning) {
 async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     let config = settings.server;
     let listeners = Listeners::bind(&config).await?;
-    let (initial_cluster, me) = config.first_cluster()?;
     let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
     let deps = Deps {
         disk: Arc::new(RealDisk::start()?),
@@ -87,14 +88,11 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
         readers: Arc::new(ReaderThreads::start()?),
         observer: None,
     };
-    let member_config = MemberConfig {
-        // Incarnation and boot are the data directory's to say.
-        engine: config.engine(me, initial_cluster.id, Incarnation(0), 0),
-        data_dir: config.data_dir.clone(),
-        initial_cluster,
-        wal_segment_bytes: SEGMENT_BYTES,
-    };
-    let member = member::start(member_config, deps, seed()).await?;
+    let member = start(&config, deps).await?;
+    let ids = (member.handle().cluster_id(), member.handle().member_id());
+    for ignored in initial_flags::ignored(&config, &settings.flags_given, ids, member.membership()) {
+        ignored.warn();
+    }
     let handle = member.handle();
     let peer_service = PeerService::new(member.peer_inbox());
     let (stop, stop_asked) = oneshot::channel();
@@ -110,6 +108,22 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
         },
     };
     run::serve(&config, listeners, started).await
+}
+
+/// Starts what the data directory holds, or founds a cluster. Flags that found none matter only where there is none yet.
+async fn start(config: &ServerConfig, deps: Deps) -> Result<Member, Box<dyn Error>> {
+    let (engine, data_dir) = (config.engine(), config.data_dir.clone());
+    match config.first_cluster() {
+        Ok((initial_cluster, me)) => {
+            let engine = Config { member: me, cluster: initial_cluster.id, ..engine };
+            let config = MemberConfig { engine, data_dir, initial_cluster, wal_segment_bytes: SEGMENT_BYTES };
+            Ok(member::start(config, deps, seed()).await?)
+        }
+        Err(refusal) => match member::restart(engine, data_dir, SEGMENT_BYTES, deps, seed()).await {
+            Err(StartError::NotBegun { .. }) => Err(refusal.into()),
+            restarted => Ok(restarted?),
+        },
+    }
 }
 
 async fn wait_until_ready(handle: MemberHandle) {

@@ -21,7 +21,7 @@ use crate::failure::MemberError;
 use crate::handle::{RequestCall, WatchCall, WatchMessage};
 use crate::line_limit::LineLimit;
 use crate::log_task::{LogJob, TakenSnapshot};
-use crate::peer::snapshot::{Fate, Question};
+use crate::peer::snapshot::receiver::{Fate, Question};
 use crate::peer::{Delivered, Inspection, Transport, log_refusal};
 use crate::replies::{Answer, Replies};
 use bytes::Bytes;
@@ -42,35 +42,35 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Inputs of one kind in one turn: enough to share a sync widely, few enough that a heartbeat is not late.
 const TURN_INPUTS: usize = 1024;
-/// How long to sleep where the engine wants nothing: a look now and then costs nothing.
+/// The longest sleep, also where the engine asked for no wake-up: one turn a second costs next to nothing.
 const IDLE_MS: u64 = 1000;
 
-/// Looks on: sees every turn's effects before anything is done about them. For checkers; a member works the same
-/// without.
+/// Called with the effects of every turn before they are carried out. For the simulator's checkers; a member without one
+/// works the same.
 pub trait Observer: Send + Sync + fmt::Debug {
-    /// `status` is where the member stands once it has decided on `effects`.
+    /// `status` is the engine's after the turn that had these `effects`.
     fn turn(&self, now: Time, effects: &Effects, status: &Status);
 }
 
-/// Where inputs come from.
+/// The receiving ends of the main loop's channels.
 #[derive(Debug)]
 pub(crate) struct Inboxes {
-    /// Of the shell's own tasks.
+    /// From the log task, background tasks and the transport.
     pub(crate) inputs: mpsc::UnboundedReceiver<Input>,
     pub(crate) peers: mpsc::Receiver<Delivered>,
     pub(crate) watches: mpsc::UnboundedReceiver<(StreamId, WatchCall)>,
     pub(crate) requests: mpsc::Receiver<RequestCall>,
-    /// Answered on the spot: they change nothing.
+    /// Answered within the turn: they change nothing.
     pub(crate) inspections: mpsc::Receiver<oneshot::Sender<Inspection>>,
-    /// What is to become of snapshots on their way here.
+    /// The receiver of snapshots asks whether one may come, and whether it is taken.
     pub(crate) snapshots: mpsc::Receiver<Question>,
-    /// A client stopped waiting. Which one is found by looking.
+    /// Set when a client stopped waiting; the loop then looks for the requests whose clients are gone.
     pub(crate) abandoned: Arc<AtomicBool>,
     /// Sent when the member stops; the loop ends.
     pub(crate) stop: oneshot::Receiver<()>,
 }
 
-/// Who does what the engine asks for.
+/// What carries out the engine's effects.
 #[derive(Debug)]
 pub(crate) struct Outlets {
     pub(crate) transport: Arc<dyn Transport>,
@@ -94,7 +94,7 @@ pub(crate) struct MainLoop {
     replies: Replies,
     streams: BTreeMap<StreamId, mpsc::UnboundedSender<(WatchMessage, usize)>>,
     compactions: CompactionLog,
-    /// Received snapshots that the engine has been handed and not yet decided on.
+    /// Received snapshots that were passed to the engine, which has not decided on them yet.
     arrived: Vec<TakenSnapshot>,
     wake_at: Time,
 }
@@ -142,9 +142,9 @@ impl MainLoop {
             if let Some(observer) = &self.outlets.observer {
                 observer.turn(self.clock.now(), &effects, &status);
             }
-            // First: whoever has an answer and asks again must not find the status of before it.
+            // Before the answers go out: a client that has its answer must not read an older status.
             self.outlets.status.send_replace(status);
-            self.hand_on(effects);
+            self.dispatch(effects);
             if !self.wait(&mut turn).await {
                 break;
             }
@@ -221,7 +221,7 @@ impl MainLoop {
             self.engine.step(now, Input::Request { id, require_leader, request });
         }
         for asker in turn.inspections.drain(..) {
-            // One that stopped waiting is nobody's.
+            // An error means that the asker stopped waiting.
             let _ = asker.send(self.inspection());
         }
         // Cleared before looking: who leaves while we look is found by the next turn.
@@ -275,7 +275,7 @@ impl MainLoop {
         Inspection { term, applied, revision: state.store().revision(), state_hash: state.hash() }
     }
 
-    fn hand_on(&mut self, effects: Effects) {
+    fn dispatch(&mut self, effects: Effects) {
         let Effects {
             send,
             persist,
@@ -343,7 +343,7 @@ impl MainLoop {
         let WatchEffects { batches, outputs } = effects;
         let encoded: Vec<Arc<[Bytes]>> = batches.iter().map(self.outlets.encode_events).collect();
         for (stream, output) in outputs {
-            // A stream that was dropped is closed by an input that is already under way.
+            // A stream that was dropped is closed by an input that is already in flight.
             let Some(messages) = self.streams.get(&stream) else { continue };
             let size_bytes = output.size_bytes(&batches);
             drop(messages.send((message(output, &encoded), size_bytes)));

@@ -12,24 +12,27 @@ use crate::line_limit::LineLimit;
 use crate::log_task;
 pub use crate::main_loop::Observer;
 use crate::main_loop::{Inboxes, MainLoop, Outlets};
-use crate::peer::snapshot::{Receiver, ReceiverConfig};
+use crate::peer::snapshot::receiver::{Receiver, ReceiverConfig};
 use crate::peer::{PeerInbox, Transport, WAITING_BYTES_MAX, WAITING_PIECES_BYTES_MAX};
 use crate::readers::Readers;
 use crate::replies::Replies;
 use bytes::Bytes;
 use detcd_engine::config::Config;
 use detcd_engine::engine::Engine;
+use detcd_engine::ids::MemberId;
 use detcd_engine::input::Input;
-use detcd_engine::membership::InitialCluster;
+use detcd_engine::membership::{self, InitialCluster};
 use detcd_engine::watch::EventBatch;
+use open::Opening;
 pub use open::StartError;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-/// Requests that wait for the main loop; their clients' tasks wait behind them.
+/// Requests that wait for the main loop; tasks of clients with more wait for room.
 const REQUESTS_WAITING: usize = 4096;
 /// Messages of peers that wait for the main loop; more are dropped.
 const PEER_MESSAGES_WAITING: usize = 4096;
@@ -39,17 +42,18 @@ const SNAPSHOT_QUESTIONS_WAITING: usize = 1;
 /// than that, and other members' quotas may differ. And what a member with a small quota receives all the same.
 const SNAPSHOT_QUOTAS_MAX: u64 = 2;
 const SNAPSHOT_BYTES_MAX_MIN: u64 = 8 * 1024 * 1024 * 1024;
-/// Operators that wait to be shown the state.
+/// Calls of `Inspect` that wait for the main loop.
 const INSPECTIONS_WAITING: usize = 16;
 
 /// What a member is told when it starts.
 #[derive(Clone, Debug)]
 pub struct MemberConfig {
-    /// Who it is and its limits. `incarnation` and `boot` are taken from the data directory.
+    /// Who it is on a first start, and its limits. `incarnation` and `boot` are taken from the data directory; so are
+    /// `member` and `cluster` once it is begun.
     pub engine: Config,
     /// Its data directory.
     pub data_dir: PathBuf,
-    /// The cluster's first members, this one among them.
+    /// The cluster's first members, this one among them: looked at by a first start alone.
     pub initial_cluster: InitialCluster,
     /// Size of a segment of the log: `disk::wal::SEGMENT_BYTES`, less in tests.
     pub wal_segment_bytes: u64,
@@ -62,13 +66,13 @@ pub struct Deps {
     pub disk: Arc<dyn Disk>,
     /// Its clock.
     pub clock: Arc<dyn Clock>,
-    /// Its way to the other members.
+    /// Sends to the other members.
     pub transport: Arc<dyn Transport>,
     /// How events become bytes: `wire::encode_batch`.
     pub encode_events: fn(&EventBatch) -> Arc<[Bytes]>,
     /// Where long reads are evaluated.
     pub readers: Arc<dyn Readers>,
-    /// Looks on, in a simulation.
+    /// Called with every turn's effects, in the simulator.
     pub observer: Option<Arc<dyn Observer>>,
 }
 
@@ -76,6 +80,7 @@ pub struct Deps {
 #[derive(Debug)]
 pub struct Member {
     handle: MemberHandle,
+    membership: BTreeMap<MemberId, membership::Member>,
     inbox: PeerInbox,
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
@@ -93,12 +98,37 @@ pub struct Member {
 /// Starts a member: recovers what its directory holds, or begins a new one.
 ///
 /// `seed` feeds election timeouts, lease ids and, on a first start, the incarnation: never the same twice.
+pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member, StartError> {
+    let MemberConfig { engine, data_dir, initial_cluster, wal_segment_bytes } = config;
+    open_and_start(
+        Opening { engine, data_dir, wal_segment_bytes, initial_cluster: Some(initial_cluster) },
+        deps,
+        seed,
+    )
+    .await
+}
+
+/// As `start`, for a member that founds no cluster.
+///
+/// # Errors
+/// `StartError::NotBegun` where no member ever started in the directory, of which nothing is changed then.
+pub async fn restart(
+    engine: Config,
+    data_dir: PathBuf,
+    wal_segment_bytes: u64,
+    deps: Deps,
+    seed: u64,
+) -> Result<Member, StartError> {
+    open_and_start(Opening { engine, data_dir, wal_segment_bytes, initial_cluster: None }, deps, seed).await
+}
+
 #[expect(
     clippy::too_many_lines,
     reason = "channels laid from one task to the next: a straight line, no decisions"
 )]
-pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member, StartError> {
-    let (data_dir, engine_config, recovered, wal) = open::open(&config, &deps.disk, seed).await?;
+async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Member, StartError> {
+    let (data_dir, engine_config, recovered, wal) = open::open(&opening, &deps.disk, seed).await?;
+    let membership = recovered.state.members().clone();
     let (me, cluster, boot) = (engine_config.member, engine_config.cluster, engine_config.boot);
     let election_timeout_ms = engine_config.election_timeout_ms;
     let quota_bytes = engine_config.quota_bytes;
@@ -123,7 +153,7 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
         questions,
         failed: failures.clone(),
     });
-    let others = || config.initial_cluster.members.values().filter(|member| member.id != me);
+    let others = || membership.values().filter(|member| member.id != me);
     let inbox = PeerInbox {
         cluster,
         me,
@@ -182,6 +212,7 @@ pub async fn start(config: MemberConfig, deps: Deps, seed: u64) -> Result<Member
     let handle = MemberHandle { cluster, me, requests, watches, status, abandoned, streams, readers };
     Ok(Member {
         handle,
+        membership,
         inbox,
         transport: deps.transport,
         clock: deps.clock,
@@ -206,6 +237,11 @@ impl Member {
         self.handle.clone()
     }
 
+    /// The members of its cluster, itself among them, as its newest snapshot had them when it started.
+    pub fn membership(&self) -> &BTreeMap<MemberId, membership::Member> {
+        &self.membership
+    }
+
     /// For what arrives from other members.
     pub fn peer_inbox(&self) -> PeerInbox {
         self.inbox.clone()
@@ -221,7 +257,7 @@ impl Member {
         }
     }
 
-    /// Hands leadership on if need be, waits for that no longer than an election timeout, then ends the tasks: no
+    /// Transfers leadership if need be, waits for that no longer than an election timeout, then ends the tasks: no
     /// more answers, then no more messages, then the log is written to its end, then whatever else was asked of the
     /// disk is done and the data directory given back. Nothing of this member changes a file after that.
     pub async fn stop(mut self) {

@@ -1,21 +1,20 @@
-//! Where reads are evaluated that would keep everybody else on a client's thread waiting.
+//! Where long reads are evaluated: on a client's thread they would delay all other clients of that thread.
 
 use std::fmt;
 
-/// What a read does, answer included.
+/// Evaluates one read and sends the answer.
 pub type Job = Box<dyn FnOnce() + Send>;
 
-/// Looks at a key, at most, that the task of a client spends on a read itself: below half a millisecond. What takes more
-/// goes to the readers.
+/// The most keys that a client's task looks at for a read: below half a millisecond. A read of more goes to the readers.
 pub const KEYS_HERE_MAX: u64 = 2_000;
 
 /// Threads for long reads.
 pub trait Readers: Send + Sync + fmt::Debug {
-    /// Does it, soon: jobs are done in order, a few at a time.
+    /// Queues a job. Jobs are started in order and run a few at a time.
     fn run(&self, job: Job);
 }
 
-/// No threads: done there and then. For a simulation, whose members have one.
+/// Runs each job at once on the calling thread. For the simulator, whose members have one thread.
 #[derive(Clone, Copy, Debug)]
 pub struct OnTheSpot;
 

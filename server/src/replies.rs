@@ -1,8 +1,8 @@
 //! Which client waits for which answer.
 //!
-//! Request ids count up and are answered roughly in order, so the waiting clients stand in a ring that is indexed by
-//! the counter: no hash, no search. An old request that waits long keeps the ring's front; eight bytes for each one
-//! behind it is what that costs.
+//! Request ids count up and are answered roughly in order, so the waiting clients are kept in a ring buffer that
+//! is indexed by the counter: no hash, no search. A request that waits long holds the ring's front; each later request
+//! then takes eight bytes until it is answered.
 
 use detcd_engine::effects::{Read, ReadQuery};
 use detcd_engine::ids::{MemberId, RequestId};
@@ -11,12 +11,12 @@ use detcd_engine::txn;
 use std::collections::VecDeque;
 use tokio::sync::oneshot;
 
-/// What the main loop hands back to the task of a client.
+/// What the main loop sends to the task of a client.
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// The engine has answered.
     Done(Result<Reply, RequestError>),
-    /// The view is fixed: evaluate it on your own time.
+    /// A query with the view to read: the client's task evaluates it.
     Read(Box<Read>),
 }
 
@@ -46,7 +46,7 @@ impl Replies {
     pub(crate) fn answer(&mut self, id: RequestId, answer: Answer) {
         assert!((id.member, id.boot) == (self.member, self.boot), "{id} is not a request of this boot");
         if let Some(client) = self.take(id.counter) {
-            // Gone between our last look and now: its answer is nobody's.
+            // An error means that the client left since the last look; the answer is dropped.
             drop(client.send(answer));
         }
     }

@@ -9,6 +9,8 @@ mod counting;
 mod data_dir;
 #[path = "disk/follower.rs"]
 mod follower;
+#[path = "disk/identity.rs"]
+mod identity;
 mod processes;
 #[path = "disk/recovery.rs"]
 mod recovery;

@@ -57,7 +57,7 @@ async fn a_used_log_is_read_and_not_held() {
     }
     kv.compact(CompactionRequest { revision, physical: true }).await.unwrap();
     let before = snapshots(&cluster);
-    // One may have been under way when the store was compacted.
+    // One may have been in flight when the store was compacted.
     eventually("two snapshots more", || async {
         for _ in 0..10 {
             kv.clone().put(put("small", vec![7; 1_000])).await.unwrap();

@@ -14,7 +14,7 @@ use tonic::Code;
 const TTL_SECS: i64 = 3_600;
 /// More than a member works on at once.
 const RENEWALS: i64 = 1_000;
-/// What a client has under way that goes on for ever.
+/// What a client has in flight that goes on for ever.
 const UNANSWERED: usize = 500;
 
 /// Of every third lease nobody has heard: that is an answer too, in its place.

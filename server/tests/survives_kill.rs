@@ -33,12 +33,12 @@ struct Acknowledged {
     by_writer: Mutex<BTreeMap<usize, Vec<(Bytes, i64)>>>,
     count: AtomicU64,
     /// Held by each writer while it writes; taken whole to have silence.
-    gate: RwLock<()>,
+    writing: RwLock<()>,
 }
 
 async fn write_for_ever(writer: usize, mut members: Vec<KvClient<Channel>>, acknowledged: Arc<Acknowledged>) {
     for attempt in 0_u64.. {
-        let _open = acknowledged.gate.read().await;
+        let _open = acknowledged.writing.read().await;
         let key = Bytes::from(format!("w{writer}/{attempt:08}"));
         let answer = tokio::time::timeout(CALL, members[0].put(put(key.clone(), key.clone()))).await;
         match answer {
@@ -86,7 +86,7 @@ impl Writing {
 
     /// Stops the writers for a moment and compares what they were told with what each member has.
     async fn check(&self, cluster: &Cluster) {
-        let _silence = self.acknowledged.gate.write().await;
+        let _silence = self.acknowledged.writing.write().await;
         cluster.agreed().await;
         let by_writer = self.acknowledged.by_writer.lock().await;
         for member in &cluster.members {

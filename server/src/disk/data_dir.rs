@@ -12,7 +12,7 @@
 //! parts, and one that lacks any has lost it: a member that lost its log has forgotten its votes and must not start
 //! (raft §5.1).
 
-use super::{DirLock, Disk, DiskError, Doing, NEXT_STEP_OF_A_LOSS, read_all, replace};
+use super::{Context, DirLock, Disk, DiskError, NEXT_STEP_OF_A_LOSS, read_all, replace};
 use crate::clock::BoxFuture;
 use detcd_engine::ids::{ClusterId, Incarnation, MemberId};
 use std::io;
@@ -81,19 +81,6 @@ pub enum DataDirError {
         /// As it says.
         found: u32,
     },
-    /// It belongs to something else.
-    #[error("data directory {} is of {what} {found}, but by the flags this is {what} {expected}: give it the name, \
-             token and members that it was begun with, or another --data-dir", dir.display())]
-    Foreign {
-        /// The directory.
-        dir: PathBuf,
-        /// "cluster" or "member".
-        what: &'static str,
-        /// As the directory says.
-        found: String,
-        /// As the flags say.
-        expected: String,
-    },
 }
 
 /// A data directory under our lock. Dropped, it closes its disk and is given back when all is done that was asked
@@ -112,14 +99,19 @@ impl std::fmt::Debug for DataDir {
 }
 
 impl DataDir {
+    /// Whether a member ever started in a directory, which is neither made nor locked for that.
+    pub async fn is_begun(disk: &dyn Disk, dir: &Path) -> Result<bool, DataDirError> {
+        Ok(list(disk, &dir.join("member")).await?.is_some())
+    }
+
     /// Makes the directory if need be and locks it.
     pub async fn lock(disk: &Arc<dyn Disk>, dir: &Path) -> Result<DataDir, DataDirError> {
-        disk.create_dir(dir).await.doing("create", dir)?;
+        disk.create_dir(dir).await.context("create", dir)?;
         let lock = match disk.lock(dir).await {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 return Err(DataDirError::Locked { dir: dir.to_owned() });
             }
-            other => other.doing("lock", dir)?,
+            other => other.context("lock", dir)?,
         };
         Ok(DataDir { disk: Arc::clone(disk), dir: dir.to_owned(), lock: Some(lock) })
     }
@@ -175,23 +167,12 @@ impl DataDir {
         Ok(Some(meta))
     }
 
-    /// Whether the directory is that of this member.
-    pub fn check(&self, meta: &Meta, cluster: ClusterId, member: MemberId) -> Result<(), DataDirError> {
-        if meta.cluster != cluster {
-            return Err(self.foreign("cluster", meta.cluster.to_string(), cluster.to_string()));
-        }
-        if meta.member != member {
-            return Err(self.foreign("member", meta.member.to_string(), member.to_string()));
-        }
-        Ok(())
-    }
-
     /// Finds a directory that cannot be written to when the member starts, not when its log needs the next segment.
     pub async fn prove_writable(&self) -> Result<(), DataDirError> {
         for dir in [self.wal(), self.snap()] {
             let probe = dir.join("write-probe.tmp");
-            self.disk.create(&probe).await.doing("create", &probe)?;
-            self.disk.remove(&probe).await.doing("remove", &probe)?;
+            self.disk.create(&probe).await.context("create", &probe)?;
+            self.disk.remove(&probe).await.context("remove", &probe)?;
         }
         Ok(())
     }
@@ -203,58 +184,57 @@ impl DataDir {
         Ok(meta)
     }
 
-    /// Makes the directories of a first start, aside; answers where its log and its snapshot go.
+    /// Makes the directories of a first start, under a temporary name; answers where its log and its snapshot go.
     pub async fn begin_first_start(&self) -> Result<(PathBuf, PathBuf), DataDirError> {
-        let aside = self.dir.join("member.tmp");
-        self.disk.remove(&aside).await.doing("remove", &aside)?;
-        let (wal, snap) = (aside.join("wal"), aside.join("snap"));
+        let tmp = self.dir.join("member.tmp");
+        self.disk.remove(&tmp).await.context("remove", &tmp)?;
+        let (wal, snap) = (tmp.join("wal"), tmp.join("snap"));
         for dir in [&wal, &snap] {
-            self.disk.create_dir(dir).await.doing("create", dir)?;
+            self.disk.create_dir(dir).await.context("create", dir)?;
         }
         Ok((wal, snap))
     }
 
-    /// What was made aside becomes the member's directory, in one step.
+    /// What was made under the temporary name becomes the member's directory, in one step.
     pub async fn finish_first_start(&self, meta: &Meta) -> Result<(), DataDirError> {
-        let aside = self.dir.join("member.tmp");
+        let tmp = self.dir.join("member.tmp");
         for part in ["wal", "snap"] {
-            let dir = aside.join(part);
-            self.disk.sync_dir(&dir).await.doing("sync", &dir)?;
+            let dir = tmp.join(part);
+            self.disk.sync_dir(&dir).await.context("sync", &dir)?;
         }
-        replace(&*self.disk, &aside, "meta", format(meta)).await?;
+        replace(&*self.disk, &tmp, "meta", format(meta)).await?;
         let member = self.dir.join("member");
-        self.disk.rename(&aside, &member).await.doing("rename into place", &member)?;
+        self.disk.rename(&tmp, &member).await.context("rename into place", &member)?;
         self.settle().await
     }
 
     /// Makes the name of the member's directory durable. Every start does: the name may come from a rename whose sync
     /// failed, and what is acknowledged from here on must not go with it.
     pub async fn settle(&self) -> Result<(), DataDirError> {
-        self.disk.sync_dir(&self.dir).await.doing("sync", &self.dir)?;
+        self.disk.sync_dir(&self.dir).await.context("sync", &self.dir)?;
         // The data directory itself may be new as well.
         let parent = match self.dir.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        Ok(self.disk.sync_dir(parent).await.doing("sync", parent)?)
+        Ok(self.disk.sync_dir(parent).await.context("sync", parent)?)
     }
 
     async fn list(&self, part: &str) -> Result<Option<Vec<String>>, DataDirError> {
-        let dir = self.dir.join(part);
-        match self.disk.list(&dir).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            other => Ok(Some(other.doing("list", &dir)?)),
-        }
-    }
-
-    fn foreign(&self, what: &'static str, found: String, expected: String) -> DataDirError {
-        DataDirError::Foreign { dir: self.dir.clone(), what, found, expected }
+        list(&*self.disk, &self.dir.join(part)).await
     }
 }
 
 impl Drop for DataDir {
     fn drop(&mut self) {
         drop(self.close());
+    }
+}
+
+async fn list(disk: &dyn Disk, dir: &Path) -> Result<Option<Vec<String>>, DataDirError> {
+    match disk.list(dir).await {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => Ok(Some(other.context("list", dir)?)),
     }
 }
 

@@ -95,10 +95,10 @@ pub const NEXT_STEP_OF_A_LOSS: &str = "it may not go on without what it had ackn
 
 /// An operation on a file or directory that failed, with its name: what a log line needs.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {doing} {}: {cause}", path.display())]
+#[error("cannot {operation} {}: {cause}", path.display())]
 pub struct DiskError {
     /// The verb: "create", "write", "sync".
-    pub doing: &'static str,
+    pub operation: &'static str,
     /// Of what.
     pub path: PathBuf,
     /// The system's answer.
@@ -106,24 +106,24 @@ pub struct DiskError {
     pub cause: io::Error,
 }
 
-/// Gives an `io::Error` the name of what it befell.
-pub(crate) trait Doing<T> {
+/// Adds operation and path to an `io::Error`.
+pub(crate) trait Context<T> {
     /// As `DiskError`.
-    fn doing(self, doing: &'static str, path: &Path) -> Result<T, DiskError>;
+    fn context(self, operation: &'static str, path: &Path) -> Result<T, DiskError>;
 }
 
-impl<T> Doing<T> for io::Result<T> {
-    fn doing(self, doing: &'static str, path: &Path) -> Result<T, DiskError> {
-        self.map_err(|cause| DiskError { doing, path: path.to_owned(), cause })
+impl<T> Context<T> for io::Result<T> {
+    fn context(self, operation: &'static str, path: &Path) -> Result<T, DiskError> {
+        self.map_err(|cause| DiskError { operation, path: path.to_owned(), cause })
     }
 }
 
 /// Reads a small file whole.
 pub(crate) async fn read_all(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, DiskError> {
-    let file = disk.open(path).await.doing("open", path)?;
-    let length = file.length().await.doing("measure", path)?;
+    let file = disk.open(path).await.context("open", path)?;
+    let length = file.length().await.context("measure", path)?;
     let length = usize::try_from(length).expect("a file of ours fits in memory");
-    file.read_at(0, length).await.doing("read", path)
+    file.read_at(0, length).await.context("read", path)
 }
 
 /// Replaces a small file in one step: whoever looks, also after a crash, sees the old bytes or the new.
@@ -134,10 +134,10 @@ pub(crate) async fn replace(
     bytes: Vec<u8>,
 ) -> Result<(), DiskError> {
     let path = dir.join(name);
-    let aside = dir.join(format!("{name}.tmp"));
-    let file = disk.create(&aside).await.doing("create", &aside)?;
-    file.write_at(0, bytes).await.doing("write", &aside)?;
-    file.sync_data().await.doing("sync", &aside)?;
-    disk.rename(&aside, &path).await.doing("rename into place", &path)?;
-    disk.sync_dir(dir).await.doing("sync", dir)
+    let tmp = dir.join(format!("{name}.tmp"));
+    let file = disk.create(&tmp).await.context("create", &tmp)?;
+    file.write_at(0, bytes).await.context("write", &tmp)?;
+    file.sync_data().await.context("sync", &tmp)?;
+    disk.rename(&tmp, &path).await.context("rename into place", &path)?;
+    disk.sync_dir(dir).await.context("sync", dir)
 }

@@ -1,5 +1,5 @@
 //! The operating system's file system. Each open file has a thread of its own: a member has two or three files
-//! open, and the sync of a large snapshot must not stand in front of the log's. The rest shares one thread.
+//! open, and the sync of a large snapshot must not delay the log's. The rest shares one thread.
 //!
 //! A call is queued when it is made, so that a write and the sync behind it cost one round to the thread, not two.
 //! It is done even if nobody waits for it. Each holds a share in the disk's use until it is done: once the disk is
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Shared by all calls that are queued or under way. Once nobody has a share: the lock is given back, and after
+/// Shared by all calls that are queued or in flight. Once nobody has a share: the lock is given back, and after
 /// that, in the order of the pair, its end is told.
 #[derive(Debug, Default)]
 struct InUse(OnceLock<(DirLock, oneshot::Sender<()>)>);

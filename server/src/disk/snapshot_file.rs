@@ -1,13 +1,13 @@
-//! Snapshots as files: written aside, synced, renamed, their directory synced; so a name that ends in `.snap` is
-//! always a whole snapshot. What is inside is `detcd_engine::snapshot`'s business.
+//! Snapshots as files: written under a temporary name, synced, renamed, their directory synced; so a name that ends
+//! in `.snap` is always a whole snapshot. `detcd_engine::snapshot` encodes what is inside.
 //!
 //! A received one gets its name only when the engine has taken it, and counts only once the log says that it was
-//! installed: what stands beyond the log at a start is removed (`remove_newer`).
+//! installed: a start removes those that are newer than what the log records (`remove_newer`).
 //!
 //! Two are kept, and the log from the older one on: where the newest is damaged, a start goes back to the older one and
 //! sets the damaged one aside (`set_aside`).
 
-use super::{Disk, DiskError, Doing, File, NEXT_STEP_OF_A_LOSS};
+use super::{Context, Disk, DiskError, File, NEXT_STEP_OF_A_LOSS};
 use detcd_engine::raft::SnapshotMeta;
 use detcd_engine::snapshot::{Reader, SnapshotError};
 use detcd_engine::state::State;
@@ -71,23 +71,23 @@ pub enum ReadError {
 pub struct SnapshotWriter {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
-    aside: PathBuf,
+    tmp: PathBuf,
     file: Arc<dyn File>,
     written: u64,
 }
 
 impl SnapshotWriter {
-    /// Opens a file aside. `purpose` tells two writers at one time apart.
+    /// Creates the temporary file. `purpose` tells two writers at one time apart.
     pub async fn create(
         disk: &Arc<dyn Disk>,
         dir: &Path,
         purpose: &'static str,
     ) -> Result<SnapshotWriter, DiskError> {
-        let aside = dir.join(format!("{purpose}.snap.tmp"));
-        // A writer that was given up may have writes under way: they must go to its own file, not to this one.
-        disk.remove(&aside).await.doing("remove", &aside)?;
-        let file = disk.create(&aside).await.doing("create", &aside)?;
-        Ok(SnapshotWriter { disk: Arc::clone(disk), dir: dir.to_owned(), aside, file, written: 0 })
+        let tmp = dir.join(format!("{purpose}.snap.tmp"));
+        // A writer that was given up may have writes in flight: they must go to its own file, not to this one.
+        disk.remove(&tmp).await.context("remove", &tmp)?;
+        let file = disk.create(&tmp).await.context("create", &tmp)?;
+        Ok(SnapshotWriter { disk: Arc::clone(disk), dir: dir.to_owned(), tmp, file, written: 0 })
     }
 
     /// Bytes taken so far.
@@ -98,16 +98,16 @@ impl SnapshotWriter {
     /// Appends a piece.
     pub async fn push(&mut self, piece: Vec<u8>) -> Result<(), DiskError> {
         let length = piece.len() as u64;
-        self.file.write_at(self.written, piece).await.doing("write", &self.aside)?;
+        self.file.write_at(self.written, piece).await.context("write", &self.tmp)?;
         self.written += length;
         Ok(())
     }
 
     /// Makes its bytes durable. It does not count yet.
-    pub async fn complete(self) -> Result<SnapshotAside, DiskError> {
-        let SnapshotWriter { disk, dir, aside, file, .. } = self;
-        file.sync_data().await.doing("sync", &aside)?;
-        Ok(SnapshotAside { disk, dir, aside })
+    pub async fn complete(self) -> Result<SnapshotTmp, DiskError> {
+        let SnapshotWriter { disk, dir, tmp, file, .. } = self;
+        file.sync_data().await.context("sync", &tmp)?;
+        Ok(SnapshotTmp { disk, dir, tmp })
     }
 
     /// Makes it durable and gives it its name.
@@ -117,37 +117,37 @@ impl SnapshotWriter {
 
     /// Gives it up: nothing is left of it.
     pub async fn discard(self) -> Result<(), DiskError> {
-        let SnapshotWriter { disk, aside, .. } = self;
-        disk.remove(&aside).await.doing("remove", &aside)
+        let SnapshotWriter { disk, tmp, .. } = self;
+        disk.remove(&tmp).await.context("remove", &tmp)
     }
 }
 
 /// A snapshot file that is whole and durable, and has no name yet.
 #[derive(Debug)]
-pub struct SnapshotAside {
+pub struct SnapshotTmp {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
-    aside: PathBuf,
+    tmp: PathBuf,
 }
 
-impl SnapshotAside {
+impl SnapshotTmp {
     /// Gives it its name, durably.
     pub async fn name(self, name: SnapshotName) -> Result<(), DiskError> {
-        let SnapshotAside { disk, dir, aside } = self;
+        let SnapshotTmp { disk, dir, tmp } = self;
         let path = name.path(&dir);
-        disk.rename(&aside, &path).await.doing("rename into place", &path)?;
-        disk.sync_dir(&dir).await.doing("sync", &dir)
+        disk.rename(&tmp, &path).await.context("rename into place", &path)?;
+        disk.sync_dir(&dir).await.context("sync", &dir)
     }
 
     /// Gives it up: nothing is left of it.
     pub async fn discard(self) -> Result<(), DiskError> {
-        self.disk.remove(&self.aside).await.doing("remove", &self.aside)
+        self.disk.remove(&self.tmp).await.context("remove", &self.tmp)
     }
 }
 
 /// The snapshots in a directory, oldest first.
 pub async fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<SnapshotName>, DiskError> {
-    let names = disk.list(dir).await.doing("list", dir)?;
+    let names = disk.list(dir).await.context("list", dir)?;
     let mut found: Vec<SnapshotName> = names.iter().filter_map(|name| SnapshotName::parse(name)).collect();
     found.sort();
     Ok(found)
@@ -157,14 +157,14 @@ pub async fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<SnapshotName>, Disk
 /// rename whose sync failed. Were it to be lost with the power after the log before it was removed, there would be
 /// neither.
 pub async fn settle(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
-    for name in disk.list(dir).await.doing("list", dir)? {
+    for name in disk.list(dir).await.context("list", dir)? {
         if name.ends_with(".tmp") {
             let path = dir.join(name);
             tracing::info!(file = %path.display(), "removing an unfinished snapshot");
-            disk.remove(&path).await.doing("remove", &path)?;
+            disk.remove(&path).await.context("remove", &path)?;
         }
     }
-    disk.sync_dir(dir).await.doing("sync", dir)
+    disk.sync_dir(dir).await.context("sync", dir)
 }
 
 /// Removes the snapshots that are newer than this one, durably: the log does not know them. They were received, and the
@@ -176,10 +176,10 @@ pub async fn remove_newer(disk: &dyn Disk, dir: &Path, than: SnapshotName) -> Re
     for name in &newer {
         let path = name.path(dir);
         tracing::warn!(file = %path.display(), "removing a snapshot that the log does not know");
-        disk.remove(&path).await.doing("remove", &path)?;
+        disk.remove(&path).await.context("remove", &path)?;
     }
     if !newer.is_empty() {
-        disk.sync_dir(dir).await.doing("sync", dir)?;
+        disk.sync_dir(dir).await.context("sync", dir)?;
     }
     Ok(())
 }
@@ -190,7 +190,7 @@ pub async fn set_aside(disk: &dyn Disk, dir: &Path, damaged: SnapshotName) -> Re
     let path = damaged.path(dir);
     let mut aside = path.clone().into_os_string();
     aside.push(".damaged");
-    disk.rename(&path, Path::new(&aside)).await.doing("rename", &path)
+    disk.rename(&path, Path::new(&aside)).await.context("rename", &path)
 }
 
 /// Removes all but the newest two snapshots up to `newest`; answers the index of the oldest that stays. Newer ones
@@ -201,7 +201,7 @@ pub async fn keep_two(disk: &dyn Disk, dir: &Path, newest: u64) -> Result<u64, D
     let surplus = counted.len().saturating_sub(KEPT);
     for name in &counted[..surplus] {
         let path = name.path(dir);
-        disk.remove(&path).await.doing("remove", &path)?;
+        disk.remove(&path).await.context("remove", &path)?;
     }
     Ok(counted.get(surplus).map_or(newest, |oldest| oldest.index))
 }
@@ -213,12 +213,12 @@ pub async fn read(
     name: SnapshotName,
 ) -> Result<(SnapshotMeta, State), ReadError> {
     let path = name.path(dir);
-    let file = disk.open(&path).await.doing("open", &path)?;
+    let file = disk.open(&path).await.context("open", &path)?;
     let damaged = |cause| ReadError::Damaged { path: path.clone(), cause };
     let mut reader = Reader::new();
     let mut at = 0;
     loop {
-        let piece = file.read_at(at, READ_BYTES).await.doing("read", &path)?;
+        let piece = file.read_at(at, READ_BYTES).await.context("read", &path)?;
         if piece.is_empty() {
             return reader.finish().map_err(damaged);
         }

@@ -1,9 +1,6 @@
 //! What a client says about itself in metadata.
 
-use super::Service;
-use crate::wire::error::status;
 use detcd_engine::request::RequestError;
-use tonic::Status;
 use tonic::metadata::MetadataMap;
 
 /// One call's caller.
@@ -13,18 +10,8 @@ pub(super) struct Caller {
     pub(super) require_leader: bool,
 }
 
-impl Service {
-    /// Reads a call's metadata. `hasleader: true` refuses the call at once where this member knows no leader.
-    pub(super) fn caller(&self, metadata: &MetadataMap) -> Result<Caller, Status> {
-        let caller = read(metadata).map_err(status)?;
-        if caller.require_leader && self.member.status().leader.is_none() {
-            return Err(status(RequestError::NoLeader));
-        }
-        Ok(caller)
-    }
-}
-
-fn read(metadata: &MetadataMap) -> Result<Caller, RequestError> {
+/// Reads a call's metadata.
+pub(super) fn read(metadata: &MetadataMap) -> Result<Caller, RequestError> {
     if let Some(version) = metadata.get("client-api-version")
         && std::str::from_utf8(version.as_bytes()).is_err()
     {

@@ -89,7 +89,7 @@ struct KeepAlives {
     /// A watch stream without watches: the member ends it when it stops and, for a caller that asked for that, when
     /// there has been no leader for too long; which is when a keepalive stream ends too.
     member_watch: WatchStream,
-    /// An answer to each renewal, then what ended the client's side. Dropped, it gives up those under way.
+    /// An answer to each renewal, then what ended the client's side. Dropped, it gives up those in flight.
     answers: Pin<Box<dyn Stream<Item = Result<pb::LeaseKeepAliveResponse, Status>> + Send>>,
     ended: bool,
 }

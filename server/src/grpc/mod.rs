@@ -14,8 +14,9 @@ use crate::handle::MemberHandle;
 use crate::pb;
 use crate::wire::{self, Headers};
 use caller::Caller;
-use detcd_engine::request::{Call, Reply};
+use detcd_engine::request::{Call, Reply, RequestError};
 use tonic::Status;
+use tonic::metadata::MetadataMap;
 
 /// What the services are told once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,15 @@ pub fn service(member: MemberHandle, limits: Limits) -> Service {
 }
 
 impl Service {
+    /// Reads a call's metadata. `hasleader: true` refuses the call at once where this member knows no leader.
+    fn caller(&self, metadata: &MetadataMap) -> Result<Caller, Status> {
+        let caller = caller::read(metadata).map_err(wire::error::status)?;
+        if caller.require_leader && self.member.status().leader.is_none() {
+            return Err(wire::error::status(RequestError::NoLeader));
+        }
+        Ok(caller)
+    }
+
     /// One unary request: the caller's metadata has been looked at, the request is well formed.
     async fn call<C: Call>(&self, caller: Caller, call: C) -> Result<Reply<C::Response>, Status> {
         let reply = self.member.request(call.into_request(), caller.require_leader).await;

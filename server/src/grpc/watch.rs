@@ -49,9 +49,9 @@ impl pb::watch_server::Watch for Service {
 impl OpenStream {
     /// The next response. An error is the last: it ends the stream.
     ///
-    /// The client is heard first, so that no flood of events keeps it from cancelling; but after each thing it asks, an
-    /// answer that waits has its turn. Responses are taken only as fast as the client reads them, so one that asks and
-    /// never reads is not heard for long, and its answers do not pile up here.
+    /// The client's requests are read first, so that it can cancel however many events come; but after each request one
+    /// response that waits is sent. Responses are taken only as fast as the client reads them, so requests of a client
+    /// that never reads are soon not read either, and its responses do not accumulate here.
     async fn next(&mut self) -> Option<Result<pb::WatchResponse, Status>> {
         if self.ended {
             return None;

@@ -1,6 +1,6 @@
-//! From a data directory to a member's recovered state: lock it, read it, or begin it.
+//! From a data directory to a member's recovered state: lock it, read it, or begin it. Which member of which cluster it
+//! is follows from the configuration when the directory is begun, and from the directory alone after that.
 
-use super::MemberConfig;
 use crate::background;
 use crate::disk::data_dir::{DataDir, DataDirError, Meta};
 use crate::disk::snapshot_file::{self, ReadError, SnapshotName};
@@ -9,6 +9,7 @@ use crate::disk::{Disk, DiskError, NEXT_STEP_OF_A_LOSS};
 use detcd_engine::config::Config;
 use detcd_engine::engine::Recovered;
 use detcd_engine::ids::{Incarnation, MemberId};
+use detcd_engine::membership::InitialCluster;
 use detcd_engine::raft::{HardState, LogRecord, SnapshotMeta};
 use detcd_engine::snapshot::Checkpoint;
 use detcd_engine::state::State;
@@ -22,9 +23,15 @@ pub enum StartError {
     /// The disk failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// The data directory is not this member's.
+    /// The data directory cannot be used.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// No member ever started in it, and none is to begin.
+    #[error("data directory {} holds no member", dir.display())]
+    NotBegun {
+        /// The data directory.
+        dir: PathBuf,
+    },
     /// The log cannot be read.
     #[error(transparent)]
     Wal(#[from] OpenError),
@@ -41,30 +48,43 @@ pub enum StartError {
     },
 }
 
+/// What is opened, and what an empty directory becomes.
+pub(super) struct Opening {
+    /// Incarnation and boot are taken from the data directory; so are member and cluster, once it is begun.
+    pub(super) engine: Config,
+    pub(super) data_dir: PathBuf,
+    pub(super) wal_segment_bytes: u64,
+    /// `None`: a directory in which no member ever started is refused.
+    pub(super) initial_cluster: Option<InitialCluster>,
+}
+
 /// Locks and reads the data directory; makes it on a first start.
 pub(super) async fn open(
-    config: &MemberConfig,
+    opening: &Opening,
     disk: &Arc<dyn Disk>,
     seed: u64,
 ) -> Result<(DataDir, Config, Recovered, Wal), StartError> {
-    let Config { member, cluster, .. } = config.engine;
-    let data_dir = DataDir::lock(disk, &config.data_dir).await?;
-    let meta = match data_dir.read_meta().await? {
-        Some(meta) => {
+    let dir = &opening.data_dir;
+    if opening.initial_cluster.is_none() && !DataDir::is_begun(&**disk, dir).await? {
+        return Err(StartError::NotBegun { dir: dir.clone() });
+    }
+    let data_dir = DataDir::lock(disk, dir).await?;
+    let meta = match (data_dir.read_meta().await?, &opening.initial_cluster) {
+        (Some(meta), _) => {
             data_dir.settle().await?;
             meta
         }
-        None => first_start(config, disk, &data_dir, seed).await?,
+        (None, Some(cluster)) => first_start(opening, cluster, disk, &data_dir, seed).await?,
+        (None, None) => return Err(StartError::NotBegun { dir: dir.clone() }),
     };
-    data_dir.check(&meta, cluster, member)?;
     data_dir.prove_writable().await?;
-    let wal_config = wal_config(config, data_dir.wal(), meta.incarnation);
+    let wal_config = wal_config(opening, data_dir.wal(), &meta);
     snapshot_file::settle(&**disk, &data_dir.snap()).await?;
     let snap = data_dir.snap();
     let names = snapshot_file::list(&**disk, &snap).await?;
     let Whole { name, meta: snapshot, state, opened, damaged } =
-        newest_whole(disk, &snap, &wal_config, names, &config.data_dir).await?;
-    let does_not_fit = |cause| StartError::Replay { dir: config.data_dir.clone(), cause };
+        newest_whole(disk, &snap, &wal_config, names, dir).await?;
+    let does_not_fit = |cause| StartError::Replay { dir: dir.clone(), cause };
     let Opened { wal, replay } = opened;
     let log = replay.finish(&snapshot).map_err(does_not_fit)?;
     for damaged in damaged {
@@ -73,9 +93,9 @@ pub(super) async fn open(
         snapshot_file::set_aside(&**disk, &snap, damaged).await?;
     }
     snapshot_file::remove_newer(&**disk, &snap, name).await?;
-    let Meta { incarnation, boot, .. } = data_dir.count_boot(meta).await?;
+    let Meta { cluster, member, incarnation, boot } = data_dir.count_boot(meta).await?;
     tracing::info!(%member, %cluster, boot, snapshot = snapshot.index, entries = log.entries.len(), "recovered");
-    let engine_config = Config { incarnation, boot, ..config.engine.clone() };
+    let engine_config = Config { cluster, member, incarnation, boot, ..opening.engine.clone() };
     Ok((data_dir, engine_config, Recovered { state, meta: snapshot, log }, wal))
 }
 
@@ -128,34 +148,34 @@ async fn newest_whole(
     Err(newest_damage.map_or(missing.into(), StartError::Snapshot))
 }
 
-fn wal_config(config: &MemberConfig, dir: PathBuf, incarnation: Incarnation) -> WalConfig {
-    let Config { member, cluster, .. } = config.engine;
-    WalConfig { dir, cluster, member, incarnation, segment_bytes: config.wal_segment_bytes }
+fn wal_config(opening: &Opening, dir: PathBuf, meta: &Meta) -> WalConfig {
+    let Meta { cluster, member, incarnation, .. } = *meta;
+    WalConfig { dir, cluster, member, incarnation, segment_bytes: opening.wal_segment_bytes }
 }
 
 /// The first state of the cluster as a snapshot at index 1 of term 1, and a log that begins there.
 async fn first_start(
-    config: &MemberConfig,
+    opening: &Opening,
+    initial_cluster: &InitialCluster,
     disk: &Arc<dyn Disk>,
     data_dir: &DataDir,
     seed: u64,
 ) -> Result<Meta, StartError> {
-    let Config { member, cluster, .. } = config.engine;
-    // 0 means "none" elsewhere.
-    let incarnation = Incarnation(seed.max(1));
+    let Config { member, cluster, .. } = opening.engine;
+    // An incarnation of 0 means "none" elsewhere.
+    let begun = Meta { cluster, member, incarnation: Incarnation(seed.max(1)), boot: 0 };
     let (wal_dir, snap_dir) = data_dir.begin_first_start().await?;
-    let members = config.initial_cluster.members.values();
+    let members = initial_cluster.members.values();
     let (learners, voters): (Vec<_>, Vec<_>) = members.partition(|member| member.is_learner);
     let ids =
         |members: Vec<&detcd_engine::membership::Member>| members.iter().map(|member| member.id).collect();
     let meta = SnapshotMeta { index: 1, term: 1, voters: ids(voters), learners: ids(learners) };
-    let state = State::first(&config.initial_cluster).view();
+    let state = State::first(initial_cluster).view();
     background::write(disk, &snap_dir, Checkpoint { meta: meta.clone(), state }).await?;
-    let mut wal = Wal::create(disk, wal_config(config, wal_dir, incarnation)).await?;
+    let mut wal = Wal::create(disk, wal_config(opening, wal_dir, &begun)).await?;
     let hard_state = HardState { term: 1, vote: MemberId(0), commit: 1 };
     wal.append(&[vec![LogRecord::Installed { hard_state, meta }]]).await?;
-    let meta = Meta { cluster, member, incarnation, boot: 0 };
-    data_dir.finish_first_start(&meta).await?;
+    data_dir.finish_first_start(&begun).await?;
     tracing::info!(%member, %cluster, "began a new data directory");
-    Ok(meta)
+    Ok(begun)
 }

@@ -1,5 +1,5 @@
 //! The way to the other members over gRPC: for each of them one stream of frames and, on a connection of its own,
-//! the pieces of snapshots, so that a heartbeat never stands behind a snapshot.
+//! the pieces of snapshots, so that a heartbeat never waits behind a snapshot.
 
 use super::pb::peer_client::PeerClient;
 use super::pb::peer_server::Peer;
@@ -23,7 +23,7 @@ use tonic::{Request, Response, Status, Streaming};
 const QUEUE_MESSAGES: usize = 4096;
 /// Frames handed to the connection and not yet taken by it.
 const FRAMES_IN_FLIGHT: usize = 64;
-/// Between two attempts to reach a member: at first, and at most.
+/// Between two attempts to connect to a member: at first, and at most.
 const BACKOFF_MS: (u64, u64) = (50, 1000);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// One frame: the largest entry that a command of `--max-request-bytes` can make, many times over.
@@ -64,8 +64,9 @@ impl Transport for GrpcTransport {
             let (queue, messages) = mpsc::channel(QUEUE_MESSAGES);
             let bulk =
                 urls.first().and_then(|url| endpoint(url)).map(|found| PeerClient::new(found.connect_lazy()));
-            let lane = Lane { member, urls, inbox: inbox.clone(), clock: Arc::clone(&self.clock), messages };
-            outgoing.insert(member, Outgoing { queue, task: tokio::spawn(lane.run()), bulk });
+            let stream =
+                PeerStream { member, urls, inbox: inbox.clone(), clock: Arc::clone(&self.clock), messages };
+            outgoing.insert(member, Outgoing { queue, task: tokio::spawn(stream.run()), bulk });
         }
     }
 
@@ -97,7 +98,7 @@ fn endpoint(url: &str) -> Option<Endpoint> {
 }
 
 /// The stream of frames to one member, opened again as often as it breaks.
-struct Lane {
+struct PeerStream {
     member: MemberId,
     urls: Vec<String>,
     inbox: PeerInbox,
@@ -105,7 +106,7 @@ struct Lane {
     messages: mpsc::Receiver<PeerMessage>,
 }
 
-impl Lane {
+impl PeerStream {
     async fn run(mut self) {
         let mut backoff_ms = BACKOFF_MS.0;
         let mut attempt = 0;
@@ -118,12 +119,12 @@ impl Lane {
             self.inbox.unreachable(self.member);
             self.clock.sleep_until(self.clock.now().plus_ms(backoff_ms)).await;
             backoff_ms = (backoff_ms * 2).min(BACKOFF_MS.1);
-            // What waited meanwhile is stale: raft has newer to say.
+            // Messages that waited meanwhile are stale: raft sends newer ones.
             while self.messages.try_recv().is_ok() {}
         }
     }
 
-    /// Until the stream breaks; whether it ever stood.
+    /// Sends until the stream breaks; answers whether it was ever connected.
     async fn stream_to(&mut self, url: &str) -> bool {
         let Some(endpoint) = endpoint(url) else {
             tracing::error!(member = %self.member, url, "not a peer URL");

@@ -1,15 +1,10 @@
-//! Messages between members: sent without waiting, dropped where a queue is full (raft sends again), believed only
-//! when `detcd_engine::frame` says so. Snapshots travel apart, see `snapshot`.
+//! Messages between members: sent without waiting, dropped where a queue is full (raft sends again), accepted only
+//! when `detcd_engine::frame` decodes them. Snapshots travel apart, see `snapshot`.
 
 pub mod grpc;
+pub mod pb;
 pub mod snapshot;
 mod streams;
-
-/// The messages of `proto/detcd/peer.proto`.
-#[allow(missing_docs, unreachable_pub, clippy::all, clippy::too_many_lines)]
-pub mod pb {
-    tonic::include_proto!("detcd.peer");
-}
 
 use crate::clock::{BoxFuture, Clock};
 use crate::line_limit::LineLimit;
@@ -20,7 +15,7 @@ use detcd_engine::input::Input;
 use detcd_engine::peer_message::PeerMessage;
 use detcd_engine::time::Time;
 use pb::{SnapshotAck, SnapshotChunk};
-use snapshot::{Receiver, give_up_when_idle};
+use snapshot::receiver::{Receiver, give_up_when_idle};
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -50,7 +45,7 @@ pub trait Transport: Send + Sync + fmt::Debug {
 pub struct PeerInbox {
     pub(crate) cluster: ClusterId,
     pub(crate) me: MemberId,
-    /// To each other member this one speaks; nobody else has a reason to speak here.
+    /// The other members: nobody else has a reason to send messages here.
     pub(crate) others: Arc<[MemberId]>,
     pub(crate) messages: mpsc::Sender<Delivered>,
     pub(crate) waiting_bytes: Arc<Semaphore>,
@@ -88,7 +83,7 @@ impl PeerInbox {
         self.cluster
     }
 
-    /// Who has a reason to speak here.
+    /// The other members.
     pub(crate) fn others(&self) -> Arc<[MemberId]> {
         Arc::clone(&self.others)
     }
@@ -102,7 +97,7 @@ impl PeerInbox {
         let message = self.decode(bytes)?;
         let from = message.from;
         if let Some(_room) = room(&self.waiting_bytes, length) {
-            // Full: raft takes a lost message in its stride, and a queue without bound would not help it.
+            // Full: raft sends again what is lost, and an unbounded queue would only make messages older.
             drop(self.messages.try_send(Delivered { message, _room }));
         }
         Ok(from)
@@ -144,7 +139,7 @@ impl PeerInbox {
         taking.await.unwrap_or(refusal)
     }
 
-    /// Where this member stands; `None` when it stops.
+    /// The member's term, applied index and state hash; `None` when it stops.
     pub async fn inspect(&self) -> Option<Inspection> {
         let (asker, answer) = oneshot::channel();
         self.inspections.send(asker).await.ok()?;
@@ -166,7 +161,7 @@ fn room(bytes: &Arc<Semaphore>, length: usize) -> Option<OwnedSemaphorePermit> {
     Arc::clone(bytes).try_acquire_many_owned(wanted).ok()
 }
 
-/// Says why a message was not believed, once a second.
+/// Logs why a message was refused, one line a second at most.
 pub(crate) fn log_refusal(lines: &LineLimit, now: Time, reason: &str) {
     if let Some(left_out) = lines.due(now) {
         tracing::warn!(reason, left_out, "refused a message of a peer");

@@ -3,9 +3,7 @@
 //! offset of 0. A snapshot's bytes follow from the state alone, so the sender can write them again from any view it
 //! still holds, and needs no copy of what it sent.
 
-mod receiver;
-
-pub(crate) use receiver::{Fate, Question, Receiver, ReceiverConfig, give_up_when_idle};
+pub(crate) mod receiver;
 
 use super::Transport;
 use super::pb::{SnapshotAck, SnapshotChunk};

@@ -1,14 +1,14 @@
-//! The streams of frames that are open here, each of which may hold a frame of 64 MiB that has not come whole. There are
-//! a handful of members, and each opens one stream: of one sender the newest counts, as the one before it broke and
-//! nobody has noticed; and of those that have not said who they are, a few. The oldest ends for a new one, not the other
-//! way about, so that a stranger who fills the places keeps nobody out.
+//! The streams of frames that are open here, each of which may hold a frame of 64 MiB that has not come whole. Their
+//! number is bounded: one stream for each sender, the newest, as an older one of the same sender is broken without this
+//! member having noticed; and a few on which no frame has named its sender yet. A new stream ends the oldest rather than
+//! being refused, so that a stranger who opens many keeps no member out.
 
 use detcd_engine::ids::MemberId;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-/// Streams that have not said who they are, besides one for each other member: followers have little to tell each other.
+/// Streams that no frame has named a sender on, besides one for each other member: followers send each other little.
 const UNNAMED_SPARE: usize = 2;
 
 /// All that are open. Cheap to clone.

@@ -2,16 +2,16 @@
 //!
 //! Values are never repeated in a message: tokens and passwords live in the environment.
 
-use super::given::{FlagError, variable};
+use super::flag_values::{FlagError, variable};
 use std::collections::BTreeMap;
 
 /// Variables that other programs of etcd's read, or that say something about the process.
 const NOT_FLAGS: [&str; 2] = ["ETCD_VERSION", "ETCD_UNSUPPORTED_ARCH"];
 
-/// Adds to `given` the flags that the environment sets, and returns the names of variables that are no flag's. An
+/// Adds to `values` the flags that the environment sets, and returns the names of variables that are no flag's. An
 /// empty variable is none. A flag that is given both ways is an error: one of them would be ignored in silence.
 pub(crate) fn merge(
-    given: &mut BTreeMap<&'static str, String>,
+    values: &mut BTreeMap<&'static str, String>,
     flags: impl IntoIterator<Item = &'static str>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Vec<String>, FlagError> {
@@ -23,8 +23,8 @@ pub(crate) fn merge(
             continue;
         }
         match flags.get(&name) {
-            Some(flag) if given.contains_key(flag) => return Err(FlagError::Shadowed { variable: name }),
-            Some(flag) => _ = given.insert(flag, value),
+            Some(flag) if values.contains_key(flag) => return Err(FlagError::Shadowed { variable: name }),
+            Some(flag) => _ = values.insert(flag, value),
             None if NOT_FLAGS.contains(&name.as_str()) => {}
             None => unknown.push(name),
         }

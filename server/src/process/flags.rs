@@ -4,7 +4,7 @@
 //! be read but contradict each other, or an environment that cannot be read, end it with 1. Both as etcd.
 
 use super::environment;
-use super::given::{FLAGS, FlagError, Given};
+use super::flag_values::{FLAGS, FlagError, FlagValues};
 use super::settings::{Settings, Warning};
 use clap::{Arg, ArgAction, Command};
 use detcd::wire::maintenance::ETCD_VERSION;
@@ -34,15 +34,15 @@ pub(crate) fn parse(
     if matches.get_flag("version") {
         return Ok(Invocation::Print(version()));
     }
-    let mut given = BTreeMap::new();
+    let mut values = BTreeMap::new();
     for (flag, ..) in FLAGS {
         if let Some(value) = matches.get_one::<String>(flag) {
-            given.insert(flag, value.clone());
+            values.insert(flag, value.clone());
         }
     }
-    let on_command_line = given.keys().copied().collect();
-    let unknown = environment::merge(&mut given, FLAGS.map(|(flag, ..)| flag), environment)?;
-    let mut settings = Given { given, on_command_line }.settings()?;
+    let on_command_line = values.keys().copied().collect();
+    let unknown = environment::merge(&mut values, FLAGS.map(|(flag, ..)| flag), environment)?;
+    let mut settings = FlagValues { values, on_command_line }.settings()?;
     settings.warnings.extend(unknown.into_iter().map(Warning::UnknownVariable));
     Ok(Invocation::Run(Box::new(settings)))
 }

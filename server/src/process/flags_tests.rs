@@ -14,7 +14,8 @@ fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Settings, Fla
 
 #[test]
 fn the_defaults_are_those_of_etcd() {
-    let Settings { server, log_level, warnings } = run(&[], &[]).unwrap();
+    let Settings { server, flags_given, log_level, warnings } = run(&[], &[]).unwrap();
+    assert!(flags_given.is_empty());
     assert_eq!((server.name.as_str(), server.data_dir.to_str()), ("default", Some("default.etcd")));
     assert_eq!((server.heartbeat_interval_ms, server.election_timeout_ms), (100, 1000));
     assert_eq!((server.request_bytes_max, server.txn_ops_max), (1_572_864, 128));
@@ -121,6 +122,8 @@ fn the_first_cluster_must_know_this_member_as_it_advertises_itself() {
     );
     let twice = refusal(&["--initial-cluster=default=http://localhost:2380,b=http://localhost:2380"]);
     assert!(twice.contains("http://localhost:2380 is given twice"), "{twice}");
+    let existing = refusal(&["--initial-cluster-state=existing"]);
+    assert!(existing.contains("is existing, but data directory default.etcd holds no member"), "{existing}");
 }
 
 #[test]

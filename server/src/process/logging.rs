@@ -17,7 +17,7 @@ pub(crate) fn start(level: LevelFilter) {
 }
 
 impl<S: Subscriber> Layer<S> for ZapLines {
-    /// Below a warning only our own events count: at debug, HTTP/2 alone would drown the rest.
+    /// Below a warning only our own events count: at debug, most lines would be those of HTTP/2.
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
         if *metadata.level() > Level::WARN && !metadata.target().starts_with("detcd") {
@@ -25,7 +25,7 @@ impl<S: Subscriber> Layer<S> for ZapLines {
         }
         let mut line = Line::new(metadata, SystemTime::now());
         event.record(&mut line);
-        // A log that cannot be written has nobody left to be told.
+        // There is nowhere to report a log that cannot be written.
         _ = std::io::stderr().lock().write_all(line.finish().as_bytes());
     }
 }

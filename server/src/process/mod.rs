@@ -3,9 +3,10 @@
 pub(crate) mod connection;
 pub(crate) mod duration;
 pub(crate) mod environment;
+pub(crate) mod flag_values;
 pub(crate) mod flags;
 pub(crate) mod framed;
-pub(crate) mod given;
+pub(crate) mod initial_flags;
 pub(crate) mod listen;
 pub(crate) mod logging;
 pub(crate) mod peers;

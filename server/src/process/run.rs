@@ -1,7 +1,7 @@
 //! From a started member to a process that serves it, and back to nothing.
 //!
 //! ```text
-//!    bind all ── start the member ── serve peers ── ready? ── serve clients ── signal? ── hand over ── stop ── end
+//!    bind all ── start the member ── serve peers ── ready? ── serve clients ── signal? ── transfer leadership, stop ── end
 //! ```
 //!
 //! Sockets are bound first, so that a port in use changes nothing on disk. Clients are served only once the member
@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 /// How long open calls may take to end once the member has stopped.
-const LAST_CALLS: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// All sockets of a member.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) struct Started<Ready, Stop> {
     pub(crate) peer_service: PeerService,
     /// Resolves once the member has applied what it knew and can serve.
     pub(crate) ready: Ready,
-    /// When polled, hands leadership on and stops the member; resolves when that is done.
+    /// When polled, transfers leadership and stops the member; resolves when that is done.
     pub(crate) stop: Stop,
 }
 
@@ -96,7 +96,7 @@ where
     info!(signal, "received signal; shutting down");
     stop.await;
     stop_serving.send_replace(true);
-    let last_calls = async {
+    let drained = async {
         if let Some(clients) = clients
             && !clients.await?
         {
@@ -105,7 +105,7 @@ where
         peers.await?;
         Ok::<(), Box<dyn Error>>(())
     };
-    match tokio::time::timeout(LAST_CALLS, last_calls).await {
+    match tokio::time::timeout(DRAIN_TIMEOUT, drained).await {
         Ok(ended) => ended?,
         Err(_) => warn!("open calls did not end in time"),
     }

@@ -1,10 +1,10 @@
 //! What the flags say together: how a member is to run, each value read as etcd reads it.
 
 use super::duration;
-use super::given::{FlagError, Given};
+use super::flag_values::{FlagError, FlagValues};
 use detcd::config::{InitialClusterState, ServerConfig, Url};
 use detcd_engine::config::AutoCompaction;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tracing::level_filters::LevelFilter;
 
 /// etcd's quota where none is given.
@@ -19,6 +19,8 @@ const ELECTION_TIMEOUT_MS_MAX: u64 = 50_000;
 pub(crate) struct Settings {
     /// The member.
     pub(crate) server: ServerConfig,
+    /// The flags that were given, on the command line or as variables.
+    pub(crate) flags_given: BTreeSet<&'static str>,
     /// The least level that is logged.
     pub(crate) log_level: LevelFilter,
     /// To be logged once logs can be.
@@ -34,7 +36,7 @@ pub(crate) enum Warning {
     LargeQuota(u64),
 }
 
-impl Given {
+impl FlagValues {
     /// All flags together.
     pub(super) fn settings(&self) -> Result<Settings, FlagError> {
         let name = self.text("name").to_owned();
@@ -71,7 +73,13 @@ impl Given {
         self.contradictions(&server)?;
         let quota = server.quota_bytes;
         let large = (quota > QUOTA_BYTES_LARGE && quota != u64::MAX).then_some(Warning::LargeQuota(quota));
-        Ok(Settings { server, log_level: self.log_level()?, warnings: large.into_iter().collect() })
+        let flags_given = self.values.keys().copied().collect();
+        Ok(Settings {
+            server,
+            flags_given,
+            log_level: self.log_level()?,
+            warnings: large.into_iter().collect(),
+        })
     }
 
     /// `name=url`, comma-separated; a name may come again with another URL.
@@ -173,7 +181,8 @@ impl Given {
                 "--election-timeout[{election}ms] is too long, and should be set less than {ELECTION_TIMEOUT_MS_MAX}ms"
             ));
         }
-        if self.given.contains_key("listen-client-urls") && !self.given.contains_key("advertise-client-urls")
+        if self.values.contains_key("listen-client-urls")
+            && !self.values.contains_key("advertise-client-urls")
         {
             return wrong(
                 "--advertise-client-urls is required when --listen-client-urls is set explicitly".to_owned(),

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT ask for an orderly stop: leadership is handed on first. SIGKILL asks for nothing and loses
+//! SIGTERM and SIGINT ask for an orderly stop: leadership is transferred first. SIGKILL asks for nothing and loses
 //! nothing that was acknowledged.
 
 use tokio::signal::unix::{SignalKind, signal};

@@ -3,7 +3,7 @@
 //! A batch of events leaves the engine once; `encode_batch` turns it into shared bytes, and every watch response
 //! copies those into its frame. The client side, and tests, read the fields with `decoded`.
 
-use super::KeyValue;
+use super::key_value::KeyValue;
 use bytes::{Buf, BufMut, Bytes};
 use detcd_engine::watch::EventBatch;
 use prost::encoding::{DecodeContext, WireType};

@@ -13,10 +13,10 @@ use std::hash::{Hash, Hasher};
 
 /// One version of one key.
 #[derive(Clone)]
-pub struct KeyValue(Held);
+pub struct KeyValue(Repr);
 
 #[derive(Clone)]
-enum Held {
+enum Repr {
     Record { record: RecordRef, keys_only: bool },
     Fields(Box<OwnFields>),
 }
@@ -45,19 +45,19 @@ struct Fields<'a> {
 impl KeyValue {
     /// The record as it is.
     pub fn of(record: RecordRef) -> KeyValue {
-        KeyValue(Held::Record { record, keys_only: false })
+        KeyValue(Repr::Record { record, keys_only: false })
     }
 
     /// The record without its value, and without its lease: etcd 3.7 answers `keys_only` from its key index, which
     /// knows no leases.
     pub fn keys_only(record: RecordRef) -> KeyValue {
-        KeyValue(Held::Record { record, keys_only: true })
+        KeyValue(Repr::Record { record, keys_only: true })
     }
 
     /// A key and its value, everything else 0.
     pub fn of_pair(key: impl Into<Bytes>, value: impl Into<Bytes>) -> KeyValue {
         let fields = OwnFields { key: key.into(), value: value.into(), ..OwnFields::default() };
-        KeyValue(Held::Fields(Box::new(fields)))
+        KeyValue(Repr::Fields(Box::new(fields)))
     }
 
     /// The key.
@@ -80,15 +80,15 @@ impl KeyValue {
     pub fn value(&self) -> &[u8] {
         self.fields().value
     }
-    /// The lease the key hangs on, or 0.
+    /// The lease that the key is attached to, or 0.
     pub fn lease(&self) -> i64 {
         self.fields().lease
     }
 
     fn fields(&self) -> Fields<'_> {
         match &self.0 {
-            Held::Record { record, keys_only } => record_fields(record, *keys_only),
-            Held::Fields(own) => Fields {
+            Repr::Record { record, keys_only } => record_fields(record, *keys_only),
+            Repr::Fields(own) => Fields {
                 key: &own.key,
                 create_revision: own.create_revision,
                 mod_revision: own.mod_revision,
@@ -101,7 +101,7 @@ impl KeyValue {
 
     /// The fields as this message's own, to decode into.
     fn own_fields(&mut self) -> &mut OwnFields {
-        if let Held::Record { .. } = &self.0 {
+        if let Repr::Record { .. } = &self.0 {
             let fields = self.fields();
             let own = OwnFields {
                 key: Bytes::copy_from_slice(fields.key),
@@ -111,18 +111,18 @@ impl KeyValue {
                 value: Bytes::copy_from_slice(fields.value),
                 lease: fields.lease,
             };
-            self.0 = Held::Fields(Box::new(own));
+            self.0 = Repr::Fields(Box::new(own));
         }
         match &mut self.0 {
-            Held::Fields(own) => own,
-            Held::Record { .. } => unreachable!("replaced just above"),
+            Repr::Fields(own) => own,
+            Repr::Record { .. } => unreachable!("replaced just above"),
         }
     }
 }
 
 impl Default for KeyValue {
     fn default() -> KeyValue {
-        KeyValue(Held::Fields(Box::default()))
+        KeyValue(Repr::Fields(Box::default()))
     }
 }
 

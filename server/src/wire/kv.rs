@@ -1,6 +1,6 @@
 //! Range, Put, DeleteRange and Compact, in and out.
 
-use super::KeyValue;
+use super::key_value::KeyValue;
 use crate::pb;
 use crate::pb::range_request::{SortOrder as WireOrder, SortTarget as WireTarget};
 use bytes::Bytes;

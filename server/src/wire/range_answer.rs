@@ -4,7 +4,7 @@
 //! takes the time of looking at its keys, and then again as fast as the client reads, a piece at a time. Between two
 //! pieces nothing of it is in memory but a view and a place in it (`detcd_engine::mvcc::Scan`).
 
-use super::KeyValue;
+use super::key_value::KeyValue;
 use super::kv::count;
 use crate::pb;
 use bytes::{BufMut, Bytes, BytesMut};

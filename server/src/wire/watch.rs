@@ -1,6 +1,6 @@
 //! Watch messages, in and out.
 
-use super::Event;
+use super::event::Event;
 use super::header::Headers;
 use crate::handle::WatchMessage;
 use crate::pb;

@@ -20,7 +20,7 @@ pub(crate) struct Connection {
     requests: SendRequest<Bytes>,
 }
 
-/// A call that is under way.
+/// A call in flight.
 pub(crate) struct Call {
     pub(crate) send: SendStream<Bytes>,
     response: Option<ResponseFuture>,

@@ -2,10 +2,11 @@
 
 use super::counting::counted;
 use super::{files, real_disk};
-use detcd::clock::{Clock, RealClock};
+use detcd::clock::RealClock;
 use detcd::disk::Disk;
 use detcd::handle::MemberHandle;
 use detcd::member::{self, Deps, Member, MemberConfig, StartError};
+use detcd::peer::Transport;
 use detcd::peer::grpc::GrpcTransport;
 use detcd::readers::OnTheSpot;
 use detcd::wire;
@@ -41,11 +42,15 @@ pub(crate) async fn starting(config: MemberConfig) -> Result<Member, StartError>
 }
 
 pub(crate) async fn starting_on(disk: Arc<dyn Disk>, config: MemberConfig) -> Result<Member, StartError> {
-    let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
-    let transport = Arc::new(GrpcTransport::new(Arc::clone(&clock)));
+    let transport = Arc::new(GrpcTransport::new(Arc::new(RealClock::start())));
+    member::start(config, deps_on(disk, transport), 7).await
+}
+
+/// The world around a member on this disk, with this way to the others.
+pub(crate) fn deps_on(disk: Arc<dyn Disk>, transport: Arc<dyn Transport>) -> Deps {
+    let clock = Arc::new(RealClock::start());
     let (encode_events, readers) = (wire::encode_batch, Arc::new(OnTheSpot));
-    let deps = Deps { disk, clock, transport, encode_events, readers, observer: None };
-    member::start(config, deps, 7).await
+    Deps { disk, clock, transport, encode_events, readers, observer: None }
 }
 
 /// What a member holds, and how it is asked.

@@ -52,7 +52,7 @@ async fn an_unfinished_one_does_not_count_and_goes() {
     assert_eq!(files(dir.path(), ""), ["notes.txt"]);
 }
 
-/// A receiver that begins anew must not share its file with writes of the old one that are still under way.
+/// A receiver that begins anew must not share its file with writes of the old one that are still in flight.
 #[tokio::test]
 async fn a_second_writer_does_not_write_into_the_file_of_the_first() {
     let (disk, dir) = (real_disk(), TempDir::new().unwrap());

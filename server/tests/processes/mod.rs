@@ -140,6 +140,11 @@ impl Process {
         self.flags.push(flag.to_owned());
     }
 
+    /// Without the flags that begin so, from the next start on.
+    pub(crate) fn remove_flags(&mut self, beginning: &str) {
+        self.flags.retain(|flag| !flag.starts_with(beginning));
+    }
+
     pub(crate) fn channel(&self) -> Channel {
         channel(&self.client_url)
     }

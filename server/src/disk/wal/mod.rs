@@ -1,15 +1,15 @@
 //! The write-ahead log on disk: segments of a fixed size, appended to by one task, synced once for all that waits.
 //!
 //! The bytes are `detcd_engine::wal`'s; here is only which file they are in and when they are durable. A segment is
-//! made aside, synced, renamed and its directory synced before it is used, and only when the one before it is durable
-//! to its end: so a torn tail can only be in the newest. A file has its whole length from the start, which its header
-//! says.
+//! made under a temporary name, synced, renamed and its directory synced before it is used, and only when the one
+//! before it is durable to its end: so a torn tail can only be in the newest. A file has its whole length from the
+//! start, which its header says.
 
 mod recover;
 
 pub use recover::{OpenError, Opened, open};
 
-use super::{Disk, DiskError, Doing, File};
+use super::{Context, Disk, DiskError, File};
 use detcd_engine::ids::{ClusterId, Incarnation, MemberId};
 use detcd_engine::raft::LogRecord;
 use detcd_engine::wal::{self, CLOSING_BYTES, Chain, HEADER_BYTES, LogTail, SegmentHeader};
@@ -119,7 +119,7 @@ impl Wal {
         wal::encode_closing(&mut self.chain, &mut bytes);
         assert!(self.chain.end_offset() <= self.length, "every batch leaves room for a closing record");
         self.is_closed = true;
-        self.file.write_at(offset, bytes).await.doing("write", &self.path)
+        self.file.write_at(offset, bytes).await.context("write", &self.path)
     }
 
     /// As `close_batch`, durably: nothing will be appended.
@@ -128,16 +128,16 @@ impl Wal {
     /// The disk failed.
     pub async fn finish(mut self) -> Result<(), DiskError> {
         self.close_batch().await?;
-        self.file.sync_data().await.doing("sync", &self.path)
+        self.file.sync_data().await.context("sync", &self.path)
     }
 
     /// Removes the segments that hold nothing but entries up to `index`, which a durable snapshot covers.
     pub async fn remove_up_to(&mut self, index: u64) -> Result<(), DiskError> {
         while self.segments.len() > 1 && self.segments[0].highest_index <= index {
             let path = segment_path(&self.config.dir, self.segments[0].number);
-            self.disk.remove(&path).await.doing("remove", &path)?;
+            self.disk.remove(&path).await.context("remove", &path)?;
             // One at a time: of several removals a crash could keep the later ones alone, which looks like a loss.
-            self.disk.sync_dir(&self.config.dir).await.doing("sync", &self.config.dir)?;
+            self.disk.sync_dir(&self.config.dir).await.context("sync", &self.config.dir)?;
             self.segments.pop_front();
         }
         Ok(())
@@ -153,11 +153,11 @@ impl Wal {
             return Ok(());
         }
         let end = offset + bytes.len() as u64;
-        // Both are under way before the first is awaited: one round to the disk thread.
+        // Both are in flight before the first is awaited: one round to the disk thread.
         let written = self.file.write_at(offset, bytes);
         let synced = self.file.sync_data();
-        written.await.doing("write", &self.path)?;
-        synced.await.doing("sync", &self.path)?;
+        written.await.context("write", &self.path)?;
+        synced.await.context("sync", &self.path)?;
         (self.durable_bytes, self.is_closed) = (end, false);
         Ok(())
     }
@@ -166,7 +166,7 @@ impl Wal {
     async fn rotate(&mut self, bytes_min: u64) -> Result<(), DiskError> {
         // A closing record: the next segment's header carries its checksum.
         if self.durable_bytes < self.chain.end_offset() {
-            self.file.sync_data().await.doing("sync", &self.path)?;
+            self.file.sync_data().await.context("sync", &self.path)?;
         }
         let before = *self.segments.back().expect("a log has a segment");
         let number = before.number + 1;
@@ -195,15 +195,15 @@ async fn begin_segment(
     config: &WalConfig,
     header: &SegmentHeader,
 ) -> Result<(PathBuf, Arc<dyn File>, Chain), DiskError> {
-    let aside = config.dir.join(UNFINISHED);
+    let tmp = config.dir.join(UNFINISHED);
     let path = segment_path(&config.dir, header.number);
     let (bytes, chain) = wal::encode_header(header);
-    let file = disk.create(&aside).await.doing("create", &aside)?;
-    file.preallocate(header.segment_bytes).await.doing("make room for", &aside)?;
-    file.write_at(0, bytes).await.doing("write", &aside)?;
-    file.sync_data().await.doing("sync", &aside)?;
-    disk.rename(&aside, &path).await.doing("rename into place", &path)?;
-    disk.sync_dir(&config.dir).await.doing("sync", &config.dir)?;
+    let file = disk.create(&tmp).await.context("create", &tmp)?;
+    file.preallocate(header.segment_bytes).await.context("make room for", &tmp)?;
+    file.write_at(0, bytes).await.context("write", &tmp)?;
+    file.sync_data().await.context("sync", &tmp)?;
+    disk.rename(&tmp, &path).await.context("rename into place", &path)?;
+    disk.sync_dir(&config.dir).await.context("sync", &config.dir)?;
     Ok((path, file, chain))
 }
 

@@ -1,6 +1,6 @@
 //! Reading the log back when a member starts.
 
-use super::super::{Disk, DiskError, Doing, File, NEXT_STEP_OF_A_LOSS};
+use super::super::{Context, Disk, DiskError, File, NEXT_STEP_OF_A_LOSS};
 use super::{Segment, Wal, WalConfig, segment_number, segment_path};
 use detcd_engine::raft::LogRecord;
 use detcd_engine::wal::{
@@ -81,7 +81,7 @@ pub struct Opened {
 pub async fn open(disk: &Arc<dyn Disk>, config: WalConfig, covered: u64) -> Result<Opened, OpenError> {
     let numbers = numbers(&**disk, &config).await?;
     // The newest segment's name may come from a rename whose sync failed; what is appended to it must not go with it.
-    disk.sync_dir(&config.dir).await.doing("sync", &config.dir)?;
+    disk.sync_dir(&config.dir).await.context("sync", &config.dir)?;
     let mut added = Added { replay: LogReplay::after(covered), highest_index: 0 };
     let mut segments = VecDeque::new();
     let mut newest: Option<Newest> = None;
@@ -106,15 +106,15 @@ pub async fn open(disk: &Arc<dyn Disk>, config: WalConfig, covered: u64) -> Resu
     let newest = newest.ok_or_else(|| OpenError::Empty { dir: config.dir.clone() })?;
     let number = segments.back().expect("there is a newest").number;
     let path = segment_path(&config.dir, number);
-    let file = disk.open(&path).await.doing("open", &path)?;
+    let file = disk.open(&path).await.context("open", &path)?;
     // What was read may not be durable: the crash can have been this process's alone, or the sync failed that was to
     // make it so. After the second a sync proves nothing, as the cache holds the bytes and takes them for written:
     // so they are written again, with zeros in place of what is torn. They count as durable from here on.
     if newest.synced_bytes < newest.written_to {
-        newest.write_again(&*file).await.doing("write", &path)?;
+        newest.write_again(&*file).await.context("write", &path)?;
     }
-    file.sync_data().await.doing("sync", &path)?;
-    file.done_reading().await.doing("let go of", &path)?;
+    file.sync_data().await.context("sync", &path)?;
+    file.done_reading().await.context("let go of", &path)?;
     let Newest { chain, length, is_closed, .. } = newest;
     let (disk, replay, durable_bytes) = (Arc::clone(disk), added.replay, chain.end_offset());
     let tail = replay.tail();
@@ -194,8 +194,8 @@ async fn read(
     is_last: bool,
     added: &mut Added,
 ) -> Result<(SegmentContents, u64), OpenError> {
-    let file = disk.open(path).await.doing("open", path)?;
-    let length = file.length().await.doing("measure", path)?;
+    let file = disk.open(path).await.context("open", path)?;
+    let length = file.length().await.context("measure", path)?;
     let length_bytes = usize::try_from(length).expect("a segment of ours fits in memory");
     let refused = |cause| OpenError::Segment { path: path.to_owned(), cause };
     let does_not_fit = |cause| OpenError::Replay { path: path.to_owned(), cause };
@@ -203,7 +203,7 @@ async fn read(
     let mut reader = SegmentReader::new(expected, is_last, length_bytes);
     let mut at = 0;
     while at < length {
-        let piece = file.read_at(at, PIECE_BYTES).await.doing("read", path)?;
+        let piece = file.read_at(at, PIECE_BYTES).await.context("read", path)?;
         // Somebody cut it meanwhile: it is as long as that.
         if piece.is_empty() {
             break;
@@ -235,10 +235,10 @@ fn last_index(record: &LogRecord) -> u64 {
 
 /// The segments' numbers, ascending, none missing in between. Removes one that was never finished.
 async fn numbers(disk: &dyn Disk, config: &WalConfig) -> Result<Vec<u64>, OpenError> {
-    let names = disk.list(&config.dir).await.doing("list", &config.dir)?;
+    let names = disk.list(&config.dir).await.context("list", &config.dir)?;
     for name in names.iter().filter(|name| name.ends_with(".tmp")) {
         let path = config.dir.join(name);
-        disk.remove(&path).await.doing("remove", &path)?;
+        disk.remove(&path).await.context("remove", &path)?;
     }
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment_number(name)).collect();
     numbers.sort_unstable();

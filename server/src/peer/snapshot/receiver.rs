@@ -16,7 +16,7 @@
 //! Were each piece to begin its own anew, neither would ever be whole.
 
 use crate::clock::Clock;
-use crate::disk::snapshot_file::{SnapshotAside, SnapshotName, SnapshotWriter};
+use crate::disk::snapshot_file::{SnapshotName, SnapshotTmp, SnapshotWriter};
 use crate::disk::{Disk, DiskError};
 use crate::failure::MemberError;
 use crate::line_limit::LineLimit;
@@ -34,19 +34,19 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 /// A snapshot of which no piece came for so long is given up. Its sender gives up after ten attempts of 5 s at most.
 const SILENT_MS_MAX: u64 = 60_000;
 
-/// One of which no piece came for so long gives way to any other that the engine lets in: a sender that lives asks
+/// One of which no piece came for so long is replaced by any other that the engine admits: a sender that is alive sends
 /// again after 5 s.
 const YIELDS_AFTER_MS: u64 = 10_000;
 
-/// What the engine is asked, by way of the main loop.
+/// What the receiver asks the engine, through the main loop.
 #[derive(Debug)]
 pub(crate) enum Question {
-    /// May the snapshot that this announces come in?
+    /// May the snapshot that this message announces be received?
     MayCome { announcement: PeerMessage, answer: oneshot::Sender<Result<(), String>> },
-    /// It is here, whole. Its file is handed on, or handed back.
+    /// The snapshot is whole and durable; does the engine take it? Its file comes back where it does not.
     IsTaken {
         received: ReceivedSnapshot,
-        file: SnapshotAside,
+        file: SnapshotTmp,
         name: SnapshotName,
         answer: oneshot::Sender<Fate>,
     },
@@ -57,10 +57,10 @@ pub(crate) enum Question {
 pub(crate) enum Fate {
     /// The engine has taken it, and its file has its name.
     Installed,
-    /// What is here is as new.
-    NotNeeded(SnapshotAside),
-    /// The main loop has said why.
-    Refused(SnapshotAside),
+    /// The member's state is as new.
+    NotNeeded(SnapshotTmp),
+    /// The main loop has logged why.
+    Refused(SnapshotTmp),
 }
 
 /// What a receiver needs.

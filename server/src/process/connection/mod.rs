@@ -87,7 +87,7 @@ async fn drive(
             match ended {
                 Ended::Stop => {
                     connection.graceful_shutdown();
-                    // The goodbye is written by the next turn.
+                    // The GOAWAY frame is written by the next turn.
                     cx.waker().wake_by_ref();
                 }
                 Ended::Call => {

@@ -2,8 +2,8 @@
 //!
 //! h2 reads a socket for as long as there is something to read, and keeps what came for each call until the call
 //! takes it: frame by frame, with some hundred bytes of bookkeeping for each. After `TURN_BYTES` this socket says that
-//! there is no more for now, and wakes its reader for the next turn. So the calls take what came for them before more is read, and
-//! a client that sends as fast as it can gets a turn among others.
+//! there is no more for now, and wakes its reader for the next turn. So the calls take what came for them before more is
+//! read, and a client that sends as fast as it can gets a turn among others.
 
 use super::limits::TURN_BYTES;
 use std::io;

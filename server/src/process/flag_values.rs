@@ -17,7 +17,11 @@ pub(super) const FLAGS: [(&str, &str, &str); 22] = [
     ),
     ("advertise-client-urls", "http://localhost:2379", "This member's client URLs, for clients"),
     ("initial-cluster", "", "First members, name=URL,... (default: this member alone)"),
-    ("initial-cluster-state", "new", "'new' to found a cluster, 'existing' to join one"),
+    (
+        "initial-cluster-state",
+        "new",
+        "'new' founds a cluster where the data directory is empty, 'existing' refuses to",
+    ),
     ("initial-cluster-token", "etcd-cluster", "Tells clusters apart that are founded with equal URLs"),
     ("heartbeat-interval", "100", "Milliseconds between heartbeats"),
     ("election-timeout", "1000", "Milliseconds without a heartbeat before an election"),
@@ -77,15 +81,15 @@ pub(super) fn variable(flag: &str) -> String {
 }
 
 /// The flags and variables that were given.
-pub(super) struct Given {
-    pub(super) given: BTreeMap<&'static str, String>,
+pub(super) struct FlagValues {
+    pub(super) values: BTreeMap<&'static str, String>,
     pub(super) on_command_line: Vec<&'static str>,
 }
 
-impl Given {
+impl FlagValues {
     pub(super) fn text(&self, flag: &'static str) -> &str {
         let default = FLAGS.iter().find(|(name, ..)| *name == flag).map(|(_, default, _)| *default);
-        self.given.get(flag).map_or_else(|| default.expect("a flag of FLAGS"), String::as_str)
+        self.values.get(flag).map_or_else(|| default.expect("a flag of FLAGS"), String::as_str)
     }
 
     pub(super) fn wrong(&self, flag: &'static str, expected: impl Into<String>) -> FlagError {
