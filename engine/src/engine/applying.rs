@@ -11,7 +11,7 @@ use crate::request::{RequestError, Response};
 use crate::state::{Applied, Effect, Outcome};
 
 impl Engine {
-    /// Applies what raft has handed out, in order. The state after each entry is a function of the log alone.
+    /// Applies what raft has delivered, in order. The state after each entry is a function of the log alone.
     pub(super) fn apply_committed(&mut self, entries: Vec<LogEntry>) {
         let Some(last) = entries.last().map(|entry| (entry.index, entry.term)) else {
             return;

@@ -17,23 +17,23 @@
 //! - A commit index alone is not worth an fsync (raft §5.1 does not ask for it): it waits for the next record. After
 //!   a crash it may therefore be behind the applied state; `recover` raises it (raft-rs panics on that).
 //!
-//! Here is what goes in; `output` is what comes out, `standing` what can be asked, `recover` how it begins.
+//! Here is what goes in; `output` is what comes out, `queries` what can be asked, `recover` how it begins.
 //!
 //! Deliberately absent: raft-rs's forwarding of proposals and reads (they duplicate and get lost: the engine has
 //! requests of its own), `request_snapshot`, lease reads, changes of membership.
 
-mod kept;
 mod output;
+mod pinned;
+mod queries;
 mod recover;
-mod standing;
 
 pub use output::{Output, PersistRequest};
 
-use self::kept::Kept;
 use self::output::InFlight;
+use self::pinned::Pinned;
 use super::convert::message_into_raft;
 use super::log::LogStore;
-use super::refuse::{StepRefused, check_here, check_shape, check_snapshot};
+use super::validate::{StepRefused, check_here, check_shape, check_snapshot};
 use super::{HardState, RaftMessage, RaftMessageKind, SnapshotMeta};
 use crate::ids::{MemberId, PersistId};
 use crate::random::Random;
@@ -70,7 +70,7 @@ pub struct Driver {
     heartbeat_interval_ms: u64,
     election_ticks: usize,
     log_bytes_max: usize,
-    kept: Kept,
+    pinned: Pinned,
     next_tick_at: Time,
     /// In order of id.
     in_flight: VecDeque<InFlight>,
@@ -81,8 +81,8 @@ pub struct Driver {
     waiting_hard_state: Option<HardState>,
     /// The last one handed to the disk.
     last_hard_state: HardState,
-    /// The last entry handed out in `committed`, or the snapshot installed.
-    handed_out: u64,
+    /// The last entry delivered in `committed`, or the snapshot installed.
+    delivered: u64,
     /// What the engine applied; raft hears of it as far as it is persisted.
     applied: u64,
     last_read: ReadTicket,
@@ -205,7 +205,7 @@ impl Driver {
         }
         let result = self.raw.step(message_into_raft(from, self.me, message));
         self.note_role();
-        self.truncate_what_was_kept();
+        self.truncate_what_was_pinned();
         result.map_err(|_| StepRefused::NotAMember { kind, from })
     }
 
@@ -250,10 +250,10 @@ impl Driver {
     pub fn applied(&mut self, index: u64) {
         // I3
         assert!(
-            self.applied <= index && index <= self.handed_out,
-            "applied {index} after {}, handed out up to {}",
+            self.applied <= index && index <= self.delivered,
+            "applied {index} after {}, delivered up to {}",
             self.applied,
-            self.handed_out
+            self.delivered
         );
         self.applied = index;
         self.tell_applied();
@@ -279,7 +279,7 @@ impl Driver {
             let status = if delivered { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
             self.raw.report_snapshot(to.0, status);
             if !delivered {
-                self.kept.give_up(to);
+                self.pinned.give_up(to);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! here. An entry is here from the moment raft hands it out, before it is persisted: raft counts persisted entries
 //! itself (`on_persist_ready`). At the front, entries that are applied and persisted go when the log outgrows its
 //! bound; a follower that needed them gets a snapshot. What comes after a snapshot under way is kept longer
-//! (`driver/kept.rs`).
+//! (`driver/pinned.rs`).
 //!
 //! ```text
 //!   base (index, term)   entries: base + 1 ..= last

@@ -4,12 +4,12 @@ mod convert;
 pub mod driver;
 pub(crate) mod fields;
 mod log;
-mod refuse;
 #[cfg(test)]
 mod tests;
+mod validate;
 
 pub use driver::{Driver, Output, PersistRequest, ReadTicket, Role};
-pub use refuse::StepRefused;
+pub use validate::StepRefused;
 
 use crate::ids::MemberId;
 use bytes::Bytes;

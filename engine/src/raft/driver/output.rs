@@ -113,7 +113,7 @@ impl Driver {
             let message = message_from_raft(message);
             if message.1.kind == RaftMessageKind::Snapshot {
                 if let (to, RaftMessage { snapshot: Some(meta), .. }) = &message {
-                    self.kept.keep_after(meta.index, *to);
+                    self.pinned.pin_after(meta.index, *to);
                 }
                 output.snapshots_to_send.push(message);
             } else if must_wait {
@@ -143,7 +143,7 @@ impl Driver {
             self.check_hard_state(hard_state);
             write.records.push(LogRecord::Installed { hard_state, meta: meta.clone() });
             self.raw.mut_store().reset(meta.clone());
-            self.handed_out = meta.index;
+            self.delivered = meta.index;
             self.applied = meta.index;
             assert!(output.committed.is_empty(), "entries before a snapshot, in one output with it");
             output.installed = Some(meta);
@@ -188,17 +188,17 @@ impl Driver {
         self.last_hard_state = next;
     }
 
-    /// I3: what is handed out is contiguous, committed, and persisted here.
+    /// I3: what is delivered is contiguous, committed, and persisted here.
     fn check_committed(&mut self, output: &Output) {
         for entry in &output.committed {
-            assert_eq!(entry.index, self.handed_out + 1, "handed out entry {} out of order", entry.index);
-            self.handed_out = entry.index;
+            assert_eq!(entry.index, self.delivered + 1, "delivered entry {} out of order", entry.index);
+            self.delivered = entry.index;
         }
-        let (handed_out, committed) = (self.handed_out, self.committed());
-        assert!(handed_out <= committed, "handed out {handed_out} beyond committed {committed}");
+        let (delivered, committed) = (self.delivered, self.committed());
+        assert!(delivered <= committed, "delivered {delivered} beyond committed {committed}");
         // An installed snapshot's file is durable, and has its name before its record is written; nothing after it is
-        // handed out meanwhile.
+        // delivered meanwhile.
         let persisted = self.persisted_index().max(self.raw.store().first() - 1);
-        assert!(handed_out <= persisted, "handed out {handed_out} beyond persisted {persisted}");
+        assert!(delivered <= persisted, "delivered {delivered} beyond persisted {persisted}");
     }
 }

@@ -1,6 +1,6 @@
 //! Raft as a data directory left it.
 
-use super::kept::Kept;
+use super::pinned::Pinned;
 use super::{Driver, ReadTicket, Role};
 use crate::config::Config;
 use crate::ids::{MemberId, PersistId};
@@ -54,14 +54,14 @@ impl Driver {
             heartbeat_interval_ms: config.heartbeat_interval_ms,
             election_ticks: config.election_ticks(),
             log_bytes_max: config.log_bytes_max,
-            kept: Kept::default(),
+            pinned: Pinned::default(),
             next_tick_at: now.plus_ms(config.heartbeat_interval_ms),
             in_flight: VecDeque::new(),
             last_persist: PersistId(0),
             persisted_term: found.term,
             waiting_hard_state: (hard_state != found).then_some(hard_state),
             last_hard_state: found,
-            handed_out: applied,
+            delivered: applied,
             applied,
             last_read: ReadTicket(0),
             reads: BTreeSet::new(),

@@ -17,11 +17,11 @@ const CATCH_UP_FACTOR: usize = 16;
 
 /// Who is being brought back, and by a snapshot at which index.
 #[derive(Debug, Default)]
-pub(super) struct Kept(BTreeMap<MemberId, u64>);
+pub(super) struct Pinned(BTreeMap<MemberId, u64>);
 
-impl Kept {
+impl Pinned {
     /// This member is sent a snapshot at this index.
-    pub(super) fn keep_after(&mut self, index: u64, member: MemberId) {
+    pub(super) fn pin_after(&mut self, index: u64, member: MemberId) {
         self.0.insert(member, index);
     }
 
@@ -36,16 +36,16 @@ impl Driver {
     pub(super) fn truncate(&mut self) {
         let applied = self.raw.raft.raft_log.applied;
         if !self.is_leader() {
-            self.kept.0.clear();
+            self.pinned.0.clear();
         }
         loop {
-            let needed = self.kept.0.keys().map(|member| (self.has(*member), *member)).min();
+            let needed = self.pinned.0.keys().map(|member| (self.has(*member), *member)).min();
             let index_max = needed.map_or(applied, |(has, _)| applied.min(has));
             let log = self.raw.mut_store();
             log.truncate(self.log_bytes_max, index_max);
             match needed {
                 Some((_, farthest)) if log.bytes() > self.log_bytes_max.saturating_mul(CATCH_UP_FACTOR) => {
-                    self.kept.give_up(farthest);
+                    self.pinned.give_up(farthest);
                 }
                 _ => break,
             }
@@ -54,8 +54,8 @@ impl Driver {
     }
 
     /// Somebody may have come nearer.
-    pub(super) fn truncate_what_was_kept(&mut self) {
-        if !self.kept.0.is_empty() {
+    pub(super) fn truncate_what_was_pinned(&mut self) {
+        if !self.pinned.0.is_empty() {
             self.truncate();
         }
     }
@@ -63,7 +63,7 @@ impl Driver {
     /// Up to where this member is known to have the log, or will once its snapshot has arrived.
     fn has(&self, member: MemberId) -> u64 {
         let matched = self.raw.raft.prs().get(member.0).map_or(0, |progress| progress.matched);
-        matched.max(self.kept.0.get(&member).copied().unwrap_or(0))
+        matched.max(self.pinned.0.get(&member).copied().unwrap_or(0))
     }
 
     /// Those that append again, once the log is within its bound.
@@ -75,6 +75,6 @@ impl Driver {
         let is_back = |member: &MemberId| {
             progress.get(member.0).is_none_or(|progress| progress.state == ProgressState::Replicate)
         };
-        self.kept.0.retain(|member, _| !is_back(member));
+        self.pinned.0.retain(|member, _| !is_back(member));
     }
 }
