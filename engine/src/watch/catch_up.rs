@@ -16,7 +16,7 @@ impl Hub {
     /// Reads some slices of history for those who lag and have room. True where there is more to read.
     pub(super) fn catch_up(&mut self, store: &Store) -> bool {
         for _ in 0..SLICES_PER_PUMP {
-            self.cancel_overtaken(store);
+            self.cancel_compacted_watchers(store);
             let Some(&(from, _)) = self.catching_up.first() else { return false };
             // I8: whoever is here was not cancelled, so its history is.
             let compacted = store.compacted_revision();
@@ -27,7 +27,7 @@ impl Hub {
             for (slot, cursor) in self.fan_out(&window, Position::CatchingUp, store) {
                 self.place(slot, cursor);
                 // `place` may find room again for nobody: only draining makes room.
-                assert_eq!(self.watcher_mut(slot).position, Position::Parked, "room came from nowhere");
+                assert_eq!(self.watcher_mut(slot).position, Position::Blocked, "room came from nowhere");
             }
             let served: Vec<Slot> = self.catching_up.range(..(end, Slot(0))).map(|(_, slot)| *slot).collect();
             served.into_iter().for_each(|slot| self.place(slot, end));
@@ -37,7 +37,7 @@ impl Hub {
 
     /// Ends the watchers whose next revision is compacted away. One that stands exactly at the compacted revision
     /// goes on: the changes of that revision are kept, tombstones included.
-    fn cancel_overtaken(&mut self, store: &Store) {
+    fn cancel_compacted_watchers(&mut self, store: &Store) {
         let lost: Vec<Slot> =
             self.catching_up.range(..(store.compacted_revision(), Slot(0))).map(|(_, slot)| *slot).collect();
         lost.into_iter().for_each(|slot| self.cancel_compacted(slot, store));

@@ -6,7 +6,7 @@
 //! each stream in order and makes one response of many small revisions.
 //!
 //! Invariant: every watcher is in exactly one place by its `Position`: in `synced`; in `lagging` and `catching_up`;
-//! or in its stream's `parked`.
+//! or in its stream's `blocked`.
 
 use super::WatchOutput;
 use super::fan_out::{FanOut, by_watcher};
@@ -222,7 +222,7 @@ impl Hub {
         } else if stream.has_room(self.fragment_bytes) {
             Position::CatchingUp
         } else {
-            Position::Parked
+            Position::Blocked
         };
         match watcher.position {
             Position::Synced => self.synced.insert(&watcher.range, slot),
@@ -230,8 +230,8 @@ impl Hub {
                 self.lagging.insert(&watcher.range, slot);
                 self.catching_up.insert((cursor, slot));
             }
-            Position::Parked => {
-                stream.parked.insert(slot);
+            Position::Blocked => {
+                stream.blocked.insert(slot);
             }
         }
     }
@@ -245,9 +245,9 @@ impl Hub {
                 self.lagging.remove(&watcher.range, slot);
                 self.catching_up.remove(&(watcher.next_revision, slot));
             }
-            Position::Parked => {
+            Position::Blocked => {
                 let stream = self.streams.get_mut(&watcher.stream).expect("a watcher's stream is open");
-                stream.parked.remove(&slot);
+                stream.blocked.remove(&slot);
             }
         }
     }

@@ -21,8 +21,8 @@ impl Hub {
     pub(super) fn answer_progress(&mut self, id: StreamId) {
         let stream = &self.streams[&id];
         let slots: Vec<Slot> = stream.watchers.values().copied().collect();
-        let may_tell = stream.has_room(self.fragment_bytes) && stream.overtaken.is_empty();
-        if may_tell && !slots.is_empty() && slots.into_iter().all(|slot| self.is_abreast(slot)) {
+        let may_tell = stream.has_room(self.fragment_bytes) && stream.compacted.is_empty();
+        if may_tell && !slots.is_empty() && slots.into_iter().all(|slot| self.is_synced(slot)) {
             self.output(id, WatchOutput::Progress { id: ALL_WATCHERS, revision: self.revision });
         }
     }
@@ -31,11 +31,11 @@ impl Hub {
     pub(super) fn report_progress(&mut self, now: Time) {
         while let Some(&(at, slot)) = self.progress_due.first().filter(|(at, _)| *at <= now) {
             self.progress_due.remove(&(at, slot));
-            let is_abreast = self.is_abreast(slot);
+            let is_synced = self.is_synced(slot);
             let watcher = self.watcher_mut(slot);
             let (stream, id) = (watcher.stream, watcher.id);
             let is_quiet = watcher.progress.is_some_and(|clock| !clock.sent_event);
-            if is_abreast && is_quiet && self.streams[&stream].has_room(self.fragment_bytes) {
+            if is_synced && is_quiet && self.streams[&stream].has_room(self.fragment_bytes) {
                 self.output(stream, WatchOutput::Progress { id, revision: self.revision });
             }
             self.schedule_progress(now, slot);
@@ -68,7 +68,7 @@ impl Hub {
     }
 
     /// Whether a watcher has everything up to the hub's revision, and that is not below its start.
-    fn is_abreast(&mut self, slot: Slot) -> bool {
+    fn is_synced(&mut self, slot: Slot) -> bool {
         let revision = self.revision;
         let watcher = self.watcher_mut(slot);
         watcher.position == Position::Synced && watcher.start_revision <= revision

@@ -11,13 +11,13 @@ pub(super) struct Stream {
     pub(super) watchers: BTreeMap<WatchId, Slot>,
     /// Overtaken by compaction, which the client was told, and not cancelled by it since. As in etcd such a watcher
     /// keeps its id until then, and the stream is told no progress.
-    pub(super) overtaken: BTreeSet<WatchId>,
+    pub(super) compacted: BTreeSet<WatchId>,
     /// The next id to try where the client leaves the choice to us.
     next_id: i64,
     /// Sent and not yet drained.
     pub(super) outstanding_bytes: usize,
     /// Watchers that have history to read but no room for it.
-    pub(super) parked: BTreeSet<Slot>,
+    pub(super) blocked: BTreeSet<Slot>,
 }
 
 impl Stream {
@@ -25,10 +25,10 @@ impl Stream {
         Stream {
             require_leader,
             watchers: BTreeMap::new(),
-            overtaken: BTreeSet::new(),
+            compacted: BTreeSet::new(),
             next_id: 0,
             outstanding_bytes: 0,
-            parked: BTreeSet::new(),
+            blocked: BTreeSet::new(),
         }
     }
 
@@ -39,7 +39,7 @@ impl Stream {
     }
 
     pub(super) fn is_taken(&self, id: WatchId) -> bool {
-        self.watchers.contains_key(&id) || self.overtaken.contains(&id)
+        self.watchers.contains_key(&id) || self.compacted.contains(&id)
     }
 
     /// Ids count up and are not used again when their watchers are gone, as in etcd.

@@ -84,10 +84,10 @@ impl Hub {
     /// An unknown id gets no answer, as in etcd.
     fn cancel(&mut self, stream: StreamId, id: WatchId) {
         let table = self.streams.get_mut(&stream).expect("looked up by handle");
-        let was_overtaken = table.overtaken.remove(&id);
+        let was_compacted = table.compacted.remove(&id);
         match table.watchers.get(&id).copied() {
             Some(slot) => self.remove(slot),
-            None if was_overtaken => {}
+            None if was_compacted => {}
             None => return,
         }
         self.output(stream, WatchOutput::Canceled { id, revision: self.revision });
@@ -100,7 +100,7 @@ impl Hub {
         stream.outstanding_bytes -= bytes;
         // Not before half is free: slices of history as large as one drained response would cost more than they send.
         if stream.outstanding_bytes <= self.fragment_bytes {
-            for slot in std::mem::take(&mut stream.parked) {
+            for slot in std::mem::take(&mut stream.blocked) {
                 let watcher = self.watcher_mut(slot);
                 watcher.position = Position::CatchingUp;
                 let (range, cursor) = (watcher.range.clone(), watcher.next_revision);
@@ -120,7 +120,7 @@ impl Hub {
         let watcher = self.watcher_mut(slot);
         let (stream, id) = (watcher.stream, watcher.id);
         self.remove(slot);
-        self.streams.get_mut(&stream).expect("a watcher's stream is open").overtaken.insert(id);
+        self.streams.get_mut(&stream).expect("a watcher's stream is open").compacted.insert(id);
         self.output(stream, WatchOutput::Compacted { id, compact_revision: store.compacted_revision() });
     }
 

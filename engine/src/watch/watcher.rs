@@ -33,7 +33,7 @@ pub(super) enum Position {
     /// It reads history, slice by slice, in `pump`.
     CatchingUp,
     /// It would read history, but its stream has no room.
-    Parked,
+    Blocked,
 }
 
 /// Periodic progress, for watchers that asked for it.

@@ -209,7 +209,7 @@ impl Runner {
         for (id, stream) in &self.hub.streams {
             text += &format!("stream {}: {} bytes outstanding,", id.0, stream.outstanding_bytes);
             for (id, slot) in &stream.watchers {
-                let is_parked = stream.parked.contains(slot);
+                let is_parked = stream.blocked.contains(slot);
                 let is_reading = self.hub.catching_up.iter().any(|(_, other)| other == slot);
                 let position = match (is_parked, is_reading) {
                     (true, _) => "waits for room",
