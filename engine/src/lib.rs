@@ -7,9 +7,9 @@
 
 pub mod codec;
 pub mod command;
-mod command_window;
 pub mod config;
 mod cow_tree;
+mod dedup_window;
 pub mod effects;
 pub mod engine;
 pub mod frame;

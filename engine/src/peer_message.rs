@@ -30,7 +30,7 @@ pub enum PeerBody {
     /// Raft's own. Never MsgPropose, MsgReadIndex or their like: those are ours, below.
     Raft(RaftMessage),
     /// Please propose these commands (each as `command::encode` wrote it, with its id inside). Sent again
-    /// after a change of leader: the window of commands applies a repeated one once.
+    /// after a change of leader: the dedup window applies a repeated one once.
     Forward(Vec<Bytes>),
     /// Nobody waits for these forwarded commands any more: they need no place in the log, if they have none yet.
     CancelForward {

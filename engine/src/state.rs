@@ -4,7 +4,7 @@ mod apply;
 
 use crate::codec::Encode;
 use crate::command::put_alarm;
-use crate::command_window::CommandWindow;
+use crate::dedup_window::DedupWindow;
 use crate::ids::{ClusterId, CommandId, MemberId};
 use crate::lease::{LeaseView, Lessor};
 use crate::membership::{InitialCluster, Member};
@@ -29,7 +29,7 @@ pub struct State {
     pub(crate) leases: Lessor,
     pub(crate) alarms: BTreeSet<Alarm>,
     pub(crate) members: BTreeMap<MemberId, Member>,
-    pub(crate) window: CommandWindow,
+    pub(crate) window: DedupWindow,
     /// Index and term of the last entry applied.
     pub(crate) applied: (u64, u64),
 }
@@ -42,7 +42,7 @@ pub struct StateView {
     pub(crate) leases: LeaseView,
     pub(crate) alarms: BTreeSet<Alarm>,
     pub(crate) members: BTreeMap<MemberId, Member>,
-    pub(crate) window: CommandWindow,
+    pub(crate) window: DedupWindow,
     pub(crate) applied: (u64, u64),
     pub(crate) hash: u128,
 }
@@ -62,7 +62,7 @@ impl State {
             leases: Lessor::default(),
             alarms: BTreeSet::new(),
             members: cluster.members.clone(),
-            window: CommandWindow::default(),
+            window: DedupWindow::default(),
             applied: (FIRST_INDEX, 1),
         }
     }

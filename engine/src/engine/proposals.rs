@@ -268,7 +268,7 @@ impl Engine {
     }
 
     /// Puts the commands whose outcome is unknown in the queue again. What was applied already is dropped by the
-    /// window of commands.
+    /// dedup window.
     pub(super) fn send_again(&mut self, sent_before_ms: u64) {
         let sent_by = Time::from_ms(self.now.as_ms().saturating_sub(sent_before_ms));
         for (number, command) in self.pending.take_unsent_commands(sent_by, self.now) {

@@ -3,7 +3,7 @@
 use super::{FORMAT_VERSION, MAGIC, SECTION_BYTES_MAX, SnapshotError, section};
 use crate::codec::{DecodeError, Decoder};
 use crate::command::decode_alarm;
-use crate::command_window::CommandWindow;
+use crate::dedup_window::DedupWindow;
 use crate::ids::{ClusterId, Incarnation, LeaseId, MemberId};
 use crate::lease::{Lease, Lessor};
 use crate::membership::Member;
@@ -44,7 +44,7 @@ struct Header {
     lease_grants: u64,
     alarms: BTreeSet<Alarm>,
     members: BTreeMap<MemberId, Member>,
-    window: CommandWindow,
+    window: DedupWindow,
 }
 
 #[derive(Debug)]
@@ -191,7 +191,7 @@ fn read_header(mut from: Decoder) -> Result<Header, DecodeError> {
         lease_grants: read_counter(&mut from, "lease grants")?,
         alarms: read_alarms(&mut from)?,
         members: read_members(&mut from)?,
-        window: CommandWindow::decode(&mut from)?,
+        window: DedupWindow::decode(&mut from)?,
     };
     from.finish("header")?;
     Ok(header)

@@ -16,7 +16,7 @@ const WORDS: usize = (WINDOW / 64) as usize;
 
 /// The windows of all members. Replicated: a member that differs in it would apply what others drop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct CommandWindow {
+pub(crate) struct DedupWindow {
     by_member: BTreeMap<MemberId, MemberWindow>,
 }
 
@@ -29,7 +29,7 @@ struct MemberWindow {
     applied: Box<[u64; WORDS]>,
 }
 
-impl CommandWindow {
+impl DedupWindow {
     /// Whether the command with this id is to be applied; if so, remembers that it was. Number 0 is what members
     /// propose of their own accord, harmless when repeated.
     pub(crate) fn admit(&mut self, id: CommandId) -> bool {
@@ -69,8 +69,8 @@ impl CommandWindow {
         }
     }
 
-    pub(crate) fn decode(from: &mut Decoder) -> Result<CommandWindow, DecodeError> {
-        let count = from.count("command windows", 20 + WORDS * 8)?;
+    pub(crate) fn decode(from: &mut Decoder) -> Result<DedupWindow, DecodeError> {
+        let count = from.count("dedup windows", 20 + WORDS * 8)?;
         let mut by_member = BTreeMap::new();
         for _ in 0..count {
             let member = MemberId(from.u64("window member")?);
@@ -81,7 +81,7 @@ impl CommandWindow {
             }
             by_member.insert(member, window);
         }
-        Ok(CommandWindow { by_member })
+        Ok(DedupWindow { by_member })
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_repeated_command_is_admitted_once_in_whatever_order() {
-        let mut window = CommandWindow::default();
+        let mut window = DedupWindow::default();
         for number in [3, 1, 2, 70_000, 69_999, 4_465] {
             assert!(!window.was_applied(id(1, number)), "{number} is not there");
             assert!(window.admit(id(1, number)), "{number} is new");
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn what_fell_out_of_the_window_counts_as_applied() {
-        let mut window = CommandWindow::default();
+        let mut window = DedupWindow::default();
         assert!(window.admit(id(1, WINDOW + 10)));
         assert!(window.was_applied(id(1, 10)));
         assert!(!window.admit(id(1, 10)));
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_new_boot_forgets_the_old_one_and_refuses_its_stragglers() {
-        let mut window = CommandWindow::default();
+        let mut window = DedupWindow::default();
         assert!(window.admit(id(1, 5)));
         assert!(!window.was_applied(id(2, 5)));
         assert!(window.admit(id(2, 5)));
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_far_jump_forgets_everything_below() {
-        let mut window = CommandWindow::default();
+        let mut window = DedupWindow::default();
         assert!(window.admit(id(1, 1)));
         assert!(window.admit(id(1, 1 + 3 * WINDOW)));
         assert!(!window.admit(id(1, 1)));
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn numbers_at_the_end_of_numbers_are_told_apart() {
-        let mut window = CommandWindow::default();
+        let mut window = DedupWindow::default();
         assert!(window.admit(id(1, u64::MAX)));
         assert!(window.admit(id(1, u64::MAX - 1)));
         assert!(!window.admit(id(1, u64::MAX - WINDOW)));
@@ -184,12 +184,12 @@ mod tests {
 
     #[test]
     fn it_survives_its_encoding() {
-        let mut window = CommandWindow::default();
+        let mut window = DedupWindow::default();
         for number in [1, 2, 64, 65_535, 65_536, 100_000] {
             window.admit(id(3, number));
         }
         let mut out = Vec::new();
         window.encode(&mut out);
-        assert_eq!(CommandWindow::decode(&mut Decoder::new(out.into())), Ok(window));
+        assert_eq!(DedupWindow::decode(&mut Decoder::new(out.into())), Ok(window));
     }
 }
