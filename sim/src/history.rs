@@ -7,6 +7,7 @@ use crate::workload::door::News;
 use bytes::Bytes;
 use detcd_engine::input::WatchInput;
 use detcd_engine::request::{RecordRef, Reply, Request, RequestError};
+use std::ops::AddAssign;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -113,6 +114,43 @@ pub enum Claim {
     },
 }
 
+/// How the requests of one client ended, and what came on its watch streams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientCounts {
+    /// Requests that were done.
+    pub done: usize,
+    /// Requests that a member refused.
+    pub refused: usize,
+    /// Requests that no member accepted.
+    pub not_done: usize,
+    /// Requests whose outcome the client does not know.
+    pub unknown: usize,
+    /// Watch streams that were opened.
+    pub streams: usize,
+    /// Responses received on them.
+    pub responses: usize,
+}
+
+impl ClientCounts {
+    /// All requests.
+    pub fn calls(&self) -> usize {
+        let ClientCounts { done, refused, not_done, unknown, streams: _, responses: _ } = self;
+        done + refused + not_done + unknown
+    }
+}
+
+impl AddAssign for ClientCounts {
+    fn add_assign(&mut self, other: ClientCounts) {
+        let ClientCounts { done, refused, not_done, unknown, streams, responses } = other;
+        self.done += done;
+        self.refused += refused;
+        self.not_done += not_done;
+        self.unknown += unknown;
+        self.streams += streams;
+        self.responses += responses;
+    }
+}
+
 /// All that clients did and were told in a run. Cheap to clone; all clones are the same history.
 #[derive(Clone, Debug, Default)]
 pub struct History(Arc<Mutex<Inner>>);
@@ -217,6 +255,27 @@ impl History {
     /// All claims, in the order in which they were made, each with its client.
     pub fn claims(&self) -> Vec<(usize, Moment, Claim)> {
         self.lock().claims.clone()
+    }
+
+    /// Counts for each of the first `clients` clients.
+    pub fn counts(&self, clients: usize) -> Vec<ClientCounts> {
+        let inner = self.lock();
+        let mut counts = vec![ClientCounts::default(); clients];
+        for Operation { client, outcome, .. } in &inner.operations {
+            let Some(counts) = counts.get_mut(*client) else { continue };
+            *match outcome {
+                Outcome::Done(_) => &mut counts.done,
+                Outcome::Refused(_) => &mut counts.refused,
+                Outcome::NotDone => &mut counts.not_done,
+                Outcome::Unknown => &mut counts.unknown,
+            } += 1;
+        }
+        for StreamLog { client, news, .. } in &inner.streams {
+            let Some(counts) = counts.get_mut(*client) else { continue };
+            counts.streams += 1;
+            counts.responses += news.len();
+        }
+        counts
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -28,6 +28,7 @@ pub mod run;
 pub mod served;
 pub mod shrink;
 pub mod stage;
+pub mod summary;
 pub mod swarm;
 pub mod timeline;
 pub mod trace;

@@ -47,7 +47,7 @@ struct State {
     /// The next frame arrives sooner than was thought.
     sooner: Arc<Notify>,
     sent: i64,
-    counts: Counts,
+    counts: FrameCounts,
     /// In whose place a stranger has come.
     strangers: BTreeSet<MemberId>,
 }
@@ -98,7 +98,7 @@ enum Harm {
 
 /// What became of frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct FrameCounts {
     /// Delivered to a member that believed them.
     pub delivered: u64,
     /// Lost on the way.
@@ -137,7 +137,7 @@ impl Network {
             under_way: BTreeMap::new(),
             sooner: Arc::new(Notify::new()),
             sent: 0,
-            counts: Counts::default(),
+            counts: FrameCounts::default(),
             strangers: BTreeSet::new(),
         })))
     }
@@ -233,7 +233,7 @@ impl Network {
     }
 
     /// What became of frames so far.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> FrameCounts {
         self.lock().counts
     }
 

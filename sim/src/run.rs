@@ -7,8 +7,9 @@ mod verdict;
 use crate::case::Case;
 use crate::check::chronicle::{self, Chronicle};
 use crate::cluster::Cluster;
-use crate::history::{History, Outcome};
+use crate::history::{ClientCounts, History, Outcome};
 use crate::nemesis;
+use crate::network::FrameCounts;
 use crate::served::{Links, Tier};
 use crate::stage::Stage;
 use crate::swarm::Swarm;
@@ -58,15 +59,23 @@ struct Play {
     trace: Trace,
 }
 
-/// The cluster of a run, for who clears up after it.
+/// The cluster and the history of a run, for the thread that started it: they are there even if the run panicked.
 #[derive(Clone, Default)]
-pub(crate) struct Remains(Arc<Mutex<Option<Cluster>>>);
+pub(crate) struct Remains(Arc<Mutex<Option<(Cluster, History)>>>);
 
 impl Remains {
-    /// Ends its members.
+    /// What so many clients and the network counted until now.
+    pub(crate) fn counts(&self, clients: usize) -> (Vec<ClientCounts>, FrameCounts) {
+        match &*self.0.lock().expect("no panic while it is held") {
+            Some((cluster, history)) => (history.counts(clients), cluster.network().counts()),
+            None => (vec![ClientCounts::default(); clients], FrameCounts::default()),
+        }
+    }
+
+    /// Ends the members.
     pub(crate) fn clear(&self) {
-        let cluster = self.0.lock().expect("no panic while it is held").take();
-        if let Some(cluster) = cluster {
+        let remains = self.0.lock().expect("no panic while it is held").take();
+        if let Some((cluster, _)) = remains {
             cluster.clear();
         }
     }
@@ -79,13 +88,14 @@ impl Remains {
 pub(crate) async fn play(case: Case, trace: Trace, remains: Remains) -> Result<Report, String> {
     let Case { swarm, calls_max, .. } = case;
     let cluster = Cluster::new(&swarm, &trace);
-    *remains.0.lock().expect("no panic while it is held") = Some(cluster.clone());
+    let history = History::default();
+    *remains.0.lock().expect("no panic while it is held") = Some((cluster.clone(), history.clone()));
     madsim::task::spawn(cluster.network().clone().carry());
     for place in 0..cluster.size() {
         cluster.start(place);
     }
     let in_process = InProcess::new(cluster.clone(), swarm.seed.stream("the way of clients"));
-    let (history, chronicle, stage) = (History::default(), Chronicle::default(), Stage::default());
+    let (chronicle, stage) = (Chronicle::default(), Stage::default());
     let play = Play { swarm, cluster, in_process, history, chronicle, stage, trace };
     for member in 0..play.cluster.size() {
         let (door, chronicle, stage) = (play.door("reader"), play.chronicle.clone(), play.stage.clone());

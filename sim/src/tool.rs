@@ -9,8 +9,10 @@ mod speed;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use detcd_sim::case::Case;
+use detcd_sim::summary::Summary;
 use detcd_sim::trace::Trace;
-use detcd_sim::trial::{Failure, run_case};
+use detcd_sim::trial::{Failure, run_observed};
+use failure::{Shrinks, Source};
 use many::Many;
 use mutants::Mutants;
 use std::path::PathBuf;
@@ -42,20 +44,21 @@ pub(crate) fn main() -> ExitCode {
 fn command() -> Command {
     let seed = Arg::new("SEED").required(true).value_parser(value_parser!(u64));
     let file = Arg::new("FILE").required(true).value_parser(value_parser!(PathBuf)).help("a case");
-    let quiet = flag("quiet", "do not print every event");
+    let verbose =
+        flag("verbose", "print the case, every event as it happens, and every probe that was reached");
     Command::new("detcd-sim")
         .about("detcd clusters in a seed: what they suffer, and whether they keep their promises")
         .subcommand_required(true)
-        .subcommand(Command::new("run").about("one seed, every event printed").args([
+        .subcommand(Command::new("run").about("one seed, and a summary of it").args([
             seed,
-            quiet.clone(),
+            verbose.clone(),
             flag("timeline", "write its timeline even if all is well"),
             tier(),
         ]))
         .subcommand(many_command())
-        .subcommand(Command::new("replay").about("one case, every event printed").args([
+        .subcommand(Command::new("replay").about("one case, and a summary of it").args([
             file.clone(),
-            quiet,
+            verbose,
             flag("timeline", "write its timeline even if all is well"),
         ]))
         .subcommand(
@@ -144,9 +147,14 @@ fn done(matches: &ArgMatches) -> Result<(), String> {
     match name {
         "run" => {
             let (seed, tier) = (number(matches, "SEED"), named_tier(matches));
-            one(&drawn(seed, tier.as_deref()), &failure::rerun(seed, tier.as_deref()), matches)
+            let command = failure::rerun(seed, tier.as_deref());
+            one(&drawn(seed, tier.as_deref()), &Source { command, file: None }, matches)
         }
-        "replay" => one(&Case::load(file(matches))?, &failure::replay(file(matches)), matches),
+        "replay" => {
+            let path = file(matches);
+            let source = Source { command: failure::replay(path), file: Some(path) };
+            one(&Case::load(path)?, &source, matches)
+        }
         "many" => many::run(&Many {
             count: number(matches, "N"),
             first: number(matches, "first"),
@@ -185,20 +193,23 @@ fn jobs(asked: u64) -> usize {
     usize::try_from(asked).ok().filter(|jobs| *jobs > 0).unwrap_or(cores)
 }
 
-fn one(case: &Case, replayed: &str, matches: &ArgMatches) -> Result<(), String> {
-    let quiet = matches.get_flag("quiet");
-    if !quiet {
+fn one(case: &Case, source: &Source<'_>, matches: &ArgMatches) -> Result<(), String> {
+    let is_verbose = matches.get_flag("verbose");
+    if is_verbose {
         println!("{}", case.to_text());
     }
-    let outcome = run_case(case, &if quiet { Trace::default() } else { Trace::printing() });
-    match outcome {
-        Ok(report) => {
-            println!("{report:#?}");
-            if matches.get_flag("timeline") {
-                println!("timeline: {}", failure::timeline_of(case, replayed)?.display());
-            }
-            Ok(())
-        }
-        Err(broken) => Err(failure::tell(&Failure::study(case, broken), failure::Shrinks::No, replayed)),
+    let trace = if is_verbose { Trace::printing() } else { Trace::keeping() };
+    let (outcome, observed) = run_observed(case, &trace);
+    let events = trace.kept();
+    print!("{}", Summary { case, outcome: &outcome, observed: &observed, events: &events }.text());
+    if is_verbose {
+        observed.probes.iter().for_each(|(name, count)| println!("probe {name} {count}"));
     }
+    if let Err(broken) = outcome {
+        return Err(format!("\n{}", failure::tell(&Failure::study(case, broken), Shrinks::No, source)));
+    }
+    if matches.get_flag("timeline") {
+        println!("timeline: {}", failure::timeline_of(case, &source.command, &events)?.display());
+    }
+    Ok(())
 }

@@ -27,8 +27,8 @@ struct Inner {
 /// What a trace remembers besides its number.
 enum Memory {
     Nothing,
-    /// Every event, printed as it happens.
-    Prints,
+    /// Every event, printed as it happens and kept.
+    Prints(Vec<Event>),
     Links(Vec<u128>),
     Events(Vec<Event>),
     /// Another run's links, and where this one left them.
@@ -88,9 +88,9 @@ impl Default for Trace {
 }
 
 impl Trace {
-    /// One that prints every event as it happens.
+    /// One that prints every event as it happens, and keeps it.
     pub fn printing() -> Trace {
-        Trace::with(Memory::Prints)
+        Trace::with(Memory::Prints(Vec::new()))
     }
 
     /// One that keeps every event.
@@ -158,7 +158,7 @@ impl Trace {
     /// The events of a trace that keeps them, in order; none of any other.
     pub fn kept(&self) -> Vec<Event> {
         match &self.lock().memory {
-            Memory::Events(events) => events.clone(),
+            Memory::Events(events) | Memory::Prints(events) => events.clone(),
             _ => Vec::new(),
         }
     }
@@ -219,7 +219,11 @@ impl Inner {
         };
         match &mut self.memory {
             Memory::Nothing => {}
-            Memory::Prints => println!("{}", event()),
+            Memory::Prints(events) => {
+                let event = event();
+                println!("{event}");
+                events.push(event);
+            }
             Memory::Links(links) => links.push(link),
             Memory::Events(events) => events.push(event()),
             Memory::Compares(links, parted) => {

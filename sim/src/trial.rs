@@ -7,12 +7,16 @@
 use crate::bugs;
 use crate::case::Case;
 use crate::check::Promise;
+use crate::history::ClientCounts;
+use crate::network::FrameCounts;
 use crate::run::{Remains, Report, play};
+use crate::summary::last_events;
 use crate::trace::{Event, Trace};
-use detcd_engine::seeded;
+use detcd_engine::{probes, seeded};
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
@@ -22,8 +26,6 @@ use std::time::Duration;
 const LONGEST: Duration = Duration::from_secs(900);
 /// As a process's first thread has.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
-/// A failure's report ends with so many events.
-const TOLD: usize = 40;
 /// What every checker's text begins with.
 const BROKEN: &str = "promise broken: ";
 /// Between an assertion's words and its place.
@@ -55,11 +57,27 @@ impl Broken {
     }
 }
 
+/// What was counted in a run, whether or not it kept its promises.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Rare states (`detcd_engine::probes`), and how often each was reached.
+    pub probes: BTreeMap<&'static str, u64>,
+    /// One for each client, by its place.
+    pub clients: Vec<ClientCounts>,
+    /// Frames between members.
+    pub frames: FrameCounts,
+}
+
 /// Runs a case and tells the trace.
 ///
 /// # Errors
 /// A promise was broken, or an assertion did not hold.
 pub fn run_case(case: &Case, trace: &Trace) -> Result<Report, Broken> {
+    run_observed(case, trace).0
+}
+
+/// Runs a case as `run_case` does. What was counted is there even if a promise was broken.
+pub fn run_observed(case: &Case, trace: &Trace) -> (Result<Report, Broken>, Observed) {
     listen_to_panics();
     let (case, trace) = (case.clone(), trace.clone());
     let name = format!("seed {}", case.swarm.seed.0);
@@ -69,20 +87,32 @@ pub fn run_case(case: &Case, trace: &Trace) -> Result<Report, Broken> {
         let seed = case.swarm.seed.0;
         let mut runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
         runtime.set_time_limit(LONGEST);
+        let clients = case.swarm.load.clients.len();
         let (world, remains) = (runtime.create_node().name("world").build(), Remains::default());
         let plays = world.spawn(play(case, trace, remains.clone()));
         let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(plays)));
-        let text = match outcome {
+        let outcome = match outcome {
             Ok(verdict) => {
                 verdict.unwrap_or_else(|_| Err(format!("{BROKEN}a run comes to its end, but it was ended")))
             }
             Err(panic) => Err(words(panic.as_ref())),
         };
+        let observed = observe(&outcome, clients, &remains);
         clear(&runtime, &world, &remains);
-        text
+        (outcome, observed)
     });
-    let outcome = run.expect("a thread can be started").join().expect("panics were caught");
-    outcome.map_err(|text| Broken { text })
+    let (outcome, observed) = run.expect("a thread can be started").join().expect("panics were caught");
+    (outcome.map_err(|text| Broken { text }), observed)
+}
+
+/// Probes are counted by thread, so this must run on the thread of the run.
+fn observe(outcome: &Result<Report, String>, clients: usize, remains: &Remains) -> Observed {
+    // The report of a run that succeeded has taken them.
+    let probes = outcome.as_ref().map_or_else(|_| probes::take(), |report| report.probes.clone());
+    // A panic of the run may have poisoned a lock.
+    let counts = catch_unwind(AssertUnwindSafe(|| remains.counts(clients)));
+    let (clients, frames) = counts.unwrap_or_default();
+    Observed { probes, clients, frames }
 }
 
 /// Ends whatever goes on once a run is over. A task that sleeps keeps the timer that keeps the task: none of a run's
@@ -159,10 +189,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {} failed. The last that happened:", self.case.swarm.seed.0)?;
-        for event in self.events.iter().skip(self.events.len().saturating_sub(TOLD)) {
-            writeln!(f, "  {event}")?;
-        }
+        write!(f, "seed {} failed; {}", self.case.swarm.seed.0, last_events(&self.events))?;
         write!(f, "{}", self.broken.text)?;
         if let Some(otherwise) = &self.otherwise {
             write!(f, "\nNOT DETERMINISTIC: run again, the same case broke {otherwise}")?;

@@ -22,13 +22,25 @@ pub(super) enum Shrinks {
     No,
 }
 
-/// All that there is to say of a failure, with the files that were written. `replayed` runs it again as it is.
-pub(super) fn tell(failure: &Failure, shrinks: Shrinks, replayed: &str) -> String {
+/// Where a case comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Source<'a> {
+    /// What runs it again.
+    pub(super) command: String,
+    /// Its file; `None` where it was drawn from a seed.
+    pub(super) file: Option<&'a Path>,
+}
+
+/// All that there is to say of a failure, with the files that were written.
+pub(super) fn tell(failure: &Failure, shrinks: Shrinks, source: &Source<'_>) -> String {
+    let replayed = source.command.as_str();
     let mut text = format!("{failure}\ncommit: {}\n", commit());
-    // A case from a file is kept already.
     if shrinks == Shrinks::No {
         add(&mut text, "timeline", timeline(failure, replayed));
-        add(&mut text, "case", keep(&failure.case, &failure.broken, &scratch()));
+        if source.file.is_none() {
+            add(&mut text, "case", keep(&failure.case, &failure.broken, &scratch()));
+        }
+        writeln!(text, "replay: {replayed}").expect("a string takes all");
         return text.trim_end().to_owned();
     }
     let (case, size) = smaller(&failure.case, &failure.broken, RUNS_AT_ONCE);
@@ -91,11 +103,9 @@ fn keep(case: &Case, broken: &Broken, directory: &Path) -> Result<PathBuf, Strin
     case.save(directory, &format!("{}-{}", words.join("-"), case.swarm.seed.0))
 }
 
-/// The timeline of a case, whatever comes of it.
-pub(super) fn timeline_of(case: &Case, replayed: &str) -> Result<PathBuf, String> {
-    let trace = Trace::keeping();
-    let broken = run_case(case, &trace).err();
-    draw(case, broken.map_or(String::new(), |broken| broken.text), replayed, &trace.kept())
+/// The timeline of a case that broke nothing.
+pub(super) fn timeline_of(case: &Case, replayed: &str, events: &[Event]) -> Result<PathBuf, String> {
+    draw(case, String::new(), replayed, events)
 }
 
 fn timeline(failure: &Failure, replayed: &str) -> Result<PathBuf, String> {

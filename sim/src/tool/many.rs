@@ -1,6 +1,6 @@
 //! Many seeds, on all cores: one run a thread. Ends at the first that breaks a promise.
 
-use super::failure::{self, Shrinks};
+use super::failure::{self, Shrinks, Source};
 use super::progress::{Progress, Sum};
 use detcd_sim::run::Report;
 use detcd_sim::trace::Trace;
@@ -95,8 +95,8 @@ pub(super) fn run(asked: &Many) -> Result<(), String> {
     };
     println!("before it broke: {done}");
     let shrinks = if asked.shrinks { Shrinks::Yes } else { Shrinks::No };
-    let rerun = failure::rerun(seed, asked.tier.as_deref());
-    Err(failure::tell(&Failure::study(&super::drawn(seed, asked.tier.as_deref()), broken), shrinks, &rerun))
+    let source = Source { command: failure::rerun(seed, asked.tier.as_deref()), file: None };
+    Err(failure::tell(&Failure::study(&super::drawn(seed, asked.tier.as_deref()), broken), shrinks, &source))
 }
 
 impl Work<'_> {
