@@ -3,7 +3,7 @@
 //! Every request of every client is an `Operation`, every watch stream a `StreamLog`. What a client makes of the
 //! answers (that it holds a lock, say) is a `Claim`: no member ever said it, but the answers together promise it.
 
-use crate::workload::door::News;
+use crate::watch_response::News;
 use bytes::Bytes;
 use detcd_engine::input::WatchInput;
 use detcd_engine::request::{RecordRef, Reply, Request, RequestError};

@@ -33,4 +33,5 @@ pub mod swarm;
 pub mod timeline;
 pub mod trace;
 pub mod trial;
+pub mod watch_response;
 pub mod workload;

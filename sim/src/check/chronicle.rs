@@ -6,7 +6,8 @@
 
 use super::promise::Promise;
 use crate::stage::Stage;
-use crate::workload::door::{Door, News, WatchEvent};
+use crate::watch_response::{News, WatchEvent};
+use crate::workload::door::Door;
 use crate::workload::keys::everything;
 use detcd_engine::input::{WatchCreate, WatchInput};
 use madsim::time::{sleep, timeout};

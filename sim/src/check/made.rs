@@ -3,7 +3,7 @@
 use super::chronicle::Revision;
 use super::past::Past;
 use crate::history::{KeyValue, Moment, Operation, Outcome};
-use crate::workload::door::WatchEvent;
+use crate::watch_response::WatchEvent;
 use bytes::Bytes;
 use detcd_engine::key_range::KeyRange;
 use detcd_engine::mvcc::RecordHeader;

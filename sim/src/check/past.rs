@@ -4,7 +4,7 @@
 use super::chronicle::Revision;
 use super::promise::Promise;
 use crate::history::KeyValue;
-use crate::workload::door::WatchEvent;
+use crate::watch_response::WatchEvent;
 use bytes::Bytes;
 use detcd_proptests::reference::mvcc::{Store, Version};
 use detcd_proptests::reference::{Cluster, KeyRange, Op, Txn, Write};

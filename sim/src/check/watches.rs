@@ -12,7 +12,7 @@ use super::past::Past;
 use super::promise::Promise;
 use super::words;
 use crate::history::{Moment, Operation, Outcome, StreamLog};
-use crate::workload::door::{News, WatchEvent};
+use crate::watch_response::{News, WatchEvent};
 use detcd_engine::ids::WatchId;
 use detcd_engine::input::{WatchCreate, WatchInput};
 use detcd_engine::request::Request;

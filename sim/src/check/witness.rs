@@ -14,7 +14,7 @@ use super::promise::Promise;
 use super::real_time::writes;
 use super::words;
 use crate::history::{Operation, Outcome};
-use crate::workload::door::WatchEvent;
+use crate::watch_response::WatchEvent;
 use bytes::Bytes;
 use detcd_engine::request::{Reply, Request, Response};
 use detcd_proptests::reference::mvcc::Version;

@@ -6,9 +6,9 @@
 //! stands. A lock guards a key; an election's seat is the key itself, into which the winner proclaims.
 
 use super::client::{Client, put};
-use super::door::News;
 use super::keys::prefix;
 use crate::history::{Claim, KeyValue};
+use crate::watch_response::News;
 use bytes::Bytes;
 use detcd_engine::input::{WatchCreate, WatchInput};
 use detcd_engine::key_range::KeyRange;

@@ -2,9 +2,10 @@
 //! at once or slowly; cancelled; and taken up again at another member, from one past the last revision seen.
 
 use super::client::Client;
-use super::door::{News, WatchFeed};
+use super::door::WatchFeed;
 use super::keys::{everything, prefix};
 use crate::history::StreamPlace;
+use crate::watch_response::News;
 use detcd_engine::ids::WatchId;
 use detcd_engine::input::{WatchCreate, WatchInput};
 use detcd_engine::key_range::KeyRange;

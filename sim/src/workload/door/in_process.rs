@@ -1,9 +1,10 @@
 //! Straight into the main loop of a simulated member, a few milliseconds away. Watch events come encoded as they are
 //! for gRPC, and are decoded here.
 
-use super::{Door, Loss, News, WatchEvent, WatchFeed};
+use super::{Door, Loss, WatchFeed};
 use crate::cluster::Cluster;
 use crate::random::Stream;
+use crate::watch_response::{News, WatchEvent};
 use detcd_engine::input::WatchInput;
 use detcd_engine::request::{Reply, Request};
 use madsim::time::sleep;

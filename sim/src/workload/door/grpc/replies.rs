@@ -1,6 +1,6 @@
 //! etcd's messages as the engine's replies.
 
-use super::super::{News, WatchEvent};
+use crate::watch_response::{News, WatchEvent};
 use detcd_engine::ids::{ClusterId, MemberId, WatchId};
 use detcd_engine::mvcc::RecordHeader;
 use detcd_engine::request::{

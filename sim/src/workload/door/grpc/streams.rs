@@ -1,9 +1,10 @@
 //! Streams that a client keeps open: of a watch, of keepalives.
 
-use super::super::{News, WatchFeed};
+use super::super::WatchFeed;
 use super::replies::{self, Headers};
 use super::{asked, asks, carried, errors};
 use crate::served::Window;
+use crate::watch_response::News;
 use detcd_engine::input::WatchInput;
 use detcd_engine::request::{LeaseId, RequestError};
 use futures_util::{Stream, stream};
