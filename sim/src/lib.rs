@@ -13,6 +13,7 @@
 pub mod bugs;
 pub mod case;
 pub mod check;
+pub mod client_transport;
 pub mod clock;
 pub mod cluster;
 pub mod corpus;

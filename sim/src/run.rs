@@ -6,6 +6,9 @@ mod verdict;
 
 use crate::case::Case;
 use crate::check::chronicle::{self, Chronicle};
+use crate::client_transport::Door;
+use crate::client_transport::grpc::Grpc;
+use crate::client_transport::in_process::InProcess;
 use crate::cluster::Cluster;
 use crate::history::{ClientCounts, History, Outcome};
 use crate::nemesis;
@@ -16,7 +19,6 @@ use crate::swarm::Swarm;
 use crate::trace::Trace;
 use crate::workload::Role;
 use crate::workload::client::Client;
-use crate::workload::door::{Door, Grpc, InProcess};
 use detcd_engine::probes;
 use madsim::runtime::NodeHandle;
 use madsim::task::JoinHandle;

@@ -5,9 +5,9 @@
 //! compact ask here first), so the chronicle has no gaps, and every checker may lean on it.
 
 use super::promise::Promise;
+use crate::client_transport::Door;
 use crate::stage::Stage;
 use crate::watch_response::{News, WatchEvent};
-use crate::workload::door::Door;
 use crate::workload::keys::everything;
 use detcd_engine::input::{WatchCreate, WatchInput};
 use madsim::time::{sleep, timeout};

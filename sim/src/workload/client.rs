@@ -1,9 +1,9 @@
 //! One client: what all workloads share. It asks, waits as long as its patience lasts, writes down what it was told,
 //! and turns to another member when it was told nothing.
 
-use super::door::{Door, Loss, WatchFeed};
 use super::{Load, Role};
 use crate::check::chronicle::Chronicle;
+use crate::client_transport::{Door, Loss, WatchFeed};
 use crate::history::{History, Outcome};
 use crate::random::{Seed, Stream};
 use crate::stage::Stage;

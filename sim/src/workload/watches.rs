@@ -2,8 +2,8 @@
 //! at once or slowly; cancelled; and taken up again at another member, from one past the last revision seen.
 
 use super::client::Client;
-use super::door::WatchFeed;
 use super::keys::{everything, prefix};
+use crate::client_transport::WatchFeed;
 use crate::history::StreamPlace;
 use crate::watch_response::News;
 use detcd_engine::ids::WatchId;

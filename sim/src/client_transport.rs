@@ -4,11 +4,8 @@
 //! neither; they see this trait. Requests and answers are the engine's own types, for they are plain data: a way over
 //! gRPC turns its messages into them, with `RecordRef::new` for a key and its value.
 
-mod grpc;
-mod in_process;
-
-pub use grpc::Grpc;
-pub use in_process::InProcess;
+pub mod grpc;
+pub mod in_process;
 
 use crate::watch_response::News;
 use detcd_engine::input::WatchInput;
