@@ -20,6 +20,7 @@ pub mod corpus;
 pub mod disk;
 pub mod history;
 pub mod hunt;
+pub mod last_events;
 pub mod nemesis;
 pub mod network;
 mod plain;

@@ -1,9 +1,8 @@
 //! One run on one screen: the cluster and its settings, the faults that were injected, what became of members and
-//! clients, and of a failing run the last events that say how it came to it.
+//! clients.
 //!
 //! It is made of the case, the counts of the run, and the events of its trace, which must have been kept.
 
-mod notable;
 mod settings;
 mod table;
 
@@ -18,13 +17,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use table::{Side, Table};
 
-pub use notable::notable;
-
 /// Faults in one line.
 const FAULTS_A_LINE: usize = 4;
-/// What is left out is in the timeline.
-const LEFT_OUT: &str =
-    "without heartbeats, disk operations that succeeded, and requests that no member accepted";
 
 /// A run, and what came of it.
 #[derive(Clone, Copy, Debug)]
@@ -163,16 +157,6 @@ impl Summary<'_> {
         }
         table.text("")
     }
-}
-
-/// The end of a failing run: the last notable events.
-pub fn last_events(events: &[Event]) -> String {
-    let notable = notable(events);
-    let mut text = format!("the last {} of {} events, {LEFT_OUT}:\n", notable.len(), events.len());
-    for event in notable {
-        writeln!(text, "  {}", notable::line(event)).expect("a string takes all");
-    }
-    text
 }
 
 /// Of what the trace says of a member, the last word on whether it is up and leads.

@@ -1,6 +1,7 @@
 //! The summary of a made-up run that failed.
 
 use super::*;
+use crate::last_events::last_events;
 use crate::network::FrameCounts;
 use crate::plan::{Fault, PlannedFault};
 use std::time::Duration;

@@ -3,14 +3,28 @@
 
 use crate::trace::{Event, Shape};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// At most so many.
 const EVENTS_MAX: usize = 36;
 /// A line is cut here: answers with large values are longer than a screen is wide.
 const LINE_CHARS_MAX: usize = 180;
+/// What `notable` leaves out. All of it is in the timeline.
+const LEFT_OUT: &str =
+    "without heartbeats, disk operations that succeeded, and requests that no member accepted";
+
+/// The end of a failing run: the last notable events.
+pub fn last_events(events: &[Event]) -> String {
+    let notable = notable(events);
+    let mut text = format!("the last {} of {} events, {LEFT_OUT}:\n", notable.len(), events.len());
+    for event in notable {
+        writeln!(text, "  {}", line(event)).expect("a string takes all");
+    }
+    text
+}
 
 /// The last of them, in order.
-pub fn notable(events: &[Event]) -> Vec<&Event> {
+fn notable(events: &[Event]) -> Vec<&Event> {
     let mut kept: Vec<&Event> = Vec::new();
     // Requests that were not accepted yet, by their lane and the place of the event in `kept`.
     let mut calls: BTreeMap<&str, usize> = BTreeMap::new();
@@ -45,7 +59,7 @@ fn is_notable(event: &Event) -> bool {
 }
 
 /// An event in one line.
-pub(super) fn line(event: &Event) -> String {
+fn line(event: &Event) -> String {
     let text = event.to_string();
     match text.char_indices().nth(LINE_CHARS_MAX) {
         Some((end, _)) => format!("{} ...", &text[..end]),
