@@ -15,7 +15,7 @@ mod fault;
 
 pub use aftermath::Aftermath;
 pub use class::{FaultClass, Rates};
-pub use fault::{Clog, Fault, Link};
+pub use fault::{Clog, Fault, Link, PlannedFault};
 
 use crate::random::Seed;
 use draw::Scene;
@@ -37,16 +37,6 @@ pub struct Plan {
     pub aftermath: Aftermath,
 }
 
-/// A fault and its time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlannedFault {
-    /// From the start.
-    pub at_ms: u64,
-    /// What happens.
-    pub fault: Fault,
-}
-
 impl Plan {
     /// A plan for so many members.
     pub fn draw(seed: Seed, members: usize, rates: &Rates) -> Plan {
@@ -57,8 +47,7 @@ impl Plan {
         let scene = Scene { members, fragile: places };
         let mut faults = Vec::new();
         for (class, count) in &rates.0 {
-            let drawn = (0..*count).filter_map(|ordinal| class.draw(seed, ordinal, ends_ms, &scene));
-            faults.extend(drawn.map(|(at_ms, fault)| PlannedFault { at_ms, fault }));
+            faults.extend((0..*count).filter_map(|ordinal| scene.planned(*class, seed, ordinal, ends_ms)));
         }
         // Stable: of two at one time, the class that is named first.
         faults.sort_by_key(|planned| planned.at_ms);

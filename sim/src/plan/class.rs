@@ -1,7 +1,6 @@
 //! Classes of faults: what a run has much of, or nothing at all. A run in which everything goes wrong a little finds
 //! less than one in which one thing goes wrong often.
 
-use super::fault::Fault;
 use crate::random::Seed;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -89,19 +88,5 @@ impl FaultClass {
     pub fn name(self) -> &'static str {
         let named = CLASSES.iter().find(|(class, ..)| *class == self);
         named.expect("the table has every class").1
-    }
-
-    /// One fault of this class; of this ordinal, so that it stays what it is when others go. `None` where there is
-    /// nobody whom it could befall.
-    pub(super) fn draw(
-        self,
-        seed: Seed,
-        ordinal: u64,
-        ends_ms: u64,
-        scene: &super::draw::Scene,
-    ) -> Option<(u64, Fault)> {
-        let mut stream = seed.stream(&format!("plan/{}/{ordinal}", self.name()));
-        let at_ms = stream.within(0..ends_ms);
-        Some((at_ms, scene.draw(self, &mut stream)?))
     }
 }

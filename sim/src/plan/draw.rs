@@ -1,10 +1,10 @@
 //! One fault of a class, with everything about it drawn.
 
 use super::class::FaultClass;
-use super::fault::{Clog, Fault, Link};
+use super::fault::{Clog, Fault, Link, PlannedFault};
 use crate::disk::{Damage, DamagedFile, OperationKind};
 use crate::network::FrameKind;
-use crate::random::Stream;
+use crate::random::{Seed, Stream};
 
 /// Whom faults can befall.
 #[derive(Clone, Debug)]
@@ -15,8 +15,22 @@ pub(super) struct Scene {
 }
 
 impl Scene {
+    /// One fault of a class and when it happens; of this ordinal, so that it stays what it is when others go. `None`
+    /// where there is nobody whom it could befall.
+    pub(super) fn planned(
+        &self,
+        class: FaultClass,
+        seed: Seed,
+        ordinal: u64,
+        ends_ms: u64,
+    ) -> Option<PlannedFault> {
+        let mut stream = seed.stream(&format!("plan/{}/{ordinal}", class.name()));
+        let at_ms = stream.within(0..ends_ms);
+        Some(PlannedFault { at_ms, fault: self.draw(class, &mut stream)? })
+    }
+
     #[expect(clippy::too_many_lines, reason = "one arm for each class")]
-    pub(super) fn draw(&self, class: FaultClass, stream: &mut Stream) -> Option<Fault> {
+    fn draw(&self, class: FaultClass, stream: &mut Stream) -> Option<Fault> {
         let members = self.members;
         let member = stream.index(members);
         Some(match class {

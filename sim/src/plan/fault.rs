@@ -220,6 +220,16 @@ pub enum Fault {
     },
 }
 
+/// A fault and its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedFault {
+    /// From the start.
+    pub at_ms: u64,
+    /// What happens.
+    pub fault: Fault,
+}
+
 impl Fault {
     /// Its name in a case file.
     pub fn name(&self) -> &'static str {
