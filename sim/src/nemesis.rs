@@ -3,8 +3,8 @@
 
 use crate::clock::simulated_now;
 use crate::cluster::{Cluster, Intruder};
-use crate::network::FrameKind;
-use crate::plan::{Aftermath, Clog, Fault, Link, Plan, PlannedFault};
+use crate::network::{FrameKind, Link};
+use crate::plan::{Aftermath, Clog, Fault, Plan, PlannedFault};
 use crate::trace::Trace;
 use madsim::runtime::Handle;
 use madsim::time::sleep;

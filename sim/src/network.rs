@@ -6,11 +6,13 @@
 //! and any other frame must not be: both are checked here, at every frame.
 
 mod delay;
+mod link;
 mod profile;
 mod road;
 mod transport;
 
 pub use delay::{Delay, Shape};
+pub use link::Link;
 pub use profile::{FrameKind, NetworkProfile, Order, Passage, SlowLink};
 pub use transport::SimTransport;
 
@@ -297,9 +299,8 @@ fn roads(ids: &[MemberId], profile: &NetworkProfile) -> BTreeMap<(MemberId, Memb
         busy_until: Duration::ZERO,
         last_arrives: Duration::ZERO,
     };
-    let mut roads: BTreeMap<_, _> = crate::plan::Link::all(ids.len())
-        .map(|link| ((ids[link.from], ids[link.to]), whole.clone()))
-        .collect();
+    let mut roads: BTreeMap<_, _> =
+        Link::all(ids.len()).map(|link| ((ids[link.from], ids[link.to]), whole.clone())).collect();
     for SlowLink { link, times } in &profile.slow_links {
         // A case whose members were taken away may still name their links.
         if let (Some(from), Some(to)) = (ids.get(link.from), ids.get(link.to)) {

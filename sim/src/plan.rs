@@ -15,7 +15,7 @@ mod fault;
 
 pub use aftermath::Aftermath;
 pub use class::{FaultClass, Rates};
-pub use fault::{Clog, Fault, Link, PlannedFault};
+pub use fault::{Clog, Fault, PlannedFault};
 
 use crate::random::Seed;
 use draw::Scene;

@@ -1,7 +1,7 @@
 //! How a network treats what is sent over it: plain data, drawn from the seed.
 
 use super::delay::{Delay, Shape};
-use crate::plan::Link;
+use super::link::Link;
 use crate::random::{Seed, Stream};
 use detcd_engine::raft::{PeerBody, RaftMessageKind};
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 //! or behind links that carry nothing. Clients must be served all the same.
 
 use super::draw::{Scene, shape};
-use super::fault::Link;
+use crate::network::Link;
 use crate::random::Seed;
 use serde::{Deserialize, Serialize};
 

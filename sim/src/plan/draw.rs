@@ -1,9 +1,9 @@
 //! One fault of a class, with everything about it drawn.
 
 use super::class::FaultClass;
-use super::fault::{Clog, Fault, Link, PlannedFault};
+use super::fault::{Clog, Fault, PlannedFault};
 use crate::disk::{Damage, DamagedFile, OperationKind};
-use crate::network::FrameKind;
+use crate::network::{FrameKind, Link};
 use crate::random::{Seed, Stream};
 
 /// Whom faults can befall.

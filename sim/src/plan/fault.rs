@@ -1,26 +1,8 @@
 //! One thing that goes wrong. Its name in a case file is the variant's, in snake case, and is never changed.
 
 use crate::disk::{Damage, DamagedFile, OperationKind};
-use crate::network::FrameKind;
+use crate::network::{FrameKind, Link};
 use serde::{Deserialize, Serialize};
-
-/// One direction between two members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Link {
-    /// Who sends.
-    pub from: usize,
-    /// Who does not hear it.
-    pub to: usize,
-}
-
-impl Link {
-    /// Every direction between any two of so many members.
-    pub fn all(members: usize) -> impl Iterator<Item = Link> {
-        let pairs = (0..members).flat_map(move |from| (0..members).map(move |to| Link { from, to }));
-        pairs.filter(|link| link.from != link.to)
-    }
-}
 
 /// A link that holds back for a while what is sent over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
