@@ -17,8 +17,8 @@ use crate::served::{Links, Tier};
 use crate::stage::Stage;
 use crate::swarm::Swarm;
 use crate::trace::Trace;
-use crate::workload::Role;
 use crate::workload::client::Client;
+use crate::workload::{self, Role};
 use detcd_engine::probes;
 use madsim::runtime::NodeHandle;
 use madsim::task::JoinHandle;
@@ -187,7 +187,7 @@ impl Play {
             };
             let clients = if *role == Role::Watches { &mut watchers } else { &mut others };
             let home = self.cluster.links().map(|links| links.client(place));
-            clients.push(spawn_at(home, client.run(*role)));
+            clients.push(spawn_at(home, workload::run(client, *role)));
         }
         (watchers, others)
     }

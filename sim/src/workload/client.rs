@@ -1,7 +1,8 @@
 //! One client: what all workloads share. It asks, waits as long as its patience lasts, writes down what it was told,
 //! and turns to another member when it was told nothing.
 
-use super::{Load, Role};
+use super::keys::{everything, prefix};
+use super::load::Load;
 use crate::check::chronicle::Chronicle;
 use crate::client_transport::{Door, Loss, WatchFeed};
 use crate::history::{History, Outcome};
@@ -9,6 +10,7 @@ use crate::random::{Seed, Stream};
 use crate::stage::Stage;
 use crate::trace::Trace;
 use bytes::Bytes;
+use detcd_engine::key_range::KeyRange;
 use detcd_engine::request::{
     LeaseId, PutLease, PutRequest, PutValue, RangeRequest, Reply, Request, Response,
 };
@@ -72,21 +74,9 @@ impl Client {
         }
     }
 
-    /// Does its work until it is told to end.
-    pub async fn run(mut self, role: Role) {
+    /// The first member that it asks.
+    pub(super) fn choose_member(&mut self) {
         self.member = self.stream.index(self.door.members());
-        match role {
-            Role::Registers => super::registers::run(self).await,
-            Role::Txns => super::txns::run(self).await,
-            Role::Sets => super::sets::run(self).await,
-            Role::Ranges => super::ranges::run(self).await,
-            Role::Compactions => super::compactions::run(self).await,
-            Role::Watches => super::watches::run(self).await,
-            Role::Leases => super::leases::run(self).await,
-            Role::Locks => super::lines::run(self, super::lines::Kind::Lock).await,
-            Role::Elections => super::lines::run(self, super::lines::Kind::Election).await,
-            Role::Queues => super::queues::run(self).await,
-        }
     }
 
     /// Thinks. Whether there is anything left to do.
@@ -184,6 +174,18 @@ impl Client {
         let draws = 1 + self.load.skew;
         let index = (0..draws).map(|_| self.stream.index(keys)).min().expect("at least one draw");
         Bytes::from(format!("k{index}"))
+    }
+
+    /// One key, mostly; else several.
+    pub fn some_keys(&mut self) -> KeyRange {
+        let (one, other) = (self.key(), self.key());
+        match self.stream.index(10) {
+            0 => KeyRange::Span { start: one.clone().min(other.clone()), end: one.max(other) },
+            1 => KeyRange::From(one),
+            2 => prefix(b"k"),
+            3 if self.stream.happens(100_000) => everything(),
+            _ => KeyRange::One(one),
+        }
     }
 
     /// A value that no client has written before.

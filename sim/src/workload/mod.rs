@@ -15,3 +15,22 @@ pub mod txns;
 pub mod watches;
 
 pub use load::{Load, Role};
+
+use client::Client;
+
+/// One client does the work of its role until it is told to end.
+pub async fn run(mut client: Client, role: Role) {
+    client.choose_member();
+    match role {
+        Role::Registers => registers::run(client).await,
+        Role::Txns => txns::run(client).await,
+        Role::Sets => sets::run(client).await,
+        Role::Ranges => ranges::run(client).await,
+        Role::Compactions => compactions::run(client).await,
+        Role::Watches => watches::run(client).await,
+        Role::Leases => leases::run(client).await,
+        Role::Locks => lines::run(client, lines::Kind::Lock).await,
+        Role::Elections => lines::run(client, lines::Kind::Election).await,
+        Role::Queues => queues::run(client).await,
+    }
+}

@@ -25,7 +25,7 @@ pub(super) fn draw(client: &mut Client, newest: i64) -> RangeRequest {
         0 => everything(),
         1 => prefix(b"set/"),
         2 => prefix(b"k"),
-        _ => super::txns::some_keys(client),
+        _ => client.some_keys(),
     };
     let revision = draw_revision(client, newest);
     let stream = &mut client.stream;

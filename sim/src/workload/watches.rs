@@ -159,7 +159,7 @@ fn draw(client: &mut Client) -> WatchCreate {
         2 => prefix(b"k"),
         3 => prefix(b"set/"),
         4 => KeyRange::Span { start: b"l".as_slice().into(), end: b"k".as_slice().into() },
-        _ => super::txns::some_keys(client),
+        _ => client.some_keys(),
     };
     let (head, compacted) = (client.chronicle.head(), client.chronicle.compacted());
     let past = 1 + client.stream.within(0..head.unsigned_abs()).cast_signed();
