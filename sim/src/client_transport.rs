@@ -1,8 +1,8 @@
-//! The client's way to a member: what a workload may use, and nothing else.
+//! What a workload may use of a cluster, and nothing else.
 //!
-//! Two ways lead in: straight into a member's main loop (`InProcess`), and gRPC. Workloads, history and checkers know
-//! neither; they see this trait. Requests and answers are the engine's own types, for they are plain data: a way over
-//! gRPC turns its messages into them, with `RecordRef::new` for a key and its value.
+//! There are two implementations: calls into a member's main loop (`in_process`), and gRPC (`grpc`). Workloads, history
+//! and checkers know neither; they use this trait. Requests and replies are the engine's own types, which are plain
+//! data: `grpc` converts its messages into them, with `RecordRef::new` for a key and its value.
 
 pub mod grpc;
 pub mod in_process;
@@ -12,8 +12,8 @@ use detcd_engine::input::WatchInput;
 use detcd_engine::request::{Reply, Request, RequestError};
 use server_sim::clock::BoxFuture;
 
-/// A way to every member of a cluster. Dropping a future of it is a client that hangs up.
-pub trait Door: Send + Sync {
+/// Connects one client to every member of a cluster. Dropping a future of it is a client that hangs up.
+pub trait ClientTransport: Send + Sync {
     /// How many members there are, up or down. Members are named by their place.
     fn members(&self) -> usize;
 
@@ -33,7 +33,7 @@ pub trait Door: Send + Sync {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// It was not done and will not be: it never reached a member, or was turned away at the door.
+    /// It was not done and will not be: it never reached a member, or was refused before anything was proposed.
     NotDone,
     /// It was looked at and refused: nothing was changed.
     Refused(RequestError),

@@ -228,7 +228,7 @@ impl Network {
     }
 
     /// Where what somebody sends a member arrives, and the node that it runs on; `None` while the member is down.
-    pub(crate) fn door(&self, member: MemberId) -> Option<(Arc<NodeHandle>, PeerInbox)> {
+    pub(crate) fn inbox(&self, member: MemberId) -> Option<(Arc<NodeHandle>, PeerInbox)> {
         let state = self.lock();
         let attached = state.members.get(&member)?;
         Some((attached.node.clone()?, attached.inbox.clone()?))

@@ -6,7 +6,7 @@ mod verdict;
 
 use crate::case::Case;
 use crate::check::chronicle::{self, Chronicle};
-use crate::client_transport::Door;
+use crate::client_transport::ClientTransport;
 use crate::client_transport::grpc::Grpc;
 use crate::client_transport::in_process::InProcess;
 use crate::cluster::Cluster;
@@ -100,9 +100,10 @@ pub(crate) async fn play(case: Case, trace: Trace, remains: Remains) -> Result<R
     let (chronicle, stage) = (Chronicle::default(), Stage::default());
     let play = Play { swarm, cluster, in_process, history, chronicle, stage, trace };
     for member in 0..play.cluster.size() {
-        let (door, chronicle, stage) = (play.door("reader"), play.chronicle.clone(), play.stage.clone());
+        let (transport, chronicle, stage) =
+            (play.client_transport("reader"), play.chronicle.clone(), play.stage.clone());
         let home = play.cluster.links().map(Links::readers);
-        spawn_at(home, chronicle::read(door, member, chronicle, stage));
+        spawn_at(home, chronicle::read(transport, member, chronicle, stage));
     }
     let (watchers, clients) = play.start_clients(calls_max);
     if let Some(links) = play.cluster.links() {
@@ -155,7 +156,7 @@ fn spawn_at(home: Option<&NodeHandle>, work: impl Future<Output = ()> + Send + '
 
 impl Play {
     /// The way of one client to the members.
-    fn door(&self, whose: &str) -> Arc<dyn Door> {
+    fn client_transport(&self, whose: &str) -> Arc<dyn ClientTransport> {
         match &self.swarm.tier {
             Tier::Members => Arc::new(self.in_process.clone()),
             Tier::Server(served) => {
@@ -172,7 +173,7 @@ impl Play {
         for (place, role) in load.clients.iter().enumerate() {
             let client = Client {
                 place,
-                door: self.door(&format!("client/{place}")),
+                transport: self.client_transport(&format!("client/{place}")),
                 history: self.history.clone(),
                 chronicle: self.chronicle.clone(),
                 load: Arc::clone(&load),

@@ -5,7 +5,7 @@
 //! compact ask here first), so the chronicle has no gaps, and every checker may lean on it.
 
 use super::promise::Promise;
-use crate::client_transport::Door;
+use crate::client_transport::ClientTransport;
 use crate::stage::Stage;
 use crate::watch_response::{News, WatchEvent};
 use crate::workload::keys::everything;
@@ -123,10 +123,10 @@ fn is_same(one: &[WatchEvent], other: &[WatchEvent]) -> bool {
 }
 
 /// Reads all that a member tells, until the run ends.
-pub async fn read(door: Arc<dyn Door>, member: usize, chronicle: Chronicle, stage: Stage) {
+pub async fn read(transport: Arc<dyn ClientTransport>, member: usize, chronicle: Chronicle, stage: Stage) {
     let mut next = 1;
     while !stage.has_ended() {
-        let Some(mut feed) = door.watch(member, false).await else {
+        let Some(mut feed) = transport.watch(member, false).await else {
             sleep(LOOK).await;
             continue;
         };

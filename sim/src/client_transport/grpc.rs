@@ -1,4 +1,4 @@
-//! gRPC, over madsim's network, from the machine that a client runs on. One door a client: what it keeps open is its
+//! gRPC, over madsim's network, from the machine that a client runs on. One transport a client: what it keeps open is its
 //! own.
 //!
 //! madsim-tonic hands messages over as they are. Here they are encoded and decoded all the same, on both ways: what
@@ -9,7 +9,7 @@ mod errors;
 mod replies;
 mod streams;
 
-use super::{Door, Loss, WatchFeed};
+use super::{ClientTransport, Loss, WatchFeed};
 use crate::cluster::Cluster;
 use crate::random::Stream;
 use crate::served::Served;
@@ -99,7 +99,7 @@ impl Grpc {
     }
 }
 
-impl Door for Grpc {
+impl ClientTransport for Grpc {
     fn members(&self) -> usize {
         self.0.cluster.size()
     }
@@ -110,11 +110,11 @@ impl Door for Grpc {
         request: Request,
         require_leader: bool,
     ) -> BoxFuture<'static, Result<Reply, Loss>> {
-        let door = self.clone();
+        let transport = self.clone();
         Box::pin(async move {
-            let answer = match door.0.cluster.address(member) {
+            let answer = match transport.0.cluster.address(member) {
                 Some(address) => {
-                    let answer = door.call(member, address, request, require_leader).await;
+                    let answer = transport.call(member, address, request, require_leader).await;
                     answer.map_err(|status| errors::loss(&status))
                 }
                 None => Err(Loss::NotDone),
@@ -127,10 +127,10 @@ impl Door for Grpc {
     }
 
     fn watch(&self, member: usize, require_leader: bool) -> BoxFuture<'static, Option<Box<dyn WatchFeed>>> {
-        let door = self.clone();
+        let transport = self.clone();
         Box::pin(async move {
-            let address = door.0.cluster.address(member)?;
-            let (headers, window) = (door.headers(member), door.0.served.window);
+            let address = transport.0.cluster.address(member)?;
+            let (headers, window) = (transport.headers(member), transport.0.served.window);
             let feed = Feed::open(channel(address), headers, require_leader, window).await.ok()?;
             Some(Box::new(feed) as Box<dyn WatchFeed>)
         })

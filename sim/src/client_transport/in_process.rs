@@ -1,7 +1,7 @@
 //! Straight into the main loop of a simulated member, a few milliseconds away. Watch events come encoded as they are
 //! for gRPC, and are decoded here.
 
-use super::{Door, Loss, WatchFeed};
+use super::{ClientTransport, Loss, WatchFeed};
 use crate::cluster::Cluster;
 use crate::random::Stream;
 use crate::watch_response::{News, WatchEvent};
@@ -33,7 +33,7 @@ impl InProcess {
     }
 }
 
-impl Door for InProcess {
+impl ClientTransport for InProcess {
     fn members(&self) -> usize {
         self.cluster.size()
     }

@@ -95,7 +95,7 @@ impl Cluster {
         };
         let announcement = Bytes::from(frame::encode(&announcement, self.cluster_id()));
         let piece_bytes = bytes.len().div_ceil(pieces);
-        let Some((node, inbox)) = self.network().door(self.id(member)) else { return };
+        let Some((node, inbox)) = self.network().inbox(self.id(member)) else { return };
         let mut at = 0;
         for number in 1..=sent.max(1) {
             let end = bytes.len().min(at + piece_bytes);

@@ -4,7 +4,7 @@
 use super::keys::{everything, prefix};
 use super::load::Load;
 use crate::check::chronicle::Chronicle;
-use crate::client_transport::{Door, Loss, WatchFeed};
+use crate::client_transport::{ClientTransport, Loss, WatchFeed};
 use crate::history::{History, Outcome};
 use crate::random::{Seed, Stream};
 use crate::stage::Stage;
@@ -28,7 +28,7 @@ pub struct Client {
     /// Its place among the clients.
     pub place: usize,
     /// Where it asks.
-    pub door: Arc<dyn Door>,
+    pub transport: Arc<dyn ClientTransport>,
     /// Where it writes down what it was told.
     pub history: History,
     /// What is known of the store: so that nothing is compacted that nobody has seen.
@@ -59,14 +59,14 @@ impl Client {
         let chance = Seed(self.hands.any());
         Client {
             place: self.place,
-            door: Arc::clone(&self.door),
+            transport: Arc::clone(&self.transport),
             history: self.history.clone(),
             chronicle: self.chronicle.clone(),
             load: Arc::clone(&self.load),
             stream: chance.stream("second hand"),
             trace: self.trace.clone(),
             stage: self.stage.clone(),
-            member: (self.member + 1) % self.door.members(),
+            member: (self.member + 1) % self.transport.members(),
             values: 0,
             calls_left: self.calls_left,
             hand: 1,
@@ -76,7 +76,7 @@ impl Client {
 
     /// The first member that it asks.
     pub(super) fn choose_member(&mut self) {
-        self.member = self.stream.index(self.door.members());
+        self.member = self.stream.index(self.transport.members());
     }
 
     /// Thinks. Whether there is anything left to do.
@@ -122,7 +122,7 @@ impl Client {
         };
         self.trace.begins(&lane, "call", format_args!("at m{}: {request:?}", self.member));
         let open = self.history.invoke(self.place, self.member, request.clone(), is_retry);
-        let answer = self.door.ask(self.member, request.clone(), require_leader);
+        let answer = self.transport.ask(self.member, request.clone(), require_leader);
         let answer = timeout(self.load.patience(), answer).await;
         let is_lost = self.stream.happens(self.load.lost_answers_per_million);
         let outcome = match answer {
@@ -148,14 +148,14 @@ impl Client {
 
     /// Asks another member from now on.
     pub fn turn_elsewhere(&mut self) {
-        self.member = (self.member + 1) % self.door.members();
+        self.member = (self.member + 1) % self.transport.members();
     }
 
     /// Opens a watch stream at the member that it asks. A member that cannot be reached may leave that without an
     /// answer.
     pub async fn open_watch(&mut self) -> Option<Box<dyn WatchFeed>> {
         let require_leader = self.stream.happens(self.load.require_leader_per_million);
-        let open = self.door.watch(self.member, require_leader);
+        let open = self.transport.watch(self.member, require_leader);
         timeout(self.load.patience(), open).await.ok().flatten()
     }
 

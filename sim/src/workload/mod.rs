@@ -1,5 +1,5 @@
 //! What clients do while things go wrong: one file a workload. Each client does one of them, one request at a time,
-//! and draws from a stream of its own. All of them go through a `client_transport::Door` and write into one `History`.
+//! and draws from a stream of its own. All of them go through a `client_transport::ClientTransport` and write into one `History`.
 
 pub mod client;
 pub mod compactions;

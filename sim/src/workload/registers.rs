@@ -37,7 +37,7 @@ pub async fn run(mut client: Client) {
 
 /// At any member but the one that was asked, which is the next where there are no more.
 async fn look_elsewhere(eyes: &mut Client, asked: usize, key: &Bytes) {
-    let members = eyes.door.members();
+    let members = eyes.transport.members();
     eyes.member = (asked + 1 + eyes.stream.index(members.max(2) - 1)) % members;
     eyes.ask(Request::Range(RangeRequest::of(KeyRange::One(key.clone())))).await;
 }
