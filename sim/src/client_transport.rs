@@ -7,7 +7,7 @@
 pub mod grpc;
 pub mod in_process;
 
-use crate::watch_response::News;
+use crate::watch_response::WatchResponse;
 use detcd_engine::input::WatchInput;
 use detcd_engine::request::{Reply, Request, RequestError};
 use server_sim::clock::BoxFuture;
@@ -64,5 +64,5 @@ pub trait WatchFeed: Send {
     fn send(&mut self, ask: WatchInput);
 
     /// What comes next; `None` when the stream has ended. A client that does not call it is a slow one.
-    fn next(&mut self) -> BoxFuture<'_, Option<News>>;
+    fn next(&mut self) -> BoxFuture<'_, Option<WatchResponse>>;
 }

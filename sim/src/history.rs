@@ -3,7 +3,7 @@
 //! Every request of every client is an `Operation`, every watch stream a `StreamLog`. What a client makes of the
 //! answers (that it holds a lock, say) is a `Claim`: no member ever said it, but the answers together promise it.
 
-use crate::watch_response::News;
+use crate::watch_response::WatchResponse;
 use bytes::Bytes;
 use detcd_engine::input::WatchInput;
 use detcd_engine::request::{RecordRef, Reply, Request, RequestError};
@@ -86,7 +86,7 @@ pub struct StreamLog {
     /// What was asked on it, in order.
     pub asked: Vec<(Moment, WatchInput)>,
     /// What came, in order.
-    pub news: Vec<(Moment, News)>,
+    pub received: Vec<(Moment, WatchResponse)>,
     /// The client still reads it.
     pub is_open: bool,
 }
@@ -193,8 +193,8 @@ impl History {
     /// A client opened a watch stream.
     pub fn open_stream(&self, client: usize, member: usize) -> StreamPlace {
         let mut inner = self.lock();
-        let (asked, news) = (Vec::new(), Vec::new());
-        inner.streams.push(StreamLog { client, member, asked, news, is_open: true });
+        let (asked, received) = (Vec::new(), Vec::new());
+        inner.streams.push(StreamLog { client, member, asked, received, is_open: true });
         StreamPlace(inner.streams.len() - 1)
     }
 
@@ -206,10 +206,10 @@ impl History {
     }
 
     /// Something came on it.
-    pub fn watch_told(&self, stream: StreamPlace, news: News) {
+    pub fn watch_received(&self, stream: StreamPlace, response: WatchResponse) {
         let mut inner = self.lock();
         let now = inner.moment();
-        inner.streams[stream.0].news.push((now, news));
+        inner.streams[stream.0].received.push((now, response));
     }
 
     /// It has ended, or is read no more.
@@ -238,7 +238,7 @@ impl History {
         };
         since.into_iter().any(is_answered)
             || inner.streams.iter().any(|stream| {
-                stream.client == client && stream.news.last().is_some_and(|(at, _)| *at > after)
+                stream.client == client && stream.received.last().is_some_and(|(at, _)| *at > after)
             })
     }
 
@@ -270,10 +270,10 @@ impl History {
                 Outcome::Unknown => &mut counts.unknown,
             } += 1;
         }
-        for StreamLog { client, news, .. } in &inner.streams {
+        for StreamLog { client, received, .. } in &inner.streams {
             let Some(counts) = counts.get_mut(*client) else { continue };
             counts.streams += 1;
-            counts.responses += news.len();
+            counts.responses += received.len();
         }
         counts
     }

@@ -7,7 +7,7 @@ use server_sim::wire;
 
 /// A watch response, as the client reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum WatchResponse {
     /// The watcher exists.
     Created {
         /// Its id.

@@ -7,7 +7,7 @@
 use super::promise::Promise;
 use crate::client_transport::ClientTransport;
 use crate::stage::Stage;
-use crate::watch_response::{News, WatchEvent};
+use crate::watch_response::{WatchEvent, WatchResponse};
 use crate::workload::keys::everything;
 use detcd_engine::input::{WatchCreate, WatchInput};
 use madsim::time::{sleep, timeout};
@@ -143,8 +143,8 @@ pub async fn read(transport: Arc<dyn ClientTransport>, member: usize, chronicle:
         while !stage.has_ended() {
             match timeout(LOOK * 10, feed.next()).await {
                 Err(_) => {}
-                Ok(Some(News::Events { events, .. })) => next = tell(member, &chronicle, events),
-                Ok(Some(News::Compacted { compact_revision, .. })) => {
+                Ok(Some(WatchResponse::Events { events, .. })) => next = tell(member, &chronicle, events),
+                Ok(Some(WatchResponse::Compacted { compact_revision, .. })) => {
                     next = compact_revision;
                     break;
                 }

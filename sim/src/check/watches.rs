@@ -12,7 +12,7 @@ use super::past::Past;
 use super::promise::Promise;
 use super::words;
 use crate::history::{Moment, Operation, Outcome, StreamLog};
-use crate::watch_response::{News, WatchEvent};
+use crate::watch_response::{WatchEvent, WatchResponse};
 use detcd_engine::ids::WatchId;
 use detcd_engine::input::{WatchCreate, WatchInput};
 use detcd_engine::request::Request;
@@ -74,10 +74,10 @@ pub fn unreported(log: &StreamLog, since: Moment, past: &Past) -> Option<String>
     let all = [(Moment { order: 0, at: std::time::Duration::ZERO }, i64::MAX)];
     // What is wrong with it otherwise is said in the end.
     let watchers = Reader::new(log, past, &all).read().ok()?;
-    let late = log.news.iter().rev().take_while(|(at, _)| *at > since);
+    let late = log.received.iter().rev().take_while(|(at, _)| *at > since);
     let told: BTreeSet<WatchId> = late
-        .filter_map(|(_, news)| match news {
-            News::Progress { id, .. } => Some(*id),
+        .filter_map(|(_, response)| match response {
+            WatchResponse::Progress { id, .. } => Some(*id),
             _ => None,
         })
         .collect();
@@ -136,37 +136,37 @@ impl<'a> Reader<'a> {
     /// Those that are left at its end.
     fn read(mut self) -> Result<BTreeMap<WatchId, Watcher>, String> {
         let log = self.log;
-        for (at, news) in &log.news {
-            self.take(*at, news).map_err(|(promise, how)| {
+        for (at, response) in &log.received {
+            self.take(*at, response).map_err(|(promise, how)| {
                 let (client, member) = (log.client, log.member);
                 promise.broken(format!(
-                    "a stream of client {client} at member {member} was told {news:?}: {how}"
+                    "a stream of client {client} at member {member} was told {response:?}: {how}"
                 ))
             })?;
         }
         Ok(self.watchers)
     }
 
-    fn take(&mut self, at: Moment, news: &News) -> Result<(), (Promise, String)> {
-        if let Some(id) = torn(&self.watchers, news) {
+    fn take(&mut self, at: Moment, response: &WatchResponse) -> Result<(), (Promise, String)> {
+        if let Some(id) = torn(&self.watchers, response) {
             return Err((
                 Promise::WatchAtomic,
                 format!("the rest of a revision was due to watcher {}", id.0),
             ));
         }
-        match news {
-            News::Created { id, revision } => self.create(*id, *revision),
-            News::Rejected { reason, .. } => self.reject(reason),
-            News::Events { id, revision, events, fragment } => {
+        match response {
+            WatchResponse::Created { id, revision } => self.create(*id, *revision),
+            WatchResponse::Rejected { reason, .. } => self.reject(reason),
+            WatchResponse::Events { id, revision, events, fragment } => {
                 if events.iter().any(|event| event.kv.mod_revision > *revision) {
                     return Err((Promise::WatchEvents, "the header is of an older revision".to_owned()));
                 }
                 self.events(at, *id, events, *fragment)
             }
-            News::Progress { id, revision } => self.progress(*id, *revision),
-            News::Canceled { id } => self.cancel(*id),
-            News::Compacted { id, compact_revision } => self.compacted(at, *id, *compact_revision),
-            News::NoLeader => Ok(()),
+            WatchResponse::Progress { id, revision } => self.progress(*id, *revision),
+            WatchResponse::Canceled { id } => self.cancel(*id),
+            WatchResponse::Compacted { id, compact_revision } => self.compacted(at, *id, *compact_revision),
+            WatchResponse::NoLeader => Ok(()),
         }
     }
 
@@ -278,12 +278,15 @@ impl<'a> Reader<'a> {
 }
 
 /// A watcher that is owed the rest of a revision, and is told something else.
-fn torn(watchers: &BTreeMap<WatchId, Watcher>, news: &News) -> Option<WatchId> {
-    let (News::Progress { id, .. } | News::Canceled { id } | News::Compacted { id, .. }) = news else {
+fn torn(watchers: &BTreeMap<WatchId, Watcher>, response: &WatchResponse) -> Option<WatchId> {
+    let (WatchResponse::Progress { id, .. }
+    | WatchResponse::Canceled { id }
+    | WatchResponse::Compacted { id, .. }) = response
+    else {
         return None;
     };
-    let is_torn =
-        matches!(news, News::Progress { .. }) && watchers.get(id).is_some_and(|watcher| watcher.is_torn);
+    let is_torn = matches!(response, WatchResponse::Progress { .. })
+        && watchers.get(id).is_some_and(|watcher| watcher.is_torn);
     is_torn.then_some(*id)
 }
 

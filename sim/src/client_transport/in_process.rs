@@ -4,7 +4,7 @@
 use super::{ClientTransport, Loss, WatchFeed};
 use crate::cluster::Cluster;
 use crate::random::Stream;
-use crate::watch_response::{News, WatchEvent};
+use crate::watch_response::{WatchEvent, WatchResponse};
 use detcd_engine::input::WatchInput;
 use detcd_engine::request::{Reply, Request};
 use madsim::time::sleep;
@@ -71,23 +71,25 @@ impl WatchFeed for Feed {
         self.0.send(ask);
     }
 
-    fn next(&mut self) -> BoxFuture<'_, Option<News>> {
-        Box::pin(async move { Some(news(self.0.recv().await?)) })
+    fn next(&mut self) -> BoxFuture<'_, Option<WatchResponse>> {
+        Box::pin(async move { Some(watch_response(self.0.recv().await?)) })
     }
 }
 
-fn news(message: WatchMessage) -> News {
+fn watch_response(message: WatchMessage) -> WatchResponse {
     match message {
-        WatchMessage::Created { id, revision } => News::Created { id, revision },
-        WatchMessage::Rejected { revision, reason } => News::Rejected { revision, reason: reason.to_owned() },
+        WatchMessage::Created { id, revision } => WatchResponse::Created { id, revision },
+        WatchMessage::Rejected { revision, reason } => {
+            WatchResponse::Rejected { revision, reason: reason.to_owned() }
+        }
         WatchMessage::Events { id, revision, events, first, end, fragment } => {
             let events =
                 events[first..end].iter().map(|body| WatchEvent::of(&Event::of_encoded(body.clone())));
-            News::Events { id, revision, events: events.collect(), fragment }
+            WatchResponse::Events { id, revision, events: events.collect(), fragment }
         }
-        WatchMessage::Progress { id, revision } => News::Progress { id, revision },
-        WatchMessage::Canceled { id, .. } => News::Canceled { id },
-        WatchMessage::Compacted { id, compact_revision } => News::Compacted { id, compact_revision },
-        WatchMessage::NoLeader => News::NoLeader,
+        WatchMessage::Progress { id, revision } => WatchResponse::Progress { id, revision },
+        WatchMessage::Canceled { id, .. } => WatchResponse::Canceled { id },
+        WatchMessage::Compacted { id, compact_revision } => WatchResponse::Compacted { id, compact_revision },
+        WatchMessage::NoLeader => WatchResponse::NoLeader,
     }
 }

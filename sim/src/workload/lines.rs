@@ -8,7 +8,7 @@
 use super::client::{Client, put};
 use super::keys::prefix;
 use crate::history::{Claim, KeyValue};
-use crate::watch_response::News;
+use crate::watch_response::WatchResponse;
 use bytes::Bytes;
 use detcd_engine::input::{WatchCreate, WatchInput};
 use detcd_engine::key_range::KeyRange;
@@ -19,7 +19,7 @@ use detcd_engine::request::{
 use madsim::time::timeout;
 use std::time::Duration;
 
-/// How long who waits in line waits for news before looking again.
+/// How long who waits in line waits for a watch response before it looks again.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// How often it looks, before it leaves the line.
 const LOOKS_MAX: usize = 4;
@@ -131,9 +131,9 @@ async fn watch_until_deleted(client: &mut Client, key: Bytes, start_revision: i6
     client.history.watch_asked(stream, ask.clone());
     feed.send(ask);
     let waiting = async {
-        while let Some(news) = feed.next().await {
-            client.history.watch_told(stream, news.clone());
-            if !matches!(news, News::Created { .. }) {
+        while let Some(response) = feed.next().await {
+            client.history.watch_received(stream, response.clone());
+            if !matches!(response, WatchResponse::Created { .. }) {
                 return;
             }
         }

@@ -5,7 +5,7 @@ use super::client::Client;
 use super::keys::{everything, prefix};
 use crate::client_transport::WatchFeed;
 use crate::history::StreamPlace;
-use crate::watch_response::News;
+use crate::watch_response::WatchResponse;
 use detcd_engine::ids::WatchId;
 use detcd_engine::input::{WatchCreate, WatchInput};
 use detcd_engine::key_range::KeyRange;
@@ -13,7 +13,7 @@ use madsim::time::{sleep, timeout};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// How long a client waits for news before it looks whether there is something else to do.
+/// How long a client waits for a response before it looks whether there is something else to do.
 const LOOK: Duration = Duration::from_millis(200);
 /// Watchers on one stream, at most.
 const WATCHERS_MAX: usize = 4;
@@ -82,9 +82,9 @@ impl Session {
             match timeout(LOOK, self.feed.next()).await {
                 Err(_) => {}
                 Ok(None) => return,
-                Ok(Some(news)) => {
-                    client.history.watch_told(self.place, news.clone());
-                    if !self.take(news) {
+                Ok(Some(response)) => {
+                    client.history.watch_received(self.place, response.clone());
+                    if !self.take(response) {
                         return;
                     }
                 }
@@ -110,14 +110,14 @@ impl Session {
     }
 
     /// Whether the stream goes on.
-    fn take(&mut self, news: News) -> bool {
+    fn take(&mut self, response: WatchResponse) -> bool {
         let mut has_seen = |id: WatchId, revision: i64| {
             if let Some(create) = self.watchers.get_mut(&id) {
                 create.start_revision = create.start_revision.max(revision + 1);
             }
         };
-        match news {
-            News::Created { id, revision } => {
+        match response {
+            WatchResponse::Created { id, revision } => {
                 let mut create = self.asked.pop_front().expect("created as often as asked at most");
                 // It may be taken up on a stream where its id is taken.
                 create.id = None;
@@ -126,28 +126,28 @@ impl Session {
                 }
                 self.watchers.insert(id, create);
             }
-            News::Rejected { .. } => drop(self.asked.pop_front()),
+            WatchResponse::Rejected { .. } => drop(self.asked.pop_front()),
             // The rest of the revision is missing: it begins there again.
-            News::Events { id, events, fragment: true, .. } => {
+            WatchResponse::Events { id, events, fragment: true, .. } => {
                 if let Some(last) = events.last() {
                     has_seen(id, last.kv.mod_revision - 1);
                 }
             }
-            News::Events { id, events, .. } => {
+            WatchResponse::Events { id, events, .. } => {
                 if let Some(last) = events.last() {
                     has_seen(id, last.kv.mod_revision);
                 }
             }
-            News::Progress { id, revision } => has_seen(id, revision),
-            News::Canceled { id } => drop(self.watchers.remove(&id)),
+            WatchResponse::Progress { id, revision } => has_seen(id, revision),
+            WatchResponse::Canceled { id } => drop(self.watchers.remove(&id)),
             // It goes on where it can: what lies between is lost to this client, and it knows.
-            News::Compacted { id, compact_revision } => {
+            WatchResponse::Compacted { id, compact_revision } => {
                 if let Some(create) = self.watchers.get_mut(&id) {
                     create.start_revision = compact_revision;
                     return false;
                 }
             }
-            News::NoLeader => return false,
+            WatchResponse::NoLeader => return false,
         }
         true
     }

@@ -1,6 +1,6 @@
 //! etcd's messages as the engine's replies.
 
-use crate::watch_response::{News, WatchEvent};
+use crate::watch_response::{WatchEvent, WatchResponse};
 use detcd_engine::ids::{ClusterId, MemberId, WatchId};
 use detcd_engine::mvcc::RecordHeader;
 use detcd_engine::request::{
@@ -139,20 +139,20 @@ pub(super) fn alarms(alarms: &[pb::AlarmMember]) -> Vec<Alarm> {
 }
 
 /// A watch response. Progress is what says nothing else.
-pub(super) fn news(headers: Headers, answer: pb::WatchResponse) -> News {
+pub(super) fn watch_response(headers: Headers, answer: pb::WatchResponse) -> WatchResponse {
     let (revision, _) = headers.read(answer.header);
     let id = WatchId(answer.watch_id);
     match (answer.created, answer.canceled) {
-        (true, true) => News::Rejected { revision, reason: answer.cancel_reason },
-        (true, false) => News::Created { id, revision },
+        (true, true) => WatchResponse::Rejected { revision, reason: answer.cancel_reason },
+        (true, false) => WatchResponse::Created { id, revision },
         (false, true) if answer.compact_revision != 0 => {
-            News::Compacted { id, compact_revision: answer.compact_revision }
+            WatchResponse::Compacted { id, compact_revision: answer.compact_revision }
         }
-        (false, true) => News::Canceled { id },
-        (false, false) if answer.events.is_empty() => News::Progress { id, revision },
+        (false, true) => WatchResponse::Canceled { id },
+        (false, false) if answer.events.is_empty() => WatchResponse::Progress { id, revision },
         (false, false) => {
             let events = answer.events.iter().map(WatchEvent::of).collect();
-            News::Events { id, revision, events, fragment: answer.fragment }
+            WatchResponse::Events { id, revision, events, fragment: answer.fragment }
         }
     }
 }

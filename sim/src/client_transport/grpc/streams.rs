@@ -4,7 +4,7 @@ use super::super::WatchFeed;
 use super::replies::{self, Headers};
 use super::{asked, asks, carried, errors};
 use crate::served::Window;
-use crate::watch_response::News;
+use crate::watch_response::WatchResponse;
 use detcd_engine::input::WatchInput;
 use detcd_engine::request::{LeaseId, RequestError};
 use futures_util::{Stream, stream};
@@ -52,7 +52,7 @@ impl WatchFeed for Feed {
         drop(self.asks.send(carried(asks::watch(ask))));
     }
 
-    fn next(&mut self) -> BoxFuture<'_, Option<News>> {
+    fn next(&mut self) -> BoxFuture<'_, Option<WatchResponse>> {
         Box::pin(async move {
             if self.has_ended {
                 return None;
@@ -60,12 +60,12 @@ impl WatchFeed for Feed {
             match self.answers.message().await {
                 Ok(Some(answer)) => {
                     self.room.add_permits(1);
-                    Some(replies::news(self.headers, carried(answer)))
+                    Some(replies::watch_response(self.headers, carried(answer)))
                 }
                 ended => {
                     self.has_ended = true;
                     let error = ended.err().and_then(|status| errors::refusal(&status));
-                    (error == Some(RequestError::NoLeader)).then_some(News::NoLeader)
+                    (error == Some(RequestError::NoLeader)).then_some(WatchResponse::NoLeader)
                 }
             }
         })
