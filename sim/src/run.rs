@@ -5,7 +5,7 @@ mod tenures;
 mod verdict;
 
 use crate::case::Case;
-use crate::check::chronicle::{self, Chronicle};
+use crate::check::event_log::{self, EventLog};
 use crate::client_transport::ClientTransport;
 use crate::client_transport::grpc::Grpc;
 use crate::client_transport::in_process::InProcess;
@@ -56,7 +56,7 @@ struct Play {
     /// Straight into the members.
     in_process: InProcess,
     history: History,
-    chronicle: Chronicle,
+    event_log: EventLog,
     stage: Stage,
     trace: Trace,
 }
@@ -97,13 +97,13 @@ pub(crate) async fn play(case: Case, trace: Trace, remains: Remains) -> Result<R
         cluster.start(place);
     }
     let in_process = InProcess::new(cluster.clone(), swarm.seed.stream("the way of clients"));
-    let (chronicle, stage) = (Chronicle::default(), Stage::default());
-    let play = Play { swarm, cluster, in_process, history, chronicle, stage, trace };
+    let (event_log, stage) = (EventLog::default(), Stage::default());
+    let play = Play { swarm, cluster, in_process, history, event_log, stage, trace };
     for member in 0..play.cluster.size() {
-        let (transport, chronicle, stage) =
-            (play.client_transport("reader"), play.chronicle.clone(), play.stage.clone());
+        let (transport, event_log, stage) =
+            (play.client_transport("reader"), play.event_log.clone(), play.stage.clone());
         let home = play.cluster.links().map(Links::readers);
-        spawn_at(home, chronicle::read(transport, member, chronicle, stage));
+        spawn_at(home, event_log::read(transport, member, event_log, stage));
     }
     let (watchers, clients) = play.start_clients(calls_max);
     if let Some(links) = play.cluster.links() {
@@ -175,7 +175,7 @@ impl Play {
                 place,
                 transport: self.client_transport(&format!("client/{place}")),
                 history: self.history.clone(),
-                chronicle: self.chronicle.clone(),
+                event_log: self.event_log.clone(),
                 load: Arc::clone(&load),
                 stream: self.swarm.seed.stream(&format!("client/{place}")),
                 trace: self.trace.clone(),

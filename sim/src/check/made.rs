@@ -1,6 +1,6 @@
 //! Histories made by hand, for the tests of checkers.
 
-use super::chronicle::Revision;
+use super::event_log::Revision;
 use super::past::Past;
 use crate::history::{KeyValue, Moment, Operation, Outcome};
 use crate::watch_response::WatchEvent;
@@ -62,7 +62,7 @@ pub(super) fn event(kv: KeyValue) -> WatchEvent {
     WatchEvent { is_delete: kv.version == 0, kv, prev: None }
 }
 
-/// A chronicle of these revisions, from 2 on, told a second after one another.
+/// An event log of these revisions, from 2 on, told a second after one another.
 pub(super) fn past(revisions: Vec<Vec<WatchEvent>>) -> Past {
     let told = revisions.into_iter().zip(2..).map(|(events, revision)| {
         let seen = Duration::from_secs(u64::try_from(revision).unwrap());

@@ -1,10 +1,10 @@
 //! One promise or one kind of promise a file; a failure's text is the promise that was broken.
 //!
-//! Some look on while the run goes (`replicas_agree`, `raft`, `chronicle`), the others at the end: the chronicle tells
+//! Some look on while the run goes (`replicas_agree`, `raft`, `event_log`), the others at the end: the event log tells
 //! what happened, `past` turns it into a store that can be asked about any revision, and what clients were told is
 //! held against that.
 
-pub mod chronicle;
+pub mod event_log;
 pub mod leases;
 pub mod lines;
 #[cfg(test)]

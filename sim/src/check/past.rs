@@ -1,7 +1,7 @@
-//! The chronicle by key: how every key was at every revision. A question about a few keys is answered without looking
+//! The event log by key: how every key was at every revision. A question about a few keys is answered without looking
 //! at the others.
 
-use super::chronicle::Revision;
+use super::event_log::Revision;
 use super::promise::Promise;
 use crate::history::KeyValue;
 use crate::watch_response::WatchEvent;
@@ -21,10 +21,10 @@ pub struct Past {
 }
 
 impl Past {
-    /// Of a chronicle without gaps.
+    /// Of an event log without gaps.
     ///
     /// # Errors
-    /// The chronicle tells what cannot be: a version that does not follow from the one before.
+    /// The event log tells what cannot be: a version that does not follow from the one before.
     pub fn new(revisions: BTreeMap<i64, Revision>) -> Result<Past, String> {
         let mut past = Past::default();
         for (place, (revision, told)) in revisions.iter().enumerate() {

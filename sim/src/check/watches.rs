@@ -1,13 +1,13 @@
 //! Promises: a watch is ordered, unique, reliable, atomic, resumable and bookmarkable, and tells what happened.
 //!
-//! What a watcher must be told follows from the chronicle: the events from its start on, in its range, not filtered.
+//! What a watcher must be told follows from the event log: the events from its start on, in its range, not filtered.
 //! What it was told is held against that, event by event. Resuming needs no check of its own: a watcher that takes up
 //! after another has a past start like any other, and misses nothing either.
 //!
 //! Progress is a promise about what comes before it and about when it comes: a watcher that waits for a revision of
 //! the future is told of none, and one that asked for it is told of it as long as nothing else happens.
 
-use super::chronicle::Revision;
+use super::event_log::Revision;
 use super::past::Past;
 use super::promise::Promise;
 use super::words;

@@ -2,7 +2,7 @@
 //!
 //! Every answer names a revision: the one that its request made, or the one that it saw. So the order of revisions is
 //! the witness of a linearization, and no search is needed: each request is put to the plain reference at its place
-//! and must be answered alike, and what the reference then changes must be what the chronicle tells of that revision.
+//! and must be answered alike, and what the reference then changes must be what the event log tells of that revision.
 //! (That the order agrees with time is `real_time`'s to say.)
 //!
 //! A revision that no answer names was made by the end of a lease, or by a request whose outcome its client does not
@@ -21,7 +21,7 @@ use detcd_proptests::reference::mvcc::Version;
 use detcd_proptests::reference::{Cluster, Write};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the chronicle and the answers together tell.
+/// What the event log and the answers together tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
     /// Where requests stand whose outcome no client knows, by their place among the operations.

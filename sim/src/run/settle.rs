@@ -62,7 +62,7 @@ impl Play {
         self.leases_end().await?;
         self.until(Promise::Converges, || self.apart()).await?;
         self.until(Promise::WatchReliable, || self.untold()).await?;
-        let past = Past::new(self.chronicle.revisions())?;
+        let past = Past::new(self.event_log.revisions())?;
         self.until(Promise::WatchReliable, || {
             let open = self.history.streams().into_iter().filter(|stream| stream.is_open);
             open.into_iter().find_map(|stream| watches::untold(&stream, &past))
@@ -151,13 +151,13 @@ impl Play {
         }
     }
 
-    /// Every watcher, the chronicle's too, has been told of everything.
+    /// Every watcher, the event log's too, has been told of everything.
     fn untold(&self) -> Option<String> {
         let living = self.cluster.living();
         let head = self.cluster.handle(living[0])?.status().revision;
-        let late = living.into_iter().find(|member| head > 1 && self.chronicle.read_to(*member) < head);
+        let late = living.into_iter().find(|member| head > 1 && self.event_log.read_to(*member) < head);
         late.map(|member| {
-            let read_to = self.chronicle.read_to(member);
+            let read_to = self.event_log.read_to(member);
             format!("member {member} is at revision {head} and told of nothing behind {read_to}")
         })
     }

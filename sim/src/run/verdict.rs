@@ -14,7 +14,7 @@ const SAMPLES: i64 = 8;
 impl Play {
     /// Whether every promise was kept.
     pub(super) async fn verdict(&self) -> Result<(), String> {
-        let past = Past::new(self.chronicle.revisions())?;
+        let past = Past::new(self.event_log.revisions())?;
         for member in self.cluster.living() {
             self.reads_back(member, &past).await?;
         }
@@ -27,7 +27,7 @@ impl Play {
         lines::check(&self.history.claims(), &past)
     }
 
-    /// A member's store is what the chronicle says, at its newest revision and at some before.
+    /// A member's store is what the event log says, at its newest revision and at some before.
     async fn reads_back(&self, member: usize, past: &Past) -> Result<(), String> {
         let handle = self.cluster.handle(member).expect("it has settled");
         let status = handle.status();

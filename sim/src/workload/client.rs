@@ -3,7 +3,7 @@
 
 use super::keys::{everything, prefix};
 use super::load::Load;
-use crate::check::chronicle::Chronicle;
+use crate::check::event_log::EventLog;
 use crate::client_transport::{ClientTransport, Loss, WatchFeed};
 use crate::history::{History, Outcome};
 use crate::random::{Seed, Stream};
@@ -32,7 +32,7 @@ pub struct Client {
     /// Where it writes down what it was told.
     pub history: History,
     /// What is known of the store: so that nothing is compacted that nobody has seen.
-    pub chronicle: Chronicle,
+    pub event_log: EventLog,
     /// What it does.
     pub load: Arc<Load>,
     /// Its own chance.
@@ -61,7 +61,7 @@ impl Client {
             place: self.place,
             transport: Arc::clone(&self.transport),
             history: self.history.clone(),
-            chronicle: self.chronicle.clone(),
+            event_log: self.event_log.clone(),
             load: Arc::clone(&self.load),
             stream: chance.stream("second hand"),
             trace: self.trace.clone(),

@@ -161,7 +161,7 @@ fn draw(client: &mut Client) -> WatchCreate {
         4 => KeyRange::Span { start: b"l".as_slice().into(), end: b"k".as_slice().into() },
         _ => client.some_keys(),
     };
-    let (head, compacted) = (client.chronicle.head(), client.chronicle.compacted());
+    let (head, compacted) = (client.event_log.head(), client.event_log.compacted());
     let past = 1 + client.stream.within(0..head.unsigned_abs()).cast_signed();
     let start_revision = match client.stream.index(12) {
         0..5 => 0,

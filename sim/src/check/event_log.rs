@@ -2,7 +2,7 @@
 //!
 //! One watcher on each member reads everything from revision 1 on, and takes up again where it was when the member
 //! comes back. All of them must tell the same. Nothing is compacted before one of them has seen it (the clients that
-//! compact ask here first), so the chronicle has no gaps, and every checker may lean on it.
+//! compact ask here first), so the event log has no gaps, and every checker may lean on it.
 
 use super::promise::Promise;
 use crate::client_transport::ClientTransport;
@@ -29,7 +29,7 @@ pub struct Revision {
 
 /// All revisions. Cheap to clone; all clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Chronicle(Arc<Mutex<Inner>>);
+pub struct EventLog(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -43,7 +43,7 @@ struct Inner {
     read_to: BTreeMap<usize, i64>,
 }
 
-impl Chronicle {
+impl EventLog {
     /// The newest revision up to which everything is known.
     pub fn head(&self) -> i64 {
         self.lock().head.max(1)
@@ -123,7 +123,7 @@ fn is_same(one: &[WatchEvent], other: &[WatchEvent]) -> bool {
 }
 
 /// Reads all that a member tells, until the run ends.
-pub async fn read(transport: Arc<dyn ClientTransport>, member: usize, chronicle: Chronicle, stage: Stage) {
+pub async fn read(transport: Arc<dyn ClientTransport>, member: usize, event_log: EventLog, stage: Stage) {
     let mut next = 1;
     while !stage.has_ended() {
         let Some(mut feed) = transport.watch(member, false).await else {
@@ -143,7 +143,7 @@ pub async fn read(transport: Arc<dyn ClientTransport>, member: usize, chronicle:
         while !stage.has_ended() {
             match timeout(LOOK * 10, feed.next()).await {
                 Err(_) => {}
-                Ok(Some(WatchResponse::Events { events, .. })) => next = tell(member, &chronicle, events),
+                Ok(Some(WatchResponse::Events { events, .. })) => next = tell(member, &event_log, events),
                 Ok(Some(WatchResponse::Compacted { compact_revision, .. })) => {
                     next = compact_revision;
                     break;
@@ -156,14 +156,14 @@ pub async fn read(transport: Arc<dyn ClientTransport>, member: usize, chronicle:
 }
 
 /// The first revision not told yet.
-fn tell(member: usize, chronicle: &Chronicle, events: Vec<WatchEvent>) -> i64 {
+fn tell(member: usize, event_log: &EventLog, events: Vec<WatchEvent>) -> i64 {
     let mut revisions: BTreeMap<i64, Vec<WatchEvent>> = BTreeMap::new();
     for event in events {
         revisions.entry(event.kv.mod_revision).or_default().push(event);
     }
     let next = revisions.keys().next_back().expect("a response tells of something") + 1;
     for (revision, events) in revisions {
-        chronicle.record(member, revision, events);
+        event_log.record(member, revision, events);
     }
     next
 }
@@ -175,12 +175,12 @@ mod tests {
 
     #[test]
     fn members_that_tell_different_histories_are_found() {
-        let chronicle = Chronicle::default();
-        chronicle.record(0, 3, vec![event(fresh("l", "b", 3))]);
-        assert_eq!(chronicle.head(), 1, "revision 2 is not known yet");
-        chronicle.record(1, 2, vec![event(fresh("k", "a", 2))]);
-        assert_eq!(chronicle.head(), 3);
-        let other = || chronicle.record(2, 2, vec![event(fresh("k", "b", 2))]);
+        let event_log = EventLog::default();
+        event_log.record(0, 3, vec![event(fresh("l", "b", 3))]);
+        assert_eq!(event_log.head(), 1, "revision 2 is not known yet");
+        event_log.record(1, 2, vec![event(fresh("k", "a", 2))]);
+        assert_eq!(event_log.head(), 3);
+        let other = || event_log.record(2, 2, vec![event(fresh("k", "b", 2))]);
         let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(other)).unwrap_err();
         let text = panic.downcast_ref::<String>().unwrap();
         assert_eq!(Promise::of(text), Some(Promise::SameHistory), "{text}");
