@@ -5,8 +5,8 @@
 //! leaders that ended it. How much more than the true time the members' clocks may have shown meanwhile, `Clocks`
 //! knows: drifts and jumps forward, of whichever member, and in whatever order they led.
 
-use super::past::Past;
 use super::promise::Promise;
+use super::reference_history::ReferenceHistory;
 use super::witness::Places;
 use crate::history::{Moment, Operation, Outcome};
 use detcd_engine::request::{PutLease, Request, RequestError, Response};
@@ -56,13 +56,18 @@ struct Lease<'a> {
 ///
 /// # Errors
 /// The promise, and what breaks it.
-pub fn check(operations: &[Operation], past: &Past, places: &Places, clocks: &Clocks) -> Result<(), String> {
+pub fn check(
+    operations: &[Operation],
+    reference: &ReferenceHistory,
+    places: &Places,
+    clocks: &Clocks,
+) -> Result<(), String> {
     let mut leases = granted(operations);
     for operation in operations {
         learn(&mut leases, operation);
     }
     for (id, lease) in &leases {
-        let ended = places.ends.get(id).and_then(|revision| past.from(*revision).next());
+        let ended = places.ends.get(id).and_then(|revision| reference.from(*revision).next());
         let seen = ended.map(|(revision, told)| (told.seen, format!("it was gone at revision {revision}")));
         let told = lease.gone.map(|(at, by)| (at.at, format!("then came {by:?}")));
         for (at, how) in seen.into_iter().chain(told) {
@@ -205,7 +210,7 @@ mod tests {
     }
 
     fn broken(operations: &[Operation], clocks: &Clocks) -> Option<Promise> {
-        let checked = check(operations, &Past::default(), &Places::default(), clocks);
+        let checked = check(operations, &ReferenceHistory::default(), &Places::default(), clocks);
         checked.err().map(|text| Promise::of(&text).unwrap())
     }
 
@@ -242,9 +247,12 @@ mod tests {
     fn keys_that_go_too_early_are_seen() {
         // Told of at 2 s and 3 s of simulated time.
         let on_lease = KeyValue { lease: LEASE.0, ..fresh("k", "a", 2) };
-        let past = made::past(vec![vec![event(on_lease)], vec![event(made::key_value("k", "", (0, 3), 0))]]);
+        let reference = made::reference_history(vec![
+            vec![event(on_lease)],
+            vec![event(made::key_value("k", "", (0, 3), 0))],
+        ]);
         let places = Places { ends: BTreeMap::from([(LEASE.0, 3)]), ..Places::default() };
-        let check = |operations: &[Operation]| check(operations, &past, &places, &Clocks::default());
+        let check = |operations: &[Operation]| check(operations, &reference, &places, &Clocks::default());
         assert_eq!(check(&[grant()]), Ok(()));
         let found = check(&[grant(), keep_alive(1500, 2)]).unwrap_err();
         assert_eq!(Promise::of(&found), Some(Promise::LeaseNotEarly), "{found}");

@@ -3,8 +3,8 @@
 //! Who writes under a seat has compared its fence in the same transaction; at that revision no older key may stand in
 //! the line. That is what a lock and an election are for, and it holds whatever clocks and leases do.
 
-use super::past::Past;
 use super::promise::Promise;
+use super::reference_history::ReferenceHistory;
 use crate::history::{Claim, Moment};
 use bytes::Bytes;
 use detcd_proptests::reference::KeyRange;
@@ -14,13 +14,13 @@ use std::collections::BTreeMap;
 ///
 /// # Errors
 /// The promise, and the claims that break it.
-pub fn check(claims: &[(usize, Moment, Claim)], past: &Past) -> Result<(), String> {
+pub fn check(claims: &[(usize, Moment, Claim)], reference: &ReferenceHistory) -> Result<(), String> {
     let mut taken: BTreeMap<&Bytes, usize> = BTreeMap::new();
     for (client, _, claim) in claims {
         match claim {
             Claim::Seated { line, fence, revision } => {
                 let keys = KeyRange::prefix(line.clone());
-                let first = past.at(&keys, *revision).min_by_key(|is| is.create_revision);
+                let first = reference.at(&keys, *revision).min_by_key(|is| is.create_revision);
                 if first.is_none_or(|first| first.create_revision != *fence) {
                     let how = format!(
                         "at revision {revision} client {client} wrote with fence {fence}, and first \
@@ -35,7 +35,7 @@ pub fn check(claims: &[(usize, Moment, Claim)], past: &Past) -> Result<(), Strin
                     let how = format!("clients {other} and {client} both took {element:?}");
                     return Err(Promise::QueueOnce.broken(how));
                 }
-                let put_in = past.first(element);
+                let put_in = reference.first(element);
                 if put_in.is_none_or(|is| is.value != *value) {
                     let how =
                         format!("client {client} took {element:?} = {value:?}, and put in was {put_in:?}");
@@ -50,7 +50,7 @@ pub fn check(claims: &[(usize, Moment, Claim)], past: &Past) -> Result<(), Strin
         Claim::Seated { .. } | Claim::Dequeued { .. } => None,
     });
     for element in known {
-        if past.first(element).is_none() {
+        if reference.first(element).is_none() {
             return Err(Promise::QueueOnce.broken(format!("{element:?} was put in and never there")));
         }
     }
@@ -60,14 +60,17 @@ pub fn check(claims: &[(usize, Moment, Claim)], past: &Past) -> Result<(), Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::made::{event, fresh, moment, past};
+    use crate::check::made::{event, fresh, moment, reference_history};
 
     #[test]
     fn the_seat_is_of_the_first_in_line() {
-        let past = past(vec![vec![event(fresh("lock/a", "1", 2))], vec![event(fresh("lock/b", "2", 3))]]);
+        let reference = reference_history(vec![
+            vec![event(fresh("lock/a", "1", 2))],
+            vec![event(fresh("lock/b", "2", 3))],
+        ]);
         let seated = |fence, revision| {
             let claim = Claim::Seated { line: Bytes::from("lock/"), fence, revision };
-            check(&[(0, moment(1), claim)], &past).err().map(|text| Promise::of(&text).unwrap())
+            check(&[(0, moment(1), claim)], &reference).err().map(|text| Promise::of(&text).unwrap())
         };
         assert_eq!((seated(2, 2), seated(2, 3)), (None, None));
         assert_eq!((seated(3, 3), seated(2, 1)), (Some(Promise::OneInSeat), Some(Promise::OneInSeat)));
@@ -75,11 +78,11 @@ mod tests {
 
     #[test]
     fn an_element_is_taken_once_and_was_put_in() {
-        let past = past(vec![vec![event(fresh("queue/1", "a", 2))]]);
+        let reference = reference_history(vec![vec![event(fresh("queue/1", "a", 2))]]);
         let taken = |value| Claim::Dequeued { element: Bytes::from("queue/1"), value: Bytes::from(value) };
         let check = |claims: Vec<Claim>| {
             let claims: Vec<_> = claims.into_iter().map(|claim| (0, moment(1), claim)).collect();
-            check(&claims, &past).err().map(|text| Promise::of(&text).unwrap())
+            check(&claims, &reference).err().map(|text| Promise::of(&text).unwrap())
         };
         assert_eq!(check(vec![Claim::Enqueued(Bytes::from("queue/1")), taken("a")]), None);
         assert_eq!(check(vec![taken("a"), taken("a")]), Some(Promise::QueueOnce));

@@ -1,7 +1,7 @@
 //! Histories made by hand, for the tests of checkers.
 
 use super::event_log::Revision;
-use super::past::Past;
+use super::reference_history::ReferenceHistory;
 use crate::history::{KeyValue, Moment, Operation, Outcome};
 use crate::watch_response::WatchEvent;
 use bytes::Bytes;
@@ -63,12 +63,12 @@ pub(super) fn event(kv: KeyValue) -> WatchEvent {
 }
 
 /// An event log of these revisions, from 2 on, told a second after one another.
-pub(super) fn past(revisions: Vec<Vec<WatchEvent>>) -> Past {
+pub(super) fn reference_history(revisions: Vec<Vec<WatchEvent>>) -> ReferenceHistory {
     let told = revisions.into_iter().zip(2..).map(|(events, revision)| {
         let seen = Duration::from_secs(u64::try_from(revision).unwrap());
         (revision, Revision { events, seen })
     });
-    Past::new(told.collect()).unwrap()
+    ReferenceHistory::new(told.collect()).unwrap()
 }
 
 /// A key put at a revision for the first time.

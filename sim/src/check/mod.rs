@@ -1,7 +1,7 @@
 //! One promise or one kind of promise a file; a failure's text is the promise that was broken.
 //!
 //! Some look on while the run goes (`replicas_agree`, `raft`, `event_log`), the others at the end: the event log tells
-//! what happened, `past` turns it into a store that can be asked about any revision, and what clients were told is
+//! what happened, `reference_history` turns it into a store that can be asked about any revision, and what clients were told is
 //! held against that.
 
 pub mod event_log;
@@ -10,10 +10,10 @@ pub mod lines;
 #[cfg(test)]
 mod made;
 mod matching;
-pub mod past;
 mod promise;
 pub mod raft;
 pub mod real_time;
+pub mod reference_history;
 pub mod replicas_agree;
 pub mod watches;
 pub mod windows;

@@ -8,8 +8,8 @@
 //! the future is told of none, and one that asked for it is told of it as long as nothing else happens.
 
 use super::event_log::Revision;
-use super::past::Past;
 use super::promise::Promise;
+use super::reference_history::ReferenceHistory;
 use super::words;
 use crate::history::{Moment, Operation, Outcome, StreamLog};
 use crate::watch_response::{WatchEvent, WatchResponse};
@@ -35,7 +35,7 @@ struct Watcher {
 /// One stream, read from its beginning.
 #[derive(Debug)]
 struct Reader<'a> {
-    past: &'a Past,
+    reference: &'a ReferenceHistory,
     log: &'a StreamLog,
     /// The highest revision that anybody had asked to compact to, by when.
     compactions: &'a [(Moment, i64)],
@@ -49,18 +49,22 @@ struct Reader<'a> {
 ///
 /// # Errors
 /// The promise, and what breaks it.
-pub fn check(streams: &[StreamLog], operations: &[Operation], past: &Past) -> Result<(), String> {
+pub fn check(
+    streams: &[StreamLog],
+    operations: &[Operation],
+    reference: &ReferenceHistory,
+) -> Result<(), String> {
     let compactions = compactions(operations);
-    streams.iter().try_for_each(|log| Reader::new(log, past, &compactions).read().map(|_| ()))
+    streams.iter().try_for_each(|log| Reader::new(log, reference, &compactions).read().map(|_| ()))
 }
 
 /// What an open stream was not told of yet; `None` where it was told of everything.
-pub fn untold(log: &StreamLog, past: &Past) -> Option<String> {
+pub fn untold(log: &StreamLog, reference: &ReferenceHistory) -> Option<String> {
     let all = [(Moment { order: 0, at: std::time::Duration::ZERO }, i64::MAX)];
     // What is wrong with it otherwise is said in the end.
-    let watchers = Reader::new(log, past, &all).read().ok()?;
+    let watchers = Reader::new(log, reference, &all).read().ok()?;
     watchers.into_iter().find_map(|(id, watcher)| {
-        let missing = watcher.expected(past).next()?;
+        let missing = watcher.expected(reference).next()?;
         Some(format!(
             "watcher {} of client {} at member {} was not told of {missing:?}",
             id.0, log.client, log.member
@@ -70,10 +74,10 @@ pub fn untold(log: &StreamLog, past: &Past) -> Option<String> {
 
 /// A watcher of an open stream that asked for progress and was told of none since nothing happens any more; `None`
 /// where all were. One that waits for a revision of the future is owed nothing.
-pub fn unreported(log: &StreamLog, since: Moment, past: &Past) -> Option<String> {
+pub fn unreported(log: &StreamLog, since: Moment, reference: &ReferenceHistory) -> Option<String> {
     let all = [(Moment { order: 0, at: std::time::Duration::ZERO }, i64::MAX)];
     // What is wrong with it otherwise is said in the end.
-    let watchers = Reader::new(log, past, &all).read().ok()?;
+    let watchers = Reader::new(log, reference, &all).read().ok()?;
     let late = log.received.iter().rev().take_while(|(at, _)| *at > since);
     let told: BTreeSet<WatchId> = late
         .filter_map(|(_, response)| match response {
@@ -81,8 +85,9 @@ pub fn unreported(log: &StreamLog, since: Moment, past: &Past) -> Option<String>
             _ => None,
         })
         .collect();
-    let is_owed =
-        |watcher: &Watcher| watcher.create.progress_notify && watcher.create.start_revision <= past.head();
+    let is_owed = |watcher: &Watcher| {
+        watcher.create.progress_notify && watcher.create.start_revision <= reference.head()
+    };
     let (id, _) = watchers.into_iter().find(|(id, watcher)| is_owed(watcher) && !told.contains(id))?;
     Some(format!("watcher {} of client {} at member {} was not", id.0, log.client, log.member))
 }
@@ -101,8 +106,11 @@ fn compactions(operations: &[Operation]) -> Vec<(Moment, i64)> {
 
 impl Watcher {
     /// The revision that comes next and what of it is for this watcher, without end.
-    fn expected<'a>(&'a self, past: &'a Past) -> impl Iterator<Item = (i64, Vec<&'a WatchEvent>)> {
-        past.from(self.next).filter_map(|(revision, told)| {
+    fn expected<'a>(
+        &'a self,
+        reference: &'a ReferenceHistory,
+    ) -> impl Iterator<Item = (i64, Vec<&'a WatchEvent>)> {
+        reference.from(self.next).filter_map(|(revision, told)| {
             let wanted = self.wanted(told);
             (!wanted.is_empty()).then_some((revision, wanted))
         })
@@ -118,13 +126,17 @@ impl Watcher {
 }
 
 impl<'a> Reader<'a> {
-    fn new(log: &'a StreamLog, past: &'a Past, compactions: &'a [(Moment, i64)]) -> Reader<'a> {
+    fn new(
+        log: &'a StreamLog,
+        reference: &'a ReferenceHistory,
+        compactions: &'a [(Moment, i64)],
+    ) -> Reader<'a> {
         let created = log.asked.iter().filter_map(|(_, ask)| match ask {
             WatchInput::Create(create) => Some(create),
             _ => None,
         });
         Reader {
-            past,
+            reference,
             log,
             compactions,
             created: created.collect(),
@@ -202,13 +214,14 @@ impl<'a> Reader<'a> {
         events: &[WatchEvent],
         fragment: bool,
     ) -> Result<(), (Promise, String)> {
-        let (past, compacted) = (self.past, self.compacted_by(at));
+        let (reference, compacted) = (self.reference, self.compacted_by(at));
         let watcher = self.watchers.get_mut(&id).ok_or_else(|| gone(id))?;
         for event in events {
-            tell(watcher, event, past, compacted)?;
+            tell(watcher, event, reference, compacted)?;
         }
         let last = events.last().map_or(0, |event| event.kv.mod_revision);
-        let (revision, left) = watcher.expected(past).next().map_or((0, 0), |(at, left)| (at, left.len()));
+        let (revision, left) =
+            watcher.expected(reference).next().map_or((0, 0), |(at, left)| (at, left.len()));
         // Between two events of a revision only one who takes fragments is left, and only until the next response.
         let is_torn = revision == last && left > watcher.told_of_next && watcher.told_of_next > 0;
         if is_torn && !(watcher.create.fragment && fragment) {
@@ -227,9 +240,9 @@ impl<'a> Reader<'a> {
             id => vec![id],
         };
         for id in spoken_of {
-            let past = self.past;
+            let reference = self.reference;
             let watcher = self.watchers.get_mut(&id).ok_or_else(|| gone(id))?;
-            if let Some((missing, _)) = watcher.expected(past).next().filter(|(at, _)| *at <= revision) {
+            if let Some((missing, _)) = watcher.expected(reference).next().filter(|(at, _)| *at <= revision) {
                 return Err((Promise::WatchBookmarks, format!("watcher {} was not told of {missing}", id.0)));
             }
             let start = watcher.create.start_revision;
@@ -298,7 +311,7 @@ fn gone(id: WatchId) -> (Promise, String) {
 fn tell(
     watcher: &mut Watcher,
     event: &WatchEvent,
-    past: &Past,
+    reference: &ReferenceHistory,
     compacted: i64,
 ) -> Result<(), (Promise, String)> {
     let at = event.kv.mod_revision;
@@ -309,7 +322,7 @@ fn tell(
     }
     // What is left of a revision comes before the next.
     if at > watcher.next {
-        let skipped = watcher.expected(past).next().filter(|(revision, _)| *revision < at);
+        let skipped = watcher.expected(reference).next().filter(|(revision, _)| *revision < at);
         if let Some((revision, wanted)) = skipped
             && !(revision == watcher.next && watcher.told_of_next == wanted.len())
         {
@@ -322,8 +335,11 @@ fn tell(
         }
         (watcher.next, watcher.told_of_next) = (at, 0);
     }
-    let due =
-        past.from(at).next().filter(|(revision, _)| *revision == at).map(|(_, told)| watcher.wanted(told));
+    let due = reference
+        .from(at)
+        .next()
+        .filter(|(revision, _)| *revision == at)
+        .map(|(_, told)| watcher.wanted(told));
     let due = due.unwrap_or_default();
     let Some(right) = due.get(watcher.told_of_next) else {
         let keys: BTreeSet<_> = due.iter().map(|event| &event.kv.key).collect();
@@ -335,7 +351,7 @@ fn tell(
     }
     // A transaction may delete a key and put it anew: nothing is before a key that is new.
     let is_new = !event.is_delete && event.kv.create_revision == at;
-    let before = past.get(&event.kv.key, at - 1).filter(|_| !is_new);
+    let before = reference.get(&event.kv.key, at - 1).filter(|_| !is_new);
     let is_right = match &event.prev {
         Some(prev) => watcher.create.prev_kv && Some(prev) == before,
         None => !watcher.create.prev_kv || before.is_none() || compacted >= at,

@@ -4,9 +4,9 @@
 //! one. Time does: a read that began after a compaction was acknowledged does not see below it, and one that was
 //! answered before anybody asked for a compaction is not refused for it.
 
-use super::past::Interest;
 use super::promise::Promise;
 use super::real_time::is_linearizable;
+use super::reference_history::Interest;
 use super::words;
 use crate::history::{Moment, Operation, Outcome};
 use detcd_engine::request::{Request, RequestError};

@@ -9,9 +9,9 @@
 //! know. Which one, a matching finds: each such request makes one revision at most.
 
 use super::matching::match_each;
-use super::past::{Interest, Past};
 use super::promise::Promise;
 use super::real_time::writes;
+use super::reference_history::{Interest, ReferenceHistory};
 use super::words;
 use crate::history::{Operation, Outcome};
 use crate::watch_response::WatchEvent;
@@ -34,12 +34,12 @@ pub struct Places {
 ///
 /// # Errors
 /// The promise, and what breaks it.
-pub fn check(operations: &[Operation], past: &Past) -> Result<Places, String> {
+pub fn check(operations: &[Operation], reference: &ReferenceHistory) -> Result<Places, String> {
     let mut makers: BTreeMap<i64, &Operation> = BTreeMap::new();
     for operation in operations {
         let Some(reply) = operation.reply() else { continue };
-        if reply.revision > past.head() {
-            let how = format!("the store ends at revision {}: {operation:?}", past.head());
+        if reply.revision > reference.head() {
+            let how = format!("the store ends at revision {}: {operation:?}", reference.head());
             return Err(Promise::Acknowledged.broken(how));
         }
         let makes = writes(&reply.response);
@@ -47,13 +47,18 @@ pub fn check(operations: &[Operation], past: &Past) -> Result<Places, String> {
             let how = format!("both were told of the same revision: {other:?} and {operation:?}");
             return Err(Promise::Acknowledged.broken(how));
         }
-        fits(operation, reply, makes, past)?;
+        fits(operation, reply, makes, reference)?;
     }
-    explain(operations, &makers, past)
+    explain(operations, &makers, reference)
 }
 
 /// Whether the reference answers alike.
-fn fits(operation: &Operation, reply: &Reply, makes: bool, past: &Past) -> Result<(), String> {
+fn fits(
+    operation: &Operation,
+    reply: &Reply,
+    makes: bool,
+    reference: &ReferenceHistory,
+) -> Result<(), String> {
     let base = if makes { reply.revision - 1 } else { reply.revision };
     let right = match (&operation.request, &reply.response) {
         (Request::Range(asked), Response::Range(told)) => {
@@ -64,8 +69,8 @@ fn fits(operation: &Operation, reply: &Reply, makes: bool, past: &Past) -> Resul
             let mut asked = words::range(asked);
             let at = if asked.revision > 0 { asked.revision } else { base };
             asked.revision = 0;
-            let reference = past.reference(std::slice::from_ref(&asked.keys), &[], at);
-            let found = reference.store.found(&asked);
+            let cluster = reference.cluster_at(std::slice::from_ref(&asked.keys), &[], at);
+            let found = cluster.store.found(&asked);
             if words::found(told) == found {
                 return Ok(());
             }
@@ -78,9 +83,9 @@ fn fits(operation: &Operation, reply: &Reply, makes: bool, past: &Past) -> Resul
             if matches!(write, Write::LeaseRevoke(_)) {
                 return Ok(());
             }
-            let (answer, changes) = put_to_reference(&write, past, base);
-            if makes && !is_told(&changes, past.events(reply.revision)) {
-                let told = past.events(reply.revision);
+            let (answer, changes) = put_to_reference(&write, reference, base);
+            if makes && !is_told(&changes, reference.events(reply.revision)) {
+                let told = reference.events(reply.revision);
                 let how = format!("revision {} is {told:?} after {operation:?}", reply.revision);
                 return Err(Promise::Acknowledged.broken(how));
             }
@@ -98,15 +103,15 @@ fn fits(operation: &Operation, reply: &Reply, makes: bool, past: &Past) -> Resul
 type Answer = Result<detcd_proptests::reference::Answer, detcd_proptests::reference::Refusal>;
 
 /// What a write is answered on the store as it was at `base`, and what it then changes.
-fn put_to_reference(write: &Write, past: &Past, base: i64) -> (Answer, Vec<Version>) {
+fn put_to_reference(write: &Write, reference: &ReferenceHistory, base: i64) -> (Answer, Vec<Version>) {
     let interest = Interest::of(write);
-    let mut reference: Cluster = past.reference(&interest.ranges, &interest.revisions, base);
+    let mut cluster: Cluster = reference.cluster_at(&interest.ranges, &interest.revisions, base);
     for lease in interest.leases {
         // Whether a lease is there, no revision tells: `leases` checks that.
-        reference.leases.grant(lease, 1).expect("each once");
+        cluster.leases.grant(lease, 1).expect("each once");
     }
-    let answer = reference.apply(write);
-    let versions = reference.store.versions();
+    let answer = cluster.apply(write);
+    let versions = cluster.store.versions();
     let changes = versions.iter().filter(|version| version.is.mod_revision > base).cloned().collect();
     (answer, changes)
 }
@@ -119,26 +124,26 @@ fn is_told(changes: &[Version], events: &[WatchEvent]) -> bool {
 fn explain(
     operations: &[Operation],
     makers: &BTreeMap<i64, &Operation>,
-    past: &Past,
+    reference: &ReferenceHistory,
 ) -> Result<Places, String> {
     let open = Open::of(operations);
-    let latest = latest_invocations(operations, past.head());
+    let latest = latest_invocations(operations, reference.head());
     let mut places = Places::default();
     let mut wanted: Vec<(i64, Vec<usize>)> = Vec::new();
-    for (revision, told) in past.from(2).filter(|(revision, _)| !makers.contains_key(revision)) {
+    for (revision, told) in reference.from(2).filter(|(revision, _)| !makers.contains_key(revision)) {
         let makes = |place: &usize| {
             let operation = &operations[*place];
             let in_time = operation.invoked.order < latest[usize::try_from(revision).expect("positive")];
             let write = words::write(&operation.request).expect("only writes are open");
-            in_time && is_told(&put_to_reference(&write, past, revision - 1).1, &told.events)
+            in_time && is_told(&put_to_reference(&write, reference, revision - 1).1, &told.events)
         };
         let candidates: Vec<usize> = open.for_events(&told.events).into_iter().filter(makes).collect();
-        match (ended_lease(&told.events, revision, past), candidates.is_empty()) {
+        match (ended_lease(&told.events, revision, reference), candidates.is_empty()) {
             (Some(lease), true) => drop(places.ends.insert(lease, revision)),
             // Either may have been: nothing follows.
             (Some(_), false) => {}
             (None, false) => wanted.push((revision, candidates)),
-            (None, true) => return Err(unexplained(revision, &told.events, past)),
+            (None, true) => return Err(unexplained(revision, &told.events, reference)),
         }
     }
     let choices: Vec<&[usize]> = wanted.iter().map(|(_, candidates)| candidates.as_slice()).collect();
@@ -160,11 +165,13 @@ fn explain(
     }
 }
 
-fn unexplained(revision: i64, events: &[WatchEvent], past: &Past) -> String {
-    let lease =
-        events.first().and_then(|event| past.get(&event.kv.key, revision - 1)).map_or(0, |was| was.lease);
+fn unexplained(revision: i64, events: &[WatchEvent], reference: &ReferenceHistory) -> String {
+    let lease = events
+        .first()
+        .and_then(|event| reference.get(&event.kv.key, revision - 1))
+        .map_or(0, |was| was.lease);
     if lease != 0 && events.iter().all(|event| event.is_delete) {
-        let keys = past.keys_of(lease, revision - 1);
+        let keys = reference.keys_of(lease, revision - 1);
         let how = format!("at revision {revision}, of the keys {keys:?} on lease {lease}, went: {events:?}");
         return Promise::LeaseAtomic.broken(how);
     }
@@ -172,11 +179,12 @@ fn unexplained(revision: i64, events: &[WatchEvent], past: &Past) -> String {
 }
 
 /// The lease whose keys these deletions are: all of them, and no others.
-fn ended_lease(events: &[WatchEvent], revision: i64, past: &Past) -> Option<i64> {
+fn ended_lease(events: &[WatchEvent], revision: i64, reference: &ReferenceHistory) -> Option<i64> {
     let first = events.first().filter(|event| event.is_delete)?;
-    let lease = past.get(&first.kv.key, revision - 1)?.lease;
+    let lease = reference.get(&first.kv.key, revision - 1)?.lease;
     let gone: BTreeSet<Bytes> = events.iter().map(|event| event.kv.key.clone()).collect();
-    let is_whole = events.iter().all(|event| event.is_delete) && gone == past.keys_of(lease, revision - 1);
+    let is_whole =
+        events.iter().all(|event| event.is_delete) && gone == reference.keys_of(lease, revision - 1);
     (lease != 0 && is_whole).then_some(lease)
 }
 
@@ -289,12 +297,15 @@ mod tests {
         event(key_value(key, "", (0, revision), 0))
     }
 
-    fn a_then_b() -> Past {
-        made::past(vec![vec![event(fresh("k", "a", 2))], vec![event(key_value("k", "b", (2, 3), 2))]])
+    fn a_then_b() -> ReferenceHistory {
+        made::reference_history(vec![
+            vec![event(fresh("k", "a", 2))],
+            vec![event(key_value("k", "b", (2, 3), 2))],
+        ])
     }
 
-    fn broken(operations: &[Operation], past: &Past) -> Option<Promise> {
-        check(operations, past).err().map(|text| Promise::of(&text).unwrap())
+    fn broken(operations: &[Operation], reference: &ReferenceHistory) -> Option<Promise> {
+        check(operations, reference).err().map(|text| Promise::of(&text).unwrap())
     }
 
     #[test]
@@ -320,32 +331,34 @@ mod tests {
 
     #[test]
     fn what_nobody_was_told_of_was_asked_for_and_once() {
-        let past = a_then_b();
+        let reference = a_then_b();
         let (a, b) = (unknown(1, made::put("k", "a")), unknown(1, made::put("k", "b")));
-        let places = check(&[a.clone(), b.clone()], &past).unwrap();
+        let places = check(&[a.clone(), b.clone()], &reference).unwrap();
         assert_eq!(places.unknown, BTreeMap::from([(0, 2), (1, 3)]));
-        assert_eq!(broken(std::slice::from_ref(&a), &past), Some(Promise::OnlyAsked));
-        let twice =
-            made::past(vec![vec![event(fresh("k", "a", 2))], vec![event(key_value("k", "a", (2, 3), 2))]]);
+        assert_eq!(broken(std::slice::from_ref(&a), &reference), Some(Promise::OnlyAsked));
+        let twice = made::reference_history(vec![
+            vec![event(fresh("k", "a", 2))],
+            vec![event(key_value("k", "a", (2, 3), 2))],
+        ]);
         assert_eq!(broken(std::slice::from_ref(&a), &twice), Some(Promise::Once));
         assert_eq!(broken(&[a.clone(), a.clone()], &twice), None, "a retry may be done too");
         let too_late = unknown(9, made::put("k", "a"));
-        assert_eq!(broken(&[too_late, put("b", 3)], &past), Some(Promise::OnlyAsked));
+        assert_eq!(broken(&[too_late, put("b", 3)], &reference), Some(Promise::OnlyAsked));
     }
 
     #[test]
     fn a_delete_that_may_have_been_one_of_two_is_matched() {
-        let past = made::past(vec![vec![event(fresh("k", "a", 2))], vec![gone("k", 3)]]);
+        let reference = made::reference_history(vec![vec![event(fresh("k", "a", 2))], vec![gone("k", 3)]]);
         let deletes = [put("a", 2), unknown(3, delete()), unknown(4, delete())];
-        assert_eq!(broken(&deletes, &past), None);
-        assert_eq!(broken(&deletes[..1], &past), Some(Promise::OnlyAsked));
+        assert_eq!(broken(&deletes, &reference), None);
+        assert_eq!(broken(&deletes[..1], &reference), Some(Promise::OnlyAsked));
     }
 
     #[test]
     fn a_lease_ends_with_all_of_its_keys() {
         let on_lease = |key, revision| KeyValue { lease: 7, ..fresh(key, "a", revision) };
         let first = vec![vec![event(on_lease("k", 2))], vec![event(on_lease("l", 3))]];
-        let whole = made::past([first.clone(), vec![vec![gone("k", 4), gone("l", 4)]]].concat());
+        let whole = made::reference_history([first.clone(), vec![vec![gone("k", 4), gone("l", 4)]]].concat());
         let asked = |key, revision| {
             let Request::Put(mut put) = made::put(key, "a") else { panic!() };
             put.lease = detcd_engine::request::PutLease::Set(LeaseId(7));
@@ -353,7 +366,7 @@ mod tests {
         };
         let operations = [asked("k", 2), asked("l", 3)];
         assert_eq!(check(&operations, &whole).unwrap().ends, BTreeMap::from([(7, 4)]));
-        let half = made::past([first, vec![vec![gone("k", 4)]]].concat());
+        let half = made::reference_history([first, vec![vec![gone("k", 4)]]].concat());
         assert_eq!(broken(&operations, &half), Some(Promise::LeaseAtomic));
     }
 }

@@ -2,7 +2,7 @@
 //! ends, all members come to one index, and every watcher is told of everything.
 
 use super::Play;
-use crate::check::past::Past;
+use crate::check::reference_history::ReferenceHistory;
 use crate::check::{Promise, watches};
 use crate::clock::simulated_now;
 use detcd_engine::request::{Request, Response};
@@ -62,10 +62,10 @@ impl Play {
         self.leases_end().await?;
         self.until(Promise::Converges, || self.apart()).await?;
         self.until(Promise::WatchReliable, || self.untold()).await?;
-        let past = Past::new(self.event_log.revisions())?;
+        let reference = ReferenceHistory::new(self.event_log.revisions())?;
         self.until(Promise::WatchReliable, || {
             let open = self.history.streams().into_iter().filter(|stream| stream.is_open);
-            open.into_iter().find_map(|stream| watches::untold(&stream, &past))
+            open.into_iter().find_map(|stream| watches::untold(&stream, &reference))
         })
         .await?;
         let quiet = self.history.now();
@@ -73,7 +73,7 @@ impl Play {
             let reports =
                 |member| self.swarm.knobs_of(member).watch_progress_interval_ms <= PROGRESS_INTERVAL_MS_MAX;
             let open = self.history.streams().into_iter().filter(|log| log.is_open && reports(log.member));
-            open.into_iter().find_map(|log| watches::unreported(&log, quiet, &past))
+            open.into_iter().find_map(|log| watches::unreported(&log, quiet, &reference))
         })
         .await
     }

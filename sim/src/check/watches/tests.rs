@@ -6,9 +6,13 @@ use crate::workload::keys::everything;
 const ID: WatchId = WatchId(0);
 
 /// k is put, put again beside l, and deleted.
-fn past() -> Past {
+fn reference_history() -> ReferenceHistory {
     let second = vec![event(key_value("k", "b", (2, 3), 2)), event(fresh("l", "x", 3))];
-    made::past(vec![vec![event(fresh("k", "a", 2))], second, vec![event(key_value("k", "", (0, 4), 0))]])
+    made::reference_history(vec![
+        vec![event(fresh("k", "a", 2))],
+        second,
+        vec![event(key_value("k", "", (0, 4), 0))],
+    ])
 }
 
 fn create() -> WatchCreate {
@@ -26,13 +30,13 @@ fn create() -> WatchCreate {
 
 /// The events of these revisions, in one response.
 fn events(revisions: &[i64]) -> WatchResponse {
-    let past = past();
-    let events = revisions.iter().flat_map(|revision| past.events(*revision).to_vec()).collect();
+    let reference = reference_history();
+    let events = revisions.iter().flat_map(|revision| reference.events(*revision).to_vec()).collect();
     WatchResponse::Events { id: ID, revision: 4, events, fragment: false }
 }
 
 fn one(revision: i64, place: usize, fragment: bool) -> WatchResponse {
-    let events = vec![past().events(revision)[place].clone()];
+    let events = vec![reference_history().events(revision)[place].clone()];
     WatchResponse::Events { id: ID, revision: 4, events, fragment }
 }
 
@@ -48,7 +52,7 @@ fn log(create: WatchCreate, responses: Vec<WatchResponse>) -> StreamLog {
 }
 
 fn broken_by(create: WatchCreate, responses: Vec<WatchResponse>) -> Option<Promise> {
-    check(&[log(create, responses)], &[], &past()).err().map(|text| Promise::of(&text).unwrap())
+    check(&[log(create, responses)], &[], &reference_history()).err().map(|text| Promise::of(&text).unwrap())
 }
 
 fn broken(responses: Vec<WatchResponse>) -> Option<Promise> {
@@ -105,7 +109,7 @@ fn each_guarantee_is_found_broken() {
 #[test]
 fn an_event_tells_what_happened() {
     let changed = |change: fn(&mut WatchEvent), prev_kv: bool| {
-        let mut event = past().events(4)[0].clone();
+        let mut event = reference_history().events(4)[0].clone();
         event.prev = prev_kv.then(|| key_value("k", "b", (2, 3), 2));
         change(&mut event);
         let last = WatchResponse::Events { id: ID, revision: 4, events: vec![event], fragment: false };
@@ -130,7 +134,7 @@ fn compaction_cancels_who_was_overtaken() {
             vec![WatchResponse::Compacted { id: ID, compact_revision }],
         );
         log.received[1].0 = moment(9);
-        check(&[log], &compacted, &past()).is_ok()
+        check(&[log], &compacted, &reference_history()).is_ok()
     };
     assert!(told(2, 3));
     assert!(!told(3, 3), "it was not overtaken");
@@ -139,8 +143,8 @@ fn compaction_cancels_who_was_overtaken() {
 
 #[test]
 fn who_is_not_told_of_everything_is_found() {
-    assert_eq!(untold(&log(create(), vec![events(&[2, 3, 4])]), &past()), None);
-    let found = untold(&log(create(), vec![events(&[2, 3])]), &past());
+    assert_eq!(untold(&log(create(), vec![events(&[2, 3, 4])]), &reference_history()), None);
+    let found = untold(&log(create(), vec![events(&[2, 3])]), &reference_history());
     assert!(found.is_some_and(|text| text.contains("was not told of (4")));
 }
 
@@ -149,7 +153,7 @@ fn who_is_told_of_no_progress_while_nothing_happens_is_found() {
     let asks = WatchCreate { progress_notify: true, ..create() };
     let is_owed = |create: &WatchCreate, responses: Vec<WatchResponse>| {
         // The events are the second of its responses.
-        unreported(&log(create.clone(), responses), moment(2), &past()).is_some()
+        unreported(&log(create.clone(), responses), moment(2), &reference_history()).is_some()
     };
     let progress = |id| WatchResponse::Progress { id, revision: 4 };
     assert!(is_owed(&asks, vec![events(&[2, 3, 4])]));

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// All that ever was.
 #[derive(Clone, Debug, Default)]
-pub struct Past {
+pub struct ReferenceHistory {
     revisions: BTreeMap<i64, Revision>,
     /// Each key's versions, oldest first; version 0 is a deletion.
     keys: BTreeMap<Bytes, Vec<KeyValue>>,
@@ -20,13 +20,13 @@ pub struct Past {
     leased: BTreeMap<i64, BTreeSet<Bytes>>,
 }
 
-impl Past {
+impl ReferenceHistory {
     /// Of an event log without gaps.
     ///
     /// # Errors
     /// The event log tells what cannot be: a version that does not follow from the one before.
-    pub fn new(revisions: BTreeMap<i64, Revision>) -> Result<Past, String> {
-        let mut past = Past::default();
+    pub fn new(revisions: BTreeMap<i64, Revision>) -> Result<ReferenceHistory, String> {
+        let mut reference = ReferenceHistory::default();
         for (place, (revision, told)) in revisions.iter().enumerate() {
             if *revision != place as i64 + 2 {
                 return Err(
@@ -34,11 +34,11 @@ impl Past {
                 );
             }
             for event in &told.events {
-                past.add(*revision, event)?;
+                reference.add(*revision, event)?;
             }
         }
-        past.revisions = revisions;
-        Ok(past)
+        reference.revisions = revisions;
+        Ok(reference)
     }
 
     fn add(&mut self, revision: i64, event: &WatchEvent) -> Result<(), String> {
@@ -109,7 +109,7 @@ impl Past {
 
     /// A reference that has come to `base`, and knows of the keys in these ranges how they were then and at the
     /// revisions `read`. The plainest store looks through all that it has, so it gets no more.
-    pub fn reference(&self, ranges: &[KeyRange], read: &[i64], base: i64) -> Cluster {
+    pub fn cluster_at(&self, ranges: &[KeyRange], read: &[i64], base: i64) -> Cluster {
         let mut versions: BTreeMap<(i64, Bytes), &KeyValue> = BTreeMap::new();
         for is in ranges.iter().flat_map(|keys| self.versions_of(keys)) {
             for at in read.iter().filter(|at| **at < base).chain([&base]) {
