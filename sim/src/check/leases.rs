@@ -7,7 +7,7 @@
 
 use super::promise::Promise;
 use super::reference_history::ReferenceHistory;
-use super::witness::Places;
+use super::serialization::Places;
 use crate::history::{Moment, Operation, Outcome};
 use detcd_engine::request::{PutLease, Request, RequestError, Response};
 use std::collections::BTreeMap;

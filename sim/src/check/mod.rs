@@ -15,9 +15,9 @@ pub mod raft;
 pub mod real_time;
 pub mod reference_history;
 pub mod replicas_agree;
+pub mod serialization;
 pub mod watches;
 pub mod windows;
-pub mod witness;
 mod words;
 
 pub use promise::Promise;

@@ -1,7 +1,7 @@
 //! Promise: the store is linearizable, as far as time goes: the order of revisions agrees with the order in time.
 //!
 //! No search: an answer's revision says where a request stands in the order of all, so it is enough that what began
-//! after an answer stands behind it. That each answer fits its place is `witness`'s to say.
+//! after an answer stands behind it. That each answer fits its place is `serialization`'s to say.
 
 use super::promise::Promise;
 use crate::history::{Moment, Operation};

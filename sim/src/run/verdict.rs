@@ -2,7 +2,7 @@
 
 use super::Play;
 use crate::check::reference_history::ReferenceHistory;
-use crate::check::{Promise, leases, lines, real_time, watches, windows, witness};
+use crate::check::{Promise, leases, lines, real_time, serialization, watches, windows};
 use crate::history::{KeyValue, key_value};
 use crate::workload::keys::everything;
 use detcd_engine::request::{RangeRequest, Request, Response};
@@ -19,7 +19,7 @@ impl Play {
             self.reads_back(member, &reference).await?;
         }
         let operations = self.history.operations();
-        let places = witness::check(&operations, &reference)?;
+        let places = serialization::check(&operations, &reference)?;
         real_time::check(&operations, &places.unknown)?;
         windows::check(&operations)?;
         watches::check(&self.history.streams(), &operations, &reference)?;

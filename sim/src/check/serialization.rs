@@ -1,12 +1,12 @@
-//! Promises: what a client was told stays true; nothing is written that nobody asked for, and nothing twice.
+//! Promises: what a client received stays true; nothing is written that nobody asked for, and nothing twice.
 //!
-//! Every answer names a revision: the one that its request made, or the one that it saw. So the order of revisions is
-//! the witness of a linearization, and no search is needed: each request is put to the plain reference at its place
-//! and must be answered alike, and what the reference then changes must be what the event log tells of that revision.
-//! (That the order agrees with time is `real_time`'s to say.)
+//! Every reply names a revision: the one that its request created, or the one that it read. So the order of revisions is
+//! a serialization of all requests, and none has to be searched for: each request is applied to the reference model at
+//! its place in that order and must be answered alike, and what the model then changes must be what the event log has
+//! for that revision. (That the order agrees with real time is checked by `real_time`.)
 //!
-//! A revision that no answer names was made by the end of a lease, or by a request whose outcome its client does not
-//! know. Which one, a matching finds: each such request makes one revision at most.
+//! A revision that no reply names was created by the end of a lease, or by a request whose outcome its client does not
+//! know. A matching finds which one: each such request creates one revision at most.
 
 use super::matching::match_each;
 use super::promise::Promise;
