@@ -171,7 +171,7 @@ fn tell(member: usize, event_log: &EventLog, events: Vec<WatchEvent>) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::made::{event, fresh};
+    use crate::check::fixtures::{event, fresh};
 
     #[test]
     fn members_that_tell_different_histories_are_found() {

@@ -179,7 +179,7 @@ fn is_not_used_when_gone(leases: &BTreeMap<i64, Lease<'_>>, operation: &Operatio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::made::{self, done, event, fresh};
+    use crate::check::fixtures::{self, done, event, fresh};
     use crate::history::KeyValue;
     use detcd_engine::request::{
         LeaseGrantRequest, LeaseGrantResponse, LeaseId, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
@@ -247,9 +247,9 @@ mod tests {
     fn keys_that_go_too_early_are_seen() {
         // Told of at 2 s and 3 s of simulated time.
         let on_lease = KeyValue { lease: LEASE.0, ..fresh("k", "a", 2) };
-        let reference = made::reference_history(vec![
+        let reference = fixtures::reference_history(vec![
             vec![event(on_lease)],
-            vec![event(made::key_value("k", "", (0, 3), 0))],
+            vec![event(fixtures::key_value("k", "", (0, 3), 0))],
         ]);
         let places = Places { ends: BTreeMap::from([(LEASE.0, 3)]), ..Places::default() };
         let check = |operations: &[Operation]| check(operations, &reference, &places, &Clocks::default());

@@ -60,7 +60,7 @@ pub fn check(claims: &[(usize, Moment, Claim)], reference: &ReferenceHistory) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::made::{event, fresh, moment, reference_history};
+    use crate::check::fixtures::{event, fresh, moment, reference_history};
 
     #[test]
     fn the_seat_is_of_the_first_in_line() {

@@ -5,10 +5,10 @@
 //! held against that.
 
 pub mod event_log;
+#[cfg(test)]
+mod fixtures;
 pub mod leases;
 pub mod lines;
-#[cfg(test)]
-mod made;
 mod matching;
 mod promise;
 pub mod raft;

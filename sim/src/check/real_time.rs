@@ -89,19 +89,19 @@ fn txn_writes(txn: &TxnResponse) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::made::{self, done};
+    use crate::check::fixtures::{self, done};
     use detcd_engine::request::RangeResponse;
 
     fn read(times: (u64, u64), serializable: bool) -> Operation {
         let found = RangeResponse { kvs: Vec::new(), keys_only: false, more: false, count: 0 };
-        let mut range = made::range("k");
+        let mut range = fixtures::range("k");
         range.serializable = serializable;
         done(times, Request::Range(range), 1, Response::Range(found))
     }
 
     #[test]
     fn a_read_that_begins_after_a_write_ended_sees_it() {
-        let write = |times| done(times, made::put("k", "a"), 2, Response::Put(None));
+        let write = |times| done(times, fixtures::put("k", "a"), 2, Response::Put(None));
         let check = |operations: &[Operation]| check(operations, &BTreeMap::new());
         assert_eq!(check(&[write((1, 3)), read((2, 4), false)]), Ok(()));
         assert_eq!(check(&[read((1, 2), false), write((3, 4))]), Ok(()));
@@ -112,10 +112,10 @@ mod tests {
 
     #[test]
     fn a_write_does_not_stand_where_another_did_that_ended_before_it_began() {
-        let write = |times, value| done(times, made::put("k", value), 2, Response::Put(None));
+        let write = |times, value| done(times, fixtures::put("k", value), 2, Response::Put(None));
         let twice = [write((1, 2), "a"), write((3, 4), "b")];
         assert!(check(&twice, &BTreeMap::new()).is_err());
-        let mut late = made::unknown(3, made::put("k", "b"));
+        let mut late = fixtures::unknown(3, fixtures::put("k", "b"));
         assert_eq!(check(&[write((1, 2), "a"), late.clone()], &BTreeMap::from([(1, 3)])), Ok(()));
         late.invoked.order = 5;
         assert!(check(&[write((1, 2), "a"), late], &BTreeMap::from([(1, 2)])).is_err());

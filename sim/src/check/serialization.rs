@@ -272,20 +272,20 @@ fn collect_values(write: &Write, values: &mut BTreeSet<Bytes>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::made::{self, done, event, fresh, key_value, record, unknown};
+    use crate::check::fixtures::{self, done, event, fresh, key_value, record, unknown};
     use crate::history::KeyValue;
     use detcd_engine::key_range::KeyRange;
     use detcd_engine::request::{DeleteRangeRequest, LeaseId, RangeResponse};
 
     fn put(value: &'static str, revision: i64) -> Operation {
-        done((1, 2), made::put("k", value), revision, Response::Put(None))
+        done((1, 2), fixtures::put("k", value), revision, Response::Put(None))
     }
 
     fn read(revision: i64, found: Option<KeyValue>) -> Operation {
         let kvs: Vec<_> = found.iter().map(record).collect();
         let count = kvs.len() as u64;
         let found = RangeResponse { kvs, keys_only: false, more: false, count };
-        done((1, 2), Request::Range(made::range("k")), revision, Response::Range(found))
+        done((1, 2), Request::Range(fixtures::range("k")), revision, Response::Range(found))
     }
 
     fn delete() -> Request {
@@ -298,7 +298,7 @@ mod tests {
     }
 
     fn a_then_b() -> ReferenceHistory {
-        made::reference_history(vec![
+        fixtures::reference_history(vec![
             vec![event(fresh("k", "a", 2))],
             vec![event(key_value("k", "b", (2, 3), 2))],
         ])
@@ -332,23 +332,24 @@ mod tests {
     #[test]
     fn what_nobody_was_told_of_was_asked_for_and_once() {
         let reference = a_then_b();
-        let (a, b) = (unknown(1, made::put("k", "a")), unknown(1, made::put("k", "b")));
+        let (a, b) = (unknown(1, fixtures::put("k", "a")), unknown(1, fixtures::put("k", "b")));
         let places = check(&[a.clone(), b.clone()], &reference).unwrap();
         assert_eq!(places.unknown, BTreeMap::from([(0, 2), (1, 3)]));
         assert_eq!(broken(std::slice::from_ref(&a), &reference), Some(Promise::OnlyAsked));
-        let twice = made::reference_history(vec![
+        let twice = fixtures::reference_history(vec![
             vec![event(fresh("k", "a", 2))],
             vec![event(key_value("k", "a", (2, 3), 2))],
         ]);
         assert_eq!(broken(std::slice::from_ref(&a), &twice), Some(Promise::Once));
         assert_eq!(broken(&[a.clone(), a.clone()], &twice), None, "a retry may be done too");
-        let too_late = unknown(9, made::put("k", "a"));
+        let too_late = unknown(9, fixtures::put("k", "a"));
         assert_eq!(broken(&[too_late, put("b", 3)], &reference), Some(Promise::OnlyAsked));
     }
 
     #[test]
     fn a_delete_that_may_have_been_one_of_two_is_matched() {
-        let reference = made::reference_history(vec![vec![event(fresh("k", "a", 2))], vec![gone("k", 3)]]);
+        let reference =
+            fixtures::reference_history(vec![vec![event(fresh("k", "a", 2))], vec![gone("k", 3)]]);
         let deletes = [put("a", 2), unknown(3, delete()), unknown(4, delete())];
         assert_eq!(broken(&deletes, &reference), None);
         assert_eq!(broken(&deletes[..1], &reference), Some(Promise::OnlyAsked));
@@ -358,15 +359,16 @@ mod tests {
     fn a_lease_ends_with_all_of_its_keys() {
         let on_lease = |key, revision| KeyValue { lease: 7, ..fresh(key, "a", revision) };
         let first = vec![vec![event(on_lease("k", 2))], vec![event(on_lease("l", 3))]];
-        let whole = made::reference_history([first.clone(), vec![vec![gone("k", 4), gone("l", 4)]]].concat());
+        let whole =
+            fixtures::reference_history([first.clone(), vec![vec![gone("k", 4), gone("l", 4)]]].concat());
         let asked = |key, revision| {
-            let Request::Put(mut put) = made::put(key, "a") else { panic!() };
+            let Request::Put(mut put) = fixtures::put(key, "a") else { panic!() };
             put.lease = detcd_engine::request::PutLease::Set(LeaseId(7));
             done((1, 2), Request::Put(put), revision, Response::Put(None))
         };
         let operations = [asked("k", 2), asked("l", 3)];
         assert_eq!(check(&operations, &whole).unwrap().ends, BTreeMap::from([(7, 4)]));
-        let half = made::reference_history([first, vec![vec![gone("k", 4)]]].concat());
+        let half = fixtures::reference_history([first, vec![vec![gone("k", 4)]]].concat());
         assert_eq!(broken(&operations, &half), Some(Promise::LeaseAtomic));
     }
 }

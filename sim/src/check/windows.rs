@@ -104,7 +104,7 @@ impl Highest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::made::{self, done, moment, unknown};
+    use crate::check::fixtures::{self, done, moment, unknown};
     use detcd_engine::request::{CompactRequest, RangeResponse, Response};
 
     fn compact(revision: i64) -> Request {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn read(times: (u64, u64), revision: i64, outcome: Option<RequestError>) -> Operation {
-        let mut range = made::range("k");
+        let mut range = fixtures::range("k");
         range.revision = revision;
         let found = RangeResponse { kvs: Vec::new(), keys_only: false, more: false, count: 0 };
         let mut read = done(times, Request::Range(range), 9, Response::Range(found));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::check::made::{self, event, fresh, key_value, moment};
+use crate::check::fixtures::{self, event, fresh, key_value, moment};
 use crate::history::KeyValue;
 use crate::workload::keys::everything;
 
@@ -8,7 +8,7 @@ const ID: WatchId = WatchId(0);
 /// k is put, put again beside l, and deleted.
 fn reference_history() -> ReferenceHistory {
     let second = vec![event(key_value("k", "b", (2, 3), 2)), event(fresh("l", "x", 3))];
-    made::reference_history(vec![
+    fixtures::reference_history(vec![
         vec![event(fresh("k", "a", 2))],
         second,
         vec![event(key_value("k", "", (0, 4), 0))],
@@ -127,7 +127,7 @@ fn an_event_tells_what_happened() {
 fn compaction_cancels_who_was_overtaken() {
     use detcd_engine::request::{CompactRequest, Response};
     let compact = Request::Compact(CompactRequest { revision: 3, physical: false });
-    let compacted = [made::done((1, 2), compact, 4, Response::Compact)];
+    let compacted = [fixtures::done((1, 2), compact, 4, Response::Compact)];
     let told = |start_revision, compact_revision| {
         let mut log = log(
             WatchCreate { start_revision, ..create() },

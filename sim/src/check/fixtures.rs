@@ -1,4 +1,4 @@
-//! Histories made by hand, for the tests of checkers.
+//! Histories built for the tests of checkers.
 
 use super::event_log::Revision;
 use super::reference_history::ReferenceHistory;
