@@ -94,11 +94,11 @@ pub struct StreamLog {
 /// What a client makes of several answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// The client wrote under a seat that it had been first in line for, at this revision.
-    Seated {
-        /// The line's prefix.
-        line: Bytes,
-        /// The create revision of its key in the line.
+    /// The client wrote while its key was the oldest under a prefix, and compared the fence in that transaction.
+    FencedWrite {
+        /// Of the keys of all clients that wait.
+        prefix: Bytes,
+        /// The create revision of its own key.
         fence: i64,
         /// Of the write.
         revision: i64,

@@ -5,10 +5,10 @@
 //! held against that.
 
 pub mod event_log;
+pub mod fencing;
 #[cfg(test)]
 mod fixtures;
 pub mod leases;
-pub mod lines;
 mod matching;
 mod promise;
 pub mod raft;

@@ -60,7 +60,7 @@ promises! {
     LeaseNotLate "lease_not_late" "a lease that nobody keeps alive ends in time";
     LeaseGone "lease_gone" "a lease that has ended is gone";
     LeaseAtomic "lease_atomic" "a lease ends with all of its keys, in one revision";
-    OneInSeat "one_in_seat" "only the first in line writes what its seat guards";
+    FencedWrites "one_in_seat" "only who has the oldest key under a prefix writes what that key guards";
     QueueOnce "queue_once" "an element of a queue is taken once at most, and only if it was put in";
     Progress "progress" "once all is whole every client is served";
     Converges "converges" "once all is whole and at rest, members come to the same index";

@@ -2,7 +2,7 @@
 
 use super::Play;
 use crate::check::reference_history::ReferenceHistory;
-use crate::check::{Promise, leases, lines, real_time, serialization, watches, windows};
+use crate::check::{Promise, fencing, leases, real_time, serialization, watches, windows};
 use crate::history::{KeyValue, key_value};
 use crate::workload::keys::everything;
 use detcd_engine::request::{RangeRequest, Request, Response};
@@ -24,7 +24,7 @@ impl Play {
         windows::check(&operations)?;
         watches::check(&self.history.streams(), &operations, &reference)?;
         leases::check(&operations, &reference, &places, self.cluster.agreement().clocks())?;
-        lines::check(&self.history.claims(), &reference)
+        fencing::check(&self.history.claims(), &reference)
     }
 
     /// A member's store is what the event log says, at its newest revision and at some before.

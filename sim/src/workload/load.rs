@@ -64,9 +64,9 @@ pub enum Role {
     Watches,
     /// Grants, keeps alive, attaches, revokes, or lets go.
     Leases,
-    /// Waits in line for a lock, and writes what it guards.
+    /// Waits for a lock, and writes what it guards.
     Locks,
-    /// Waits in line for an election, and proclaims.
+    /// Waits for an election, and proclaims.
     Elections,
     /// Puts elements into a queue, and takes them out.
     Queues,

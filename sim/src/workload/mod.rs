@@ -3,9 +3,9 @@
 
 pub mod client;
 pub mod compactions;
+pub mod fencing;
 pub mod keys;
 pub mod leases;
-pub mod lines;
 mod load;
 pub mod queues;
 pub mod ranges;
@@ -29,8 +29,8 @@ pub async fn run(mut client: Client, role: Role) {
         Role::Compactions => compactions::run(client).await,
         Role::Watches => watches::run(client).await,
         Role::Leases => leases::run(client).await,
-        Role::Locks => lines::run(client, lines::Kind::Lock).await,
-        Role::Elections => lines::run(client, lines::Kind::Election).await,
+        Role::Locks => fencing::run(client, fencing::Kind::Lock).await,
+        Role::Elections => fencing::run(client, fencing::Kind::Election).await,
         Role::Queues => queues::run(client).await,
     }
 }

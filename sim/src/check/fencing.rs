@@ -1,7 +1,7 @@
 //! Promises: mutual exclusion by fencing, and queues.
 //!
-//! Who writes under a seat has compared its fence in the same transaction; at that revision no older key may stand in
-//! the line. That is what a lock and an election are for, and it holds whatever clocks and leases do.
+//! A client that holds a lock or an election compares its fence in the transaction that writes; at that revision no
+//! older key may exist under the prefix. That holds whatever clocks and leases do.
 
 use super::promise::Promise;
 use super::reference_history::ReferenceHistory;
@@ -18,15 +18,15 @@ pub fn check(claims: &[(usize, Moment, Claim)], reference: &ReferenceHistory) ->
     let mut taken: BTreeMap<&Bytes, usize> = BTreeMap::new();
     for (client, _, claim) in claims {
         match claim {
-            Claim::Seated { line, fence, revision } => {
-                let keys = KeyRange::prefix(line.clone());
+            Claim::FencedWrite { prefix, fence, revision } => {
+                let keys = KeyRange::prefix(prefix.clone());
                 let first = reference.at(&keys, *revision).min_by_key(|is| is.create_revision);
                 if first.is_none_or(|first| first.create_revision != *fence) {
                     let how = format!(
-                        "at revision {revision} client {client} wrote with fence {fence}, and first \
-                         in line was {first:?}"
+                        "at revision {revision} client {client} wrote with fence {fence}, and the oldest key \
+                         was {first:?}"
                     );
-                    return Err(Promise::OneInSeat.broken(how));
+                    return Err(Promise::FencedWrites.broken(how));
                 }
             }
             Claim::Enqueued(_) => {}
@@ -47,7 +47,7 @@ pub fn check(claims: &[(usize, Moment, Claim)], reference: &ReferenceHistory) ->
     // What was put in and not taken is there yet.
     let known = claims.iter().filter_map(|(_, _, claim)| match claim {
         Claim::Enqueued(element) => Some(element),
-        Claim::Seated { .. } | Claim::Dequeued { .. } => None,
+        Claim::FencedWrite { .. } | Claim::Dequeued { .. } => None,
     });
     for element in known {
         if reference.first(element).is_none() {
@@ -63,17 +63,17 @@ mod tests {
     use crate::check::fixtures::{event, fresh, moment, reference_history};
 
     #[test]
-    fn the_seat_is_of_the_first_in_line() {
+    fn only_the_oldest_key_may_be_written_under() {
         let reference = reference_history(vec![
             vec![event(fresh("lock/a", "1", 2))],
             vec![event(fresh("lock/b", "2", 3))],
         ]);
-        let seated = |fence, revision| {
-            let claim = Claim::Seated { line: Bytes::from("lock/"), fence, revision };
+        let fenced = |fence, revision| {
+            let claim = Claim::FencedWrite { prefix: Bytes::from("lock/"), fence, revision };
             check(&[(0, moment(1), claim)], &reference).err().map(|text| Promise::of(&text).unwrap())
         };
-        assert_eq!((seated(2, 2), seated(2, 3)), (None, None));
-        assert_eq!((seated(3, 3), seated(2, 1)), (Some(Promise::OneInSeat), Some(Promise::OneInSeat)));
+        assert_eq!((fenced(2, 2), fenced(2, 3)), (None, None));
+        assert_eq!((fenced(3, 3), fenced(2, 1)), (Some(Promise::FencedWrites), Some(Promise::FencedWrites)));
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Waiting in line, as etcd's clients build locks and elections: a lease, a key of one's own under the line's prefix,
-//! created once, and whoever's key is the oldest has the seat. Who waits, watches for the end of the key before its
+//! Locks and elections as etcd's clients build them: a lease, and a key of one's own under a prefix that all share,
+//! created once. The client whose key is the oldest holds the lock or the election. Who waits, watches for the end of the key before its
 //! own.
 //!
-//! The create revision of the own key is the fence: what the seat guards is written on condition that it still
-//! stands. A lock guards a key; an election's seat is the key itself, into which the winner proclaims.
+//! The create revision of the own key is the fence: what it guards is written on condition that it still
+//! stands. A lock guards another key; an election guards the own key, into which the winner proclaims.
 
 use super::client::{Client, put};
 use super::keys::prefix;
@@ -19,12 +19,12 @@ use detcd_engine::request::{
 use madsim::time::timeout;
 use std::time::Duration;
 
-/// How long who waits in line waits for a watch response before it looks again.
+/// How long a waiting client waits for a watch response before it reads the prefix again.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
-/// How often it looks, before it leaves the line.
+/// How often it looks, before it gives up.
 const LOOKS_MAX: usize = 4;
 
-/// What the seat is for.
+/// What a client waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// It guards a key.
@@ -35,7 +35,7 @@ pub enum Kind {
 
 impl Kind {
     /// The prefix of the keys of those who wait.
-    pub fn line(self) -> Bytes {
+    pub fn prefix(self) -> Bytes {
         match self {
             Kind::Lock => Bytes::from_static(b"lock/"),
             Kind::Election => Bytes::from_static(b"election/"),
@@ -43,7 +43,7 @@ impl Kind {
     }
 }
 
-/// A key in the line.
+/// The own key.
 struct Place {
     key: Bytes,
     lease: LeaseId,
@@ -67,7 +67,7 @@ async fn join(client: &mut Client, kind: Kind) -> Option<Place> {
     let Response::LeaseGrant(granted) = client.done(Request::LeaseGrant(grant)).await?.response else {
         panic!("a grant was answered with something else")
     };
-    let key = Bytes::from(format!("{}{:x}", String::from_utf8_lossy(&kind.line()), granted.id.0));
+    let key = Bytes::from(format!("{}{:x}", String::from_utf8_lossy(&kind.prefix()), granted.id.0));
     let value = client.value();
     let mut put = put(&key, value);
     put.lease = PutLease::Set(granted.id);
@@ -93,7 +93,7 @@ async fn join(client: &mut Client, kind: Kind) -> Option<Place> {
     Some(Place { key, lease: granted.id, fence })
 }
 
-/// Until the key before it is gone. Whether it then was first in line, as far as it knows.
+/// Until the key before it is gone. Whether its own key then was the oldest, as far as it knows.
 async fn wait(client: &mut Client, kind: Kind, place: &Place) -> bool {
     for _ in 0..LOOKS_MAX {
         if client.stage.is_at_rest() {
@@ -104,7 +104,7 @@ async fn wait(client: &mut Client, kind: Kind, place: &Place) -> bool {
             order: SortOrder::Descend,
             target: SortTarget::Create,
             max_create_revision: place.fence - 1,
-            ..RangeRequest::of(prefix(&kind.line()))
+            ..RangeRequest::of(prefix(&kind.prefix()))
         };
         let Some((revision, found)) = client.read(before).await else { continue };
         let Some(KeyValue { key, .. }) = found.into_iter().next() else { return true };
@@ -138,12 +138,12 @@ async fn watch_until_deleted(client: &mut Client, key: Bytes, start_revision: i6
             }
         }
     };
-    // Too long, or gone: the line is looked at again in either case.
+    // Too long, or gone: the prefix is read again in either case.
     let _ = timeout(LOOK_AGAIN, waiting).await;
     client.history.close_stream(stream);
 }
 
-/// Writes what the seat guards, a few times.
+/// Writes what the lock or the election guards, a few times.
 async fn hold(client: &mut Client, kind: Kind, place: &Place) {
     for _ in 0..1 + client.stream.index(4) {
         if !client.goes_on().await {
@@ -164,8 +164,8 @@ async fn hold(client: &mut Client, kind: Kind, place: &Place) {
         if !matches!(reply.response, Response::Txn(txn) if txn.succeeded) {
             return;
         }
-        let (line, fence, revision) = (kind.line(), place.fence, reply.revision);
-        client.history.claim(client.place, Claim::Seated { line, fence, revision });
+        let (prefix, fence, revision) = (kind.prefix(), place.fence, reply.revision);
+        client.history.claim(client.place, Claim::FencedWrite { prefix, fence, revision });
         client.ask_stubbornly(Request::LeaseKeepAlive(place.lease)).await;
     }
 }
