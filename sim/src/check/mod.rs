@@ -4,6 +4,7 @@
 //! what happened, `reference_history` turns it into a store that can be asked about any revision, and what clients were told is
 //! held against that.
 
+pub mod compaction;
 pub mod event_log;
 pub mod fencing;
 #[cfg(test)]
@@ -17,7 +18,6 @@ pub mod reference_history;
 pub mod replicas_agree;
 pub mod serialization;
 pub mod watches;
-pub mod windows;
 mod words;
 
 pub use promise::Promise;

@@ -2,7 +2,7 @@
 
 use super::Play;
 use crate::check::reference_history::ReferenceHistory;
-use crate::check::{Promise, fencing, leases, real_time, serialization, watches, windows};
+use crate::check::{Promise, compaction, fencing, leases, real_time, serialization, watches};
 use crate::history::{KeyValue, key_value};
 use crate::workload::keys::everything;
 use detcd_engine::request::{RangeRequest, Request, Response};
@@ -21,7 +21,7 @@ impl Play {
         let operations = self.history.operations();
         let places = serialization::check(&operations, &reference)?;
         real_time::check(&operations, &places.unknown)?;
-        windows::check(&operations)?;
+        compaction::check(&operations)?;
         watches::check(&self.history.streams(), &operations, &reference)?;
         leases::check(&operations, &reference, &places, self.cluster.agreement().clocks())?;
         fencing::check(&self.history.claims(), &reference)
