@@ -13,8 +13,8 @@ use crate::cluster::Cluster;
 use crate::history::{ClientCounts, History, Outcome};
 use crate::nemesis;
 use crate::network::FrameCounts;
+use crate::phase::Phase;
 use crate::served::{Links, Tier};
-use crate::stage::Stage;
 use crate::swarm::Swarm;
 use crate::trace::Trace;
 use crate::workload::client::Client;
@@ -57,7 +57,7 @@ struct Play {
     in_process: InProcess,
     history: History,
     event_log: EventLog,
-    stage: Stage,
+    phase: Phase,
     trace: Trace,
 }
 
@@ -97,13 +97,13 @@ pub(crate) async fn play(case: Case, trace: Trace, remains: Remains) -> Result<R
         cluster.start(place);
     }
     let in_process = InProcess::new(cluster.clone(), swarm.seed.stream("the way of clients"));
-    let (event_log, stage) = (EventLog::default(), Stage::default());
-    let play = Play { swarm, cluster, in_process, history, event_log, stage, trace };
+    let (event_log, phase) = (EventLog::default(), Phase::default());
+    let play = Play { swarm, cluster, in_process, history, event_log, phase, trace };
     for member in 0..play.cluster.size() {
-        let (transport, event_log, stage) =
-            (play.client_transport("reader"), play.event_log.clone(), play.stage.clone());
+        let (transport, event_log, phase) =
+            (play.client_transport("reader"), play.event_log.clone(), play.phase.clone());
         let home = play.cluster.links().map(Links::readers);
-        spawn_at(home, event_log::read(transport, member, event_log, stage));
+        spawn_at(home, event_log::read(transport, member, event_log, phase));
     }
     let (watchers, clients) = play.start_clients(calls_max);
     if let Some(links) = play.cluster.links() {
@@ -113,13 +113,13 @@ pub(crate) async fn play(case: Case, trace: Trace, remains: Remains) -> Result<R
     if let Some(links) = play.cluster.links() {
         links.heal();
     }
-    play.stage.whole();
+    play.phase.recover();
     play.all_progress().await?;
     nemesis::end_aftermath(&play.cluster, &play.trace);
-    play.stage.rest();
+    play.phase.quiet();
     end(clients).await;
     play.settle().await?;
-    play.stage.end();
+    play.phase.end();
     end(watchers).await;
     play.verdict().await?;
     let Play { swarm, cluster, history, trace, .. } = play;
@@ -179,7 +179,7 @@ impl Play {
                 load: Arc::clone(&load),
                 stream: self.swarm.seed.stream(&format!("client/{place}")),
                 trace: self.trace.clone(),
-                stage: self.stage.clone(),
+                phase: self.phase.clone(),
                 member: 0,
                 values: 0,
                 calls_left: calls_max,

@@ -6,7 +6,7 @@
 
 use super::promise::Promise;
 use crate::client_transport::ClientTransport;
-use crate::stage::Stage;
+use crate::phase::Phase;
 use crate::watch_response::{WatchEvent, WatchResponse};
 use crate::workload::keys::everything;
 use detcd_engine::input::{WatchCreate, WatchInput};
@@ -123,9 +123,9 @@ fn is_same(one: &[WatchEvent], other: &[WatchEvent]) -> bool {
 }
 
 /// Reads all that a member tells, until the run ends.
-pub async fn read(transport: Arc<dyn ClientTransport>, member: usize, event_log: EventLog, stage: Stage) {
+pub async fn read(transport: Arc<dyn ClientTransport>, member: usize, event_log: EventLog, phase: Phase) {
     let mut next = 1;
-    while !stage.has_ended() {
+    while !phase.has_ended() {
         let Some(mut feed) = transport.watch(member, false).await else {
             sleep(LOOK).await;
             continue;
@@ -140,7 +140,7 @@ pub async fn read(transport: Arc<dyn ClientTransport>, member: usize, event_log:
             prev_kv: true,
             fragment: false,
         }));
-        while !stage.has_ended() {
+        while !phase.has_ended() {
             match timeout(LOOK * 10, feed.next()).await {
                 Err(_) => {}
                 Ok(Some(WatchResponse::Events { events, .. })) => next = tell(member, &event_log, events),

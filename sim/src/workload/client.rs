@@ -6,8 +6,8 @@ use super::load::Load;
 use crate::check::event_log::EventLog;
 use crate::client_transport::{ClientTransport, Loss, WatchFeed};
 use crate::history::{History, Outcome};
+use crate::phase::Phase;
 use crate::random::{Seed, Stream};
-use crate::stage::Stage;
 use crate::trace::Trace;
 use bytes::Bytes;
 use detcd_engine::key_range::KeyRange;
@@ -40,7 +40,7 @@ pub struct Client {
     /// The run's.
     pub trace: Trace,
     /// How far the run is.
-    pub stage: Stage,
+    pub phase: Phase,
     /// Whom it asks.
     pub member: usize,
     /// Values it has made.
@@ -65,7 +65,7 @@ impl Client {
             load: Arc::clone(&self.load),
             stream: chance.stream("second hand"),
             trace: self.trace.clone(),
-            stage: self.stage.clone(),
+            phase: self.phase.clone(),
             member: (self.member + 1) % self.transport.members(),
             values: 0,
             calls_left: self.calls_left,
@@ -82,10 +82,10 @@ impl Client {
     /// Thinks. Whether there is anything left to do.
     pub async fn goes_on(&mut self) -> bool {
         sleep(self.stream.delay(self.load.think())).await;
-        while self.calls_left == Some(0) && self.stage.is_troubled() {
+        while self.calls_left == Some(0) && self.phase.has_faults() {
             sleep(WAITS).await;
         }
-        !self.stage.is_at_rest()
+        !self.phase.is_quiet()
     }
 
     /// Asks once. Where nobody knows the outcome, it asks another member next time.

@@ -96,7 +96,7 @@ async fn join(client: &mut Client, kind: Kind) -> Option<Place> {
 /// Until the key before it is gone. Whether its own key then was the oldest, as far as it knows.
 async fn wait(client: &mut Client, kind: Kind, place: &Place) -> bool {
     for _ in 0..LOOKS_MAX {
-        if client.stage.is_at_rest() {
+        if client.phase.is_quiet() {
             return false;
         }
         let before = RangeRequest {

@@ -80,7 +80,7 @@ async fn attach(client: &mut Client, lease: LeaseId, number: usize) {
 /// Renews the lease every third of its time, a few times.
 async fn keep(client: &mut Client, held: &Held) {
     for _ in 0..client.stream.index(8) {
-        if client.stage.is_at_rest() {
+        if client.phase.is_quiet() {
             return;
         }
         sleep(held.ttl / 3).await;
@@ -120,7 +120,7 @@ async fn renew_until_gone(hand: &mut Client, held: &Held) {
             Outcome::Refused(_) => true,
             Outcome::Unknown | Outcome::NotDone => false,
         };
-        if is_gone || hand.stage.is_at_rest() {
+        if is_gone || hand.phase.is_quiet() {
             return;
         }
     }
@@ -128,7 +128,7 @@ async fn renew_until_gone(hand: &mut Client, held: &Held) {
 
 /// Looks at the lease until it has ended.
 async fn outlive(client: &mut Client, held: &Held) {
-    while !client.stage.is_at_rest() {
+    while !client.phase.is_quiet() {
         // A delay has a tail: a client that sleeps for a minute is not served within the bound.
         let pause = client.stream.delay(held.ttl / 4).min(held.ttl);
         sleep(pause).await;

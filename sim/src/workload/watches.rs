@@ -69,8 +69,8 @@ impl Session {
     async fn follow(&mut self, client: &mut Client) {
         let leaves = crate::clock::simulated_now() + Duration::from_millis(client.stream.within(300..9000));
         let is_slow = client.load.slow_watch_ms > 0 && client.stream.happens(500_000);
-        while !client.stage.has_ended() {
-            if !client.stage.is_at_rest() {
+        while !client.phase.has_ended() {
+            if !client.phase.is_quiet() {
                 if crate::clock::simulated_now() > leaves {
                     return;
                 }
