@@ -1,10 +1,10 @@
-//! Does to the cluster what the plan says, then makes everything whole again: at first without what the aftermath
+//! Does to the cluster what the plan says, then makes everything whole again: at first without what the liveness phase
 //! keeps failed, and in the end with it.
 
 use crate::clock::simulated_now;
 use crate::cluster::{Cluster, Intruder};
 use crate::network::{FrameKind, Link};
-use crate::plan::{Aftermath, Clog, Fault, Plan, PlannedFault};
+use crate::plan::{Clog, Fault, Liveness, Plan, PlannedFault};
 use crate::trace::Trace;
 use madsim::runtime::Handle;
 use madsim::time::sleep;
@@ -15,7 +15,7 @@ const OPERATION_COMES_WITHIN: Duration = Duration::from_secs(5);
 /// A member whose log could not be written ends within this, unless it was paused all the time.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Runs a plan to its end; what its aftermath keeps failed is failed then.
+/// Runs a plan to its end; what its liveness phase keeps failed is failed then.
 pub async fn run(cluster: Cluster, plan: Plan, trace: Trace) {
     let start = simulated_now();
     let wait_until = |at_ms| sleep((start + Duration::from_millis(at_ms)).saturating_sub(simulated_now()));
@@ -25,7 +25,7 @@ pub async fn run(cluster: Cluster, plan: Plan, trace: Trace) {
         commit(&cluster, fault);
     }
     wait_until(plan.ends_ms).await;
-    let Aftermath { rest, down, cut } = &plan.aftermath;
+    let Liveness { rest, down, cut } = &plan.liveness;
     trace.event("nemesis", format_args!("all but {rest:?} is made whole"), &[]);
     for member in down {
         cluster.hold(*member);
@@ -34,8 +34,8 @@ pub async fn run(cluster: Cluster, plan: Plan, trace: Trace) {
     cut_until(&cluster, cut, Duration::MAX);
 }
 
-/// What the aftermath kept failed is made whole as well.
-pub fn end_aftermath(cluster: &Cluster, trace: &Trace) {
+/// What the liveness phase kept failed is made whole as well.
+pub fn end_liveness(cluster: &Cluster, trace: &Trace) {
     trace.event("nemesis", format_args!("all is made whole"), &[]);
     for place in 0..cluster.size() {
         cluster.let_go(place);

@@ -5,7 +5,7 @@
 use crate::case::{Case, FORMAT};
 use crate::disk::DiskProfile;
 use crate::network::{Delay, NetworkProfile, Order, Passage, Shape};
-use crate::plan::{Aftermath, Plan, Rates};
+use crate::plan::{Liveness, Plan, Rates};
 use crate::random::Seed;
 use crate::served::Tier;
 use crate::swarm::{Knobs, Swarm};
@@ -22,7 +22,7 @@ const WAL_SEGMENT_BYTES: u64 = 1024 * 1024;
 impl Case {
     /// Three members that nothing disturbs for so long, and about ten operations a second.
     pub fn standard(seed: u64, ends_ms: u64) -> Case {
-        let plan = Plan { faults: Vec::new(), ends_ms, aftermath: Aftermath::default() };
+        let plan = Plan { faults: Vec::new(), ends_ms, liveness: Liveness::default() };
         let swarm = Swarm {
             seed: Seed(seed),
             members: MEMBERS,

@@ -6,16 +6,16 @@
 //!
 //! **The fault atlas.** A member whose files are damaged or gone must not come back under its old name: it may have
 //! forgotten what it promised. So only members of one minority, drawn first (`fragile`), ever lose anything, and the
-//! aftermath keeps no other members failed: whatever happens, the rest is a quorum.
+//! liveness phase keeps no other members failed: whatever happens, the rest is a quorum.
 
-mod aftermath;
 mod class;
 mod draw;
 mod fault;
+mod liveness;
 
-pub use aftermath::Aftermath;
 pub use class::{FaultClass, Rates};
 pub use fault::{Clog, Fault, PlannedFault};
+pub use liveness::Liveness;
 
 use crate::random::Seed;
 use draw::Scene;
@@ -34,7 +34,8 @@ pub struct Plan {
     /// When all is made whole, from the start.
     pub ends_ms: u64,
     /// What is not made whole then, but only once every client was served without it.
-    pub aftermath: Aftermath,
+    #[serde(rename = "aftermath")]
+    pub liveness: Liveness,
 }
 
 impl Plan {
@@ -51,8 +52,8 @@ impl Plan {
         }
         // Stable: of two at one time, the class that is named first.
         faults.sort_by_key(|planned| planned.at_ms);
-        let aftermath = Aftermath::draw(seed, &scene);
-        Plan { faults, ends_ms, aftermath }
+        let liveness = Liveness::draw(seed, &scene);
+        Plan { faults, ends_ms, liveness }
     }
 
     /// Whether it can be run with so many members.
@@ -61,7 +62,7 @@ impl Plan {
     /// The first fault, by its place, that names a member that does not exist; or more members that are lost for
     /// good or kept failed than the others can do without.
     pub fn check(&self, members: usize) -> Result<(), String> {
-        let mut lost: BTreeSet<usize> = self.aftermath.rest.iter().copied().collect();
+        let mut lost: BTreeSet<usize> = self.liveness.rest.iter().copied().collect();
         for (place, PlannedFault { fault, .. }) in self.faults.iter().enumerate() {
             let named = fault.members();
             if let Some(member) = named.iter().find(|member| **member >= members) {
@@ -74,7 +75,7 @@ impl Plan {
                 lost.extend(named);
             }
         }
-        self.aftermath.check(members)?;
+        self.liveness.check(members)?;
         if lost.len() > (members - 1) / 2 {
             return Err(format!(
                 "plan: members {lost:?} of {members} are lost for good or kept failed, and the others are no quorum"

@@ -115,7 +115,7 @@ pub(crate) async fn play(case: Case, trace: Trace, remains: Remains) -> Result<R
     }
     play.phase.recover();
     play.all_progress().await?;
-    nemesis::end_aftermath(&play.cluster, &play.trace);
+    nemesis::end_liveness(&play.cluster, &play.trace);
     play.phase.quiet();
     end(clients).await;
     play.settle().await?;

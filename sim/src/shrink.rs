@@ -6,7 +6,7 @@
 //! become needless once a member is gone.
 
 use crate::case::Case;
-use crate::plan::Aftermath;
+use crate::plan::Liveness;
 use crate::served::{Served, Tier};
 use serde_json::Value;
 use std::fmt;
@@ -70,7 +70,7 @@ pub fn shrink(
         shrinker.attempt_with(|case| case.swarm.tier = Tier::Members);
         shrinker.fewer_faults();
         shrinker.fewer_cuts();
-        shrinker.attempt_with(|case| case.swarm.plan.aftermath = Aftermath::default());
+        shrinker.attempt_with(|case| case.swarm.plan.liveness = Liveness::default());
         shrinker.fewer_members();
         shrinker.fewer_clients();
         shrinker.fewer_calls();
@@ -281,7 +281,7 @@ mod tests {
         let mut case = Case::draw(3);
         case.swarm.members = 5;
         case.swarm.knobs.wal_segment_bytes = 4096;
-        case.swarm.plan.aftermath = Aftermath::default();
+        case.swarm.plan.liveness = Liveness::default();
         case.swarm.network.slow_links.clear();
         case.swarm.load.clients = vec![Role::Sets, Role::Registers, Role::Queues, Role::Registers];
         case.swarm.plan.faults = (0..20).map(|place| kill(500 + 900 * place, (place % 5) as usize)).collect();

@@ -5,7 +5,7 @@ use crate::case::Case;
 use crate::disk::{Damage, DamagedFile, OperationKind};
 use crate::nemesis;
 use crate::network::Link;
-use crate::plan::{Aftermath, Fault, Plan, PlannedFault};
+use crate::plan::{Fault, Liveness, Plan, PlannedFault};
 use crate::swarm::Swarm;
 use crate::trace::Trace;
 use madsim::time::sleep;
@@ -38,7 +38,7 @@ fn serves(cluster: &Cluster, place: usize) -> bool {
 
 async fn suffer(cluster: &Cluster, fault: Fault) {
     let faults = vec![PlannedFault { at_ms: 0, fault }];
-    let plan = Plan { faults, ends_ms: 3000, aftermath: Aftermath::default() };
+    let plan = Plan { faults, ends_ms: 3000, liveness: Liveness::default() };
     nemesis::run(cluster.clone(), plan, Trace::default()).await;
     sleep(Duration::from_secs(5)).await;
 }
@@ -171,7 +171,7 @@ fn a_cut_holds_and_ends() {
     in_cluster(quiet(), |cluster| async move {
         let links: Vec<Link> = Link::all(3).filter(|link| link.from == 0 || link.to == 0).collect();
         let faults = vec![PlannedFault { at_ms: 0, fault: Fault::Cut { links, for_ms: 5000 } }];
-        let plan = Plan { faults, ends_ms: 10_000, aftermath: Aftermath::default() };
+        let plan = Plan { faults, ends_ms: 10_000, liveness: Liveness::default() };
         madsim::task::spawn(nemesis::run(cluster.clone(), plan, Trace::default()));
         sleep(Duration::from_millis(4900)).await;
         assert!(!serves(&cluster, 0), "cut off, it has no leader");
@@ -182,16 +182,16 @@ fn a_cut_holds_and_ends() {
 }
 
 #[test]
-fn an_aftermath_leaves_its_rest_failed_until_it_ends() {
+fn the_liveness_phase_leaves_its_rest_failed_until_it_ends() {
     in_cluster(quiet(), |cluster| async move {
-        let aftermath = Aftermath { rest: vec![2], down: vec![2], cut: Vec::new() };
-        let plan = Plan { faults: Vec::new(), ends_ms: 0, aftermath };
+        let liveness = Liveness { rest: vec![2], down: vec![2], cut: Vec::new() };
+        let plan = Plan { faults: Vec::new(), ends_ms: 0, liveness };
         nemesis::run(cluster.clone(), plan, Trace::default()).await;
         cluster.start(2);
         sleep(Duration::from_secs(5)).await;
         assert!(cluster.handle(2).is_none());
         assert!(serves(&cluster, 0) && serves(&cluster, 1));
-        nemesis::end_aftermath(&cluster, &Trace::default());
+        nemesis::end_liveness(&cluster, &Trace::default());
         sleep(Duration::from_secs(5)).await;
         assert!(serves(&cluster, 2));
     });

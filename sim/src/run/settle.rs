@@ -26,7 +26,7 @@ impl Play {
     pub(super) fn recovery(&self) -> Duration {
         let (timeouts, besides) = RECOVERY;
         // A client may have to wait in vain for every member that is left failed, twice.
-        let in_vain = 2 + 2 * u32::try_from(self.swarm.plan.aftermath.rest.len()).expect("a few members");
+        let in_vain = 2 + 2 * u32::try_from(self.swarm.plan.liveness.rest.len()).expect("a few members");
         self.swarm.knobs.election_timeout() * timeouts
             + besides
             + self.swarm.load.patience() * in_vain

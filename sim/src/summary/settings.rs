@@ -83,7 +83,7 @@ fn cluster(swarm: &Swarm) -> String {
         (!swarm.uneven.is_empty(), "; limits differ by member"),
         (!swarm.clocks.is_empty(), "; clocks run at different rates"),
         (swarm.busy_turn_us > 0, "; slow turns of the main loop"),
-        (!swarm.plan.aftermath.rest.is_empty(), "; a minority stays failed for a while"),
+        (!swarm.plan.liveness.rest.is_empty(), "; a minority stays failed for a while"),
     ] {
         text.push_str(if is_so { words } else { "" });
     }

@@ -1,5 +1,6 @@
-//! What is left failed when the faults end: a quorum, chosen at random, is whole and connected, and the rest is down
-//! or behind links that carry nothing. Clients must be served all the same.
+//! The liveness phase, which follows the faults: a quorum, chosen at random, is up and connected, and the rest is down
+//! or behind links that carry nothing. All clients must be served by that quorum. Case files and the stream of chance
+//! have an older name for it, `aftermath`.
 
 use super::draw::{Scene, shape};
 use crate::network::Link;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Nothing, where `rest` is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Aftermath {
+pub struct Liveness {
     /// The members outside the quorum.
     pub rest: Vec<usize>,
     /// Those of them that are down.
@@ -18,23 +19,23 @@ pub struct Aftermath {
     pub cut: Vec<Link>,
 }
 
-impl Aftermath {
+impl Liveness {
     /// In half of all runs nothing is left failed.
-    pub(super) fn draw(seed: Seed, scene: &Scene) -> Aftermath {
+    pub(super) fn draw(seed: Seed, scene: &Scene) -> Liveness {
         let mut stream = seed.stream("plan/aftermath");
         if scene.fragile.is_empty() || stream.happens(500_000) {
-            return Aftermath::default();
+            return Liveness::default();
         }
         let mut rest = scene.fragile.clone();
         rest.truncate(1 + stream.index(rest.len()));
         let down: Vec<usize> = rest.iter().copied().filter(|_| stream.happens(400_000)).collect();
         let touches = |link: &Link| rest.contains(&link.from) || rest.contains(&link.to);
         let cut = shape(scene.members, &mut stream).into_iter().filter(touches).collect();
-        Aftermath { rest, down, cut }
+        Liveness { rest, down, cut }
     }
 
     pub(super) fn check(&self, members: usize) -> Result<(), String> {
-        let Aftermath { rest, down, cut } = self;
+        let Liveness { rest, down, cut } = self;
         if let Some(member) = rest.iter().find(|member| **member >= members) {
             return Err(format!(
                 "plan.aftermath.rest: member {member} of a cluster of {members}, counted from 0"
