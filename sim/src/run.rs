@@ -1,7 +1,7 @@
 //! One seed, from an empty cluster through its troubles to the verdict.
 
+mod leader_churn;
 mod settle;
-mod tenures;
 mod verdict;
 
 use crate::case::Case;

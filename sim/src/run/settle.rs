@@ -58,7 +58,7 @@ impl Play {
     /// Clients ask for nothing new any more; what goes on by itself comes to its end.
     pub(super) async fn settle(&self) -> Result<(), String> {
         self.until(Promise::Converges, || self.apart()).await?;
-        self.leaders_come_and_go().await?;
+        self.churn_leaders().await?;
         self.leases_end().await?;
         self.until(Promise::Converges, || self.apart()).await?;
         self.until(Promise::WatchReliable, || self.untold()).await?;

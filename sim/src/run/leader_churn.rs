@@ -1,9 +1,10 @@
-//! Leaders that come and go, once all is whole: what is left of a lease goes from one to the next. So a lease that
-//! nobody keeps alive ends, though each leader lasts for less than its TTL.
+//! Leader churn, once the cluster has recovered: each leader is aborted before the TTL of a lease is over. The lease,
+//! which nobody keeps alive, must expire all the same, because its remaining TTL passes from leader to leader.
 //!
-//! How fast that goes is the engine's promise (`lease::deadlines`): a leader records what is left after five election
-//! timeouts, or one and a second. Each adds one of its own, in which nobody could have renewed the lease. What lies
-//! between comes off the lease with every leader that lasts so long, but for the one that granted it.
+//! How fast it expires follows from the engine's promise (`lease::deadlines`): a leader records the remaining TTL after
+//! five election timeouts, or after one and a second. Each leader adds an election timeout, in which nobody could have
+//! renewed the lease. The difference comes off the TTL with every leader that lasts so long, but for the one that
+//! granted the lease.
 
 use super::Play;
 use crate::check::Promise;
@@ -24,8 +25,8 @@ const STALLS_END_WITHIN: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(100);
 
 impl Play {
-    /// A lease outlives one leader after the other, but not all of them.
-    pub(super) async fn leaders_come_and_go(&self) -> Result<(), String> {
+    /// A lease outlives single leaders, but not all of them together.
+    pub(super) async fn churn_leaders(&self) -> Result<(), String> {
         let timeout = self.swarm.knobs.election_timeout();
         let others_are_a_quorum = self.cluster.living().len() > self.cluster.size() / 2 + 1;
         let is_drawn = self.swarm.seed.stream("settle/tenures").happens(RUNS_PER_MILLION);
@@ -37,24 +38,25 @@ impl Play {
         let stalls_end = Duration::from_millis(self.swarm.plan.ends_ms) + STALLS_END_WITHIN;
         sleep(stalls_end.saturating_sub(simulated_now())).await;
         let records_after = (timeout * 5).max(timeout + Duration::from_secs(1));
-        let tenure = records_after + RECORDS_WITHIN;
+        let term_length = records_after + RECORDS_WITHIN;
         // More than any leader sees pass.
-        let ttl_secs = tenure.as_secs() + 2;
+        let ttl_secs = term_length.as_secs() + 2;
         let comes_off_secs = (records_after - timeout).as_secs();
         let lease = self.grant_at_rest(ttl_secs.cast_signed()).await?;
         for _ in 0..=ttl_secs.div_ceil(comes_off_secs) {
-            let leader = self.lasts(tenure).await?;
+            let leader = self.lasts(term_length).await?;
             if !self.is_there(lease).await {
                 break;
             }
-            self.trace.event("nemesis", format_args!("m{leader} has led for {tenure:?}"), &[]);
+            self.trace.event("nemesis", format_args!("m{leader} has led for {term_length:?}"), &[]);
             self.cluster.abort(leader);
             sleep(Duration::from_millis(self.swarm.disk.restart_ms)).await;
             self.cluster.start(leader);
         }
         self.lasts(RECORDS_WITHIN).await?;
         if self.is_there(lease).await {
-            let how = format!("lease {} of {ttl_secs} s outlived all leaders of {tenure:?} each", lease.0);
+            let how =
+                format!("lease {} of {ttl_secs} s outlived all leaders of {term_length:?} each", lease.0);
             return Err(Promise::LeaseNotLate.broken(how));
         }
         self.until(Promise::Converges, || self.apart()).await
@@ -76,14 +78,14 @@ impl Play {
     }
 
     /// Until one member has led for so long.
-    async fn lasts(&self, tenure: Duration) -> Result<usize, String> {
-        let gives_up = simulated_now() + tenure + self.recovery();
+    async fn lasts(&self, term_length: Duration) -> Result<usize, String> {
+        let gives_up = simulated_now() + term_length + self.recovery();
         let mut since = None;
         loop {
             let now = simulated_now();
             since = match (self.cluster.leader(), since) {
                 (Some((place, term)), Some((first, at))) if term == first => {
-                    if now >= at + tenure {
+                    if now >= at + term_length {
                         return Ok(place);
                     }
                     since
@@ -92,7 +94,10 @@ impl Play {
                 (None, _) => None,
             };
             if now > gives_up {
-                let how = format!("within {:?} no leader lasted for {tenure:?}", tenure + self.recovery());
+                let how = format!(
+                    "within {:?} no leader lasted for {term_length:?}",
+                    term_length + self.recovery()
+                );
                 return Err(Promise::Converges.broken(how));
             }
             sleep(LOOK).await;
