@@ -1,11 +1,11 @@
 //! Members as `server_sim` runs them, each on a machine with a disk, a clock and a place in the network of its own.
 //! They are started, killed and stopped here; which and when is the nemesis's business. One that ends by itself is
 //! judged and started again by `supervise`. One whose disk is gone never comes back, but somebody may start another
-//! under its name: `stranger`.
+//! under its name: `imposter`.
 
+mod imposter;
 mod intruder;
 mod serve;
-mod stranger;
 mod supervise;
 
 use crate::check::raft::Tapped;
@@ -20,6 +20,7 @@ use crate::trace::Trace;
 use detcd_engine::config::Config;
 use detcd_engine::ids::MemberId;
 use detcd_engine::membership::InitialCluster;
+use imposter::ImposterObserver;
 pub(crate) use intruder::Intruder;
 use madsim::runtime::{Handle, NodeHandle};
 use server_sim::handle::MemberHandle;
@@ -30,7 +31,6 @@ use server_sim::wire;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use stranger::Outsider;
 use supervise::{End, Ended};
 use tokio::sync::{mpsc, oneshot};
 
@@ -210,11 +210,11 @@ impl Cluster {
             return;
         }
         drop(slot);
-        self.strangers_leave();
+        self.stop_imposters();
         self.boot(place);
     }
 
-    /// A machine that is down comes up. Where its member is lost, it is a stranger that comes.
+    /// A machine that is down comes up. Where its member is lost, it is an imposter that comes.
     fn boot(&self, place: usize) {
         let mut slot = self.slot(place);
         slot.boots += 1;
@@ -225,7 +225,7 @@ impl Cluster {
         let clock = SimClock::start(slot.micros_per_second).with_busy_turn(self.0.busy_turn);
         let way = self.0.network.boot(id, Arc::clone(&node));
         let (transport, observer): (Arc<dyn Transport>, Arc<dyn Observer>) = if slot.is_lost {
-            (Arc::new(way), Arc::new(Outsider::new(name.clone())))
+            (Arc::new(way), Arc::new(ImposterObserver::new(name.clone())))
         } else {
             let (agreement, trace) = (self.0.agreement.clone(), self.0.trace.clone());
             let tapped = Tapped::new(way, agreement.raft().clone());
@@ -266,12 +266,12 @@ impl Cluster {
             Ok(member) => member,
             Err(error) => return ended(End::NotStarted(error)),
         };
-        // Clients were never told of a stranger.
-        let is_stranger = self.is_lost(place);
-        if let Some(up) = self.slot(place).up.as_mut().filter(|_| !is_stranger) {
+        // Clients were never told of an imposter.
+        let is_imposter = self.is_lost(place);
+        if let Some(up) = self.slot(place).up.as_mut().filter(|_| !is_imposter) {
             up.handle = Some(member.handle());
         }
-        if self.0.links.is_some() && !is_stranger {
+        if self.0.links.is_some() && !is_imposter {
             madsim::task::spawn(self.clone().serve(place, boot, member.handle()));
         }
         tokio::select! {

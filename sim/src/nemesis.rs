@@ -115,7 +115,7 @@ fn commit(cluster: &Cluster, fault: Fault) {
         Fault::Wipe { member, stranger_after_ms } => {
             cluster.wipe(member);
             if let Some(after_ms) = stranger_after_ms {
-                madsim::task::spawn(cluster.clone().stranger_comes(member, Duration::from_millis(after_ms)));
+                madsim::task::spawn(cluster.clone().imposter_starts(member, Duration::from_millis(after_ms)));
             }
         }
         Fault::SendSnapshot { member, from, overhears, pieces, sent_per_million, down_ms } => {

@@ -50,8 +50,8 @@ struct State {
     sooner: Arc<Notify>,
     sent: i64,
     counts: FrameCounts,
-    /// In whose place a stranger has come.
-    strangers: BTreeSet<MemberId>,
+    /// In whose place an imposter has come.
+    imposters: BTreeSet<MemberId>,
 }
 
 struct Attached {
@@ -140,7 +140,7 @@ impl Network {
             sooner: Arc::new(Notify::new()),
             sent: 0,
             counts: FrameCounts::default(),
-            strangers: BTreeSet::new(),
+            imposters: BTreeSet::new(),
         })))
     }
 
@@ -221,10 +221,10 @@ impl Network {
         self.lock().counts.delivered
     }
 
-    /// A stranger is to come in this member's place. What others sent before they knew whose data directory they meant
+    /// A imposter is to come in this member's place. What others sent before they knew whose data directory they meant
     /// does not find it: connections end with their machine.
-    pub fn stranger_comes(&self, member: MemberId) {
-        self.lock().strangers.insert(member);
+    pub fn imposter_starts(&self, member: MemberId) {
+        self.lock().imposters.insert(member);
     }
 
     /// Where what somebody sends a member arrives, and the node that it runs on; `None` while the member is down.

@@ -35,7 +35,7 @@ promises! {
     NeverBack "never_back" "a leader sends a member nothing that the member has acknowledged to it";
     PersistedFirst "persisted_first" "what a member acknowledged or voted is on its disk";
     ReplicasAgree "replicas_agree" "members agree on the state at every applied index";
-    Strangers "strangers" "a member whose disk was replaced takes part in nothing";
+    Imposters "strangers" "a member whose disk was replaced takes part in nothing";
     Planted "planted" "a snapshot of somebody who does not lead is neither stored nor adopted";
     Starts "starts" "a member starts from whatever a crash left";
     StaysUp "stays_up" "a member does not end by itself";

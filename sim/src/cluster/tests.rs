@@ -92,7 +92,7 @@ fn a_damaged_member_stays_down_and_the_others_go_on() {
 }
 
 #[test]
-fn a_stranger_comes_under_the_name_of_a_wiped_member_and_leaves_when_another_starts() {
+fn an_imposter_starts_under_the_name_of_a_wiped_member_and_stops_when_another_starts() {
     in_cluster(quiet(), |cluster| async move {
         suffer(&cluster, Fault::Wipe { member: 0, stranger_after_ms: Some(100) }).await;
         assert!(cluster.is_lost(0) && cluster.node(0).is_some());
@@ -133,8 +133,8 @@ fn a_snapshot_of_who_has_listened_is_let_in_and_refused_whole() {
         assert_eq!(names(&cluster).len(), before.len() + 1, "the first piece is stored aside");
         cluster.clone().snapshot_is_sent(all).await;
         assert_eq!(names(&cluster), before);
-        let stranger = Intruder { overhears: false, sent: 1, ..all };
-        cluster.clone().snapshot_is_sent(stranger).await;
+        let imposter = Intruder { overhears: false, sent: 1, ..all };
+        cluster.clone().snapshot_is_sent(imposter).await;
         assert_eq!(names(&cluster), before);
         assert!(serves(&cluster, member));
     });

@@ -140,7 +140,7 @@ impl State {
                 self.insert(until, order, packet);
                 continue;
             }
-            if now < road.cut_until || self.misses_stranger(packet.to, &packet.frame) {
+            if now < road.cut_until || self.misses_imposter(packet.to, &packet.frame) {
                 self.counts.lost += 1;
                 continue;
             }
@@ -155,9 +155,9 @@ impl State {
         None
     }
 
-    /// Whether a frame means nobody's data directory, and a stranger has come in its addressee's place.
-    pub(super) fn misses_stranger(&self, to: MemberId, frame: &Bytes) -> bool {
-        self.strangers.contains(&to)
+    /// Whether a frame means nobody's data directory, and an imposter has come in its addressee's place.
+    pub(super) fn misses_imposter(&self, to: MemberId, frame: &Bytes) -> bool {
+        self.imposters.contains(&to)
             && frame::decode(frame.clone(), self.cluster, to)
                 .is_ok_and(|message| message.to_incarnation.is_none())
     }

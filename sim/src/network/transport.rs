@@ -74,7 +74,7 @@ async fn carry_chunk(
     sleep(there).await;
     let (node, inbox) = {
         let state = network.lock();
-        if state.misses_stranger(to, &chunk.announcement) {
+        if state.misses_imposter(to, &chunk.announcement) {
             return None;
         }
         let other = state.members.get(&to)?;

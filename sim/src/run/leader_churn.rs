@@ -38,25 +38,24 @@ impl Play {
         let stalls_end = Duration::from_millis(self.swarm.plan.ends_ms) + STALLS_END_WITHIN;
         sleep(stalls_end.saturating_sub(simulated_now())).await;
         let records_after = (timeout * 5).max(timeout + Duration::from_secs(1));
-        let term_length = records_after + RECORDS_WITHIN;
+        let lead_time = records_after + RECORDS_WITHIN;
         // More than any leader sees pass.
-        let ttl_secs = term_length.as_secs() + 2;
+        let ttl_secs = lead_time.as_secs() + 2;
         let comes_off_secs = (records_after - timeout).as_secs();
         let lease = self.grant_at_rest(ttl_secs.cast_signed()).await?;
         for _ in 0..=ttl_secs.div_ceil(comes_off_secs) {
-            let leader = self.lasts(term_length).await?;
+            let leader = self.lasts(lead_time).await?;
             if !self.is_there(lease).await {
                 break;
             }
-            self.trace.event("nemesis", format_args!("m{leader} has led for {term_length:?}"), &[]);
+            self.trace.event("nemesis", format_args!("m{leader} has led for {lead_time:?}"), &[]);
             self.cluster.abort(leader);
             sleep(Duration::from_millis(self.swarm.disk.restart_ms)).await;
             self.cluster.start(leader);
         }
         self.lasts(RECORDS_WITHIN).await?;
         if self.is_there(lease).await {
-            let how =
-                format!("lease {} of {ttl_secs} s outlived all leaders of {term_length:?} each", lease.0);
+            let how = format!("lease {} of {ttl_secs} s outlived all leaders of {lead_time:?} each", lease.0);
             return Err(Promise::LeaseNotLate.broken(how));
         }
         self.until(Promise::Converges, || self.apart()).await
@@ -78,14 +77,14 @@ impl Play {
     }
 
     /// Until one member has led for so long.
-    async fn lasts(&self, term_length: Duration) -> Result<usize, String> {
-        let gives_up = simulated_now() + term_length + self.recovery();
+    async fn lasts(&self, lead_time: Duration) -> Result<usize, String> {
+        let gives_up = simulated_now() + lead_time + self.recovery();
         let mut since = None;
         loop {
             let now = simulated_now();
             since = match (self.cluster.leader(), since) {
                 (Some((place, term)), Some((first, at))) if term == first => {
-                    if now >= at + term_length {
+                    if now >= at + lead_time {
                         return Ok(place);
                     }
                     since
@@ -94,10 +93,8 @@ impl Play {
                 (None, _) => None,
             };
             if now > gives_up {
-                let how = format!(
-                    "within {:?} no leader lasted for {term_length:?}",
-                    term_length + self.recovery()
-                );
+                let how =
+                    format!("within {:?} no leader lasted for {lead_time:?}", lead_time + self.recovery());
                 return Err(Promise::Converges.broken(how));
             }
             sleep(LOOK).await;
