@@ -183,8 +183,8 @@ impl Play {
                 member: 0,
                 values: 0,
                 calls_left: calls_max,
-                hand: 0,
-                hands: self.swarm.seed.stream(&format!("client/{place}/hands")),
+                session: 0,
+                sessions: self.swarm.seed.stream(&format!("client/{place}/hands")),
             };
             let clients = if *role == Role::Watches { &mut watchers } else { &mut others };
             let home = self.cluster.links().map(|links| links.client(place));

@@ -133,8 +133,8 @@ fn a_snapshot_of_who_has_listened_is_let_in_and_refused_whole() {
         assert_eq!(names(&cluster).len(), before.len() + 1, "the first piece is stored aside");
         cluster.clone().snapshot_is_sent(all).await;
         assert_eq!(names(&cluster), before);
-        let imposter = Intruder { overhears: false, sent: 1, ..all };
-        cluster.clone().snapshot_is_sent(imposter).await;
+        let intruder = Intruder { overhears: false, sent: 1, ..all };
+        cluster.clone().snapshot_is_sent(intruder).await;
         assert_eq!(names(&cluster), before);
         assert!(serves(&cluster, member));
     });

@@ -47,16 +47,16 @@ pub struct Client {
     pub values: u64,
     /// So often it still asks while things go wrong; `None` for as often as it likes.
     pub calls_left: Option<u64>,
-    /// Which of its hands: 0, but where it asks for two things at once.
-    pub hand: u8,
-    /// Chance of its other hands.
-    pub hands: Stream,
+    /// 0, but for a session that sends requests at the same time as the client's first.
+    pub session: u8,
+    /// Seeds the chance of its concurrent sessions.
+    pub sessions: Stream,
 }
 
 impl Client {
-    /// Asks for something else at the same time, of the next member, by a chance of its own.
-    pub fn second_hand(&mut self) -> Client {
-        let chance = Seed(self.hands.any());
+    /// A session of the same client that sends requests concurrently, to the next member, and has a chance of its own.
+    pub fn concurrent_session(&mut self) -> Client {
+        let chance = Seed(self.sessions.any());
         Client {
             place: self.place,
             transport: Arc::clone(&self.transport),
@@ -69,8 +69,8 @@ impl Client {
             member: (self.member + 1) % self.transport.members(),
             values: 0,
             calls_left: self.calls_left,
-            hand: 1,
-            hands: chance.stream("other hands"),
+            session: 1,
+            sessions: chance.stream("other hands"),
         }
     }
 
@@ -116,9 +116,10 @@ impl Client {
     async fn ask_again(&mut self, request: Request, is_retry: bool) -> Outcome {
         let require_leader = self.stream.happens(self.load.require_leader_per_million);
         self.calls_left = self.calls_left.map(|left| left.saturating_sub(1));
-        let lane = match self.hand {
+        let lane = match self.session {
             0 => format!("client {}", self.place),
-            hand => format!("client {}, hand {hand}", self.place),
+            // The trace has an older word for it.
+            session => format!("client {}, hand {session}", self.place),
         };
         self.trace.begins(&lane, "call", format_args!("at m{}: {request:?}", self.member));
         let open = self.history.invoke(self.place, self.member, request.clone(), is_retry);

@@ -20,7 +20,7 @@ struct Held {
     ttl: Duration,
 }
 
-/// How often a second hand renews, at most, until it hears that the lease is gone.
+/// How often a concurrent session renews, at most, until it hears that the lease is gone.
 const RENEWALS_MAX: usize = 60;
 
 /// One client, to the end.
@@ -98,29 +98,29 @@ async fn keep(client: &mut Client, held: &Held) {
 /// Revokes the lease, half of the time while it is renewed at another member; now and then when most of its time has
 /// gone by, so that what is left of it is recorded.
 async fn revoke(client: &mut Client, held: &Held) {
-    let mut hand = client.second_hand();
-    if hand.stream.happens(500_000) {
+    let mut session = client.concurrent_session();
+    if session.stream.happens(500_000) {
         client.ask_stubbornly(Request::LeaseRevoke(held.id)).await;
         return;
     }
-    if hand.stream.happens(200_000) {
+    if session.stream.happens(200_000) {
         sleep(held.ttl * 2 / 3).await;
     }
     let revokes = client.ask_stubbornly(Request::LeaseRevoke(held.id));
-    futures_util::future::join(revokes, renew_until_gone(&mut hand, held)).await;
+    futures_util::future::join(revokes, renew_until_gone(&mut session, held)).await;
 }
 
 /// One that led and has not heard of its successor may still know the lease.
-async fn renew_until_gone(hand: &mut Client, held: &Held) {
+async fn renew_until_gone(session: &mut Client, held: &Held) {
     for _ in 0..RENEWALS_MAX {
-        sleep(hand.stream.delay(Duration::from_millis(5))).await;
-        let outcome = hand.ask(Request::LeaseKeepAlive(held.id)).await;
+        sleep(session.stream.delay(Duration::from_millis(5))).await;
+        let outcome = session.ask(Request::LeaseKeepAlive(held.id)).await;
         let is_gone = match outcome {
             Outcome::Done(reply) => matches!(reply.response, Response::LeaseKeepAlive { ttl_secs: 0, .. }),
             Outcome::Refused(_) => true,
             Outcome::Unknown | Outcome::NotDone => false,
         };
-        if is_gone || hand.phase.is_quiet() {
+        if is_gone || session.phase.is_quiet() {
             return;
         }
     }
