@@ -6,9 +6,9 @@
 //! What a disk does wrong while the power is on is `trouble`'s: errors, no room, slowness. What it loses of what it
 //! had is `rot`'s.
 
+mod filesystem;
 mod handle;
 mod image;
-mod platter;
 mod rot;
 mod trouble;
 
@@ -18,7 +18,7 @@ pub use trouble::OperationKind;
 
 use crate::random::{Seed, Stream};
 use crate::trace::Trace;
-use platter::Platter;
+use filesystem::SimFilesystem;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ pub struct Machine(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     name: String,
-    platter: Platter,
+    filesystem: SimFilesystem,
     profile: DiskProfile,
     stream: Stream,
     trace: Trace,
@@ -98,7 +98,7 @@ impl Machine {
     pub fn new(name: String, profile: DiskProfile, stream: Stream, trace: Trace) -> Machine {
         let state = State {
             name,
-            platter: Platter::new(),
+            filesystem: SimFilesystem::new(),
             profile,
             stream,
             trace,
@@ -129,8 +129,8 @@ impl Machine {
     pub fn lose_power(&self) {
         let mut state = self.lock();
         state.go_down();
-        let State { platter, stream, .. } = &mut *state;
-        platter.lose_power(stream);
+        let State { filesystem, stream, .. } = &mut *state;
+        filesystem.lose_power(stream);
     }
 
     /// The member's process ended; the machine stays up, and nothing is lost.
@@ -142,12 +142,12 @@ impl Machine {
     pub(crate) fn leave(&self, path: &Path, bytes: &[u8]) -> bool {
         let mut state = self.lock();
         assert!(state.is_down, "a file is left on {} while it is up", state.name);
-        state.platter.leave(path, bytes).is_ok()
+        state.filesystem.leave(path, bytes).is_ok()
     }
 
     /// The names in a directory; none where it is not there.
     pub(crate) fn names(&self, dir: &Path) -> Vec<String> {
-        self.lock().platter.list(dir).unwrap_or_default()
+        self.lock().filesystem.list(dir).unwrap_or_default()
     }
 
     /// The power is not to fail after all, if it has not yet.

@@ -6,8 +6,8 @@
 //! `detcd_engine::wal`). A disk that damages what it holds has long written out what was in the cache before: so that is
 //! done first. How many members of a cluster may be damaged is the plan's business.
 
+use super::filesystem::SimFilesystem;
 use super::image::SECTOR;
-use super::platter::Platter;
 use super::trouble::{is_log, is_snapshot};
 use super::{Machine, State};
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ impl Machine {
     /// nothing yet whose damage could be noticed.
     pub fn damage(&self, file: DamagedFile, damage: Damage, at_per_million: u32) -> Option<PathBuf> {
         let mut state = self.lock();
-        let damaged = state.platter.damage(file, damage, at_per_million)?;
+        let damaged = state.filesystem.damage(file, damage, at_per_million)?;
         let (path, at) = damaged;
         state.trace.event(&state.name, format_args!("{damage:?} in {} at {at}", path.display()), &[]);
         state.damaged.push(path.clone());
@@ -55,7 +55,7 @@ impl Machine {
     pub fn wipe(&self) {
         let mut state = self.lock();
         assert!(state.is_down, "{} is wiped while it is up", state.name);
-        state.platter = Platter::new();
+        state.filesystem = SimFilesystem::new();
     }
 
     /// Whether an error at a start tells of damage that was done: it names a damaged file, or for the log one that
@@ -74,7 +74,7 @@ impl Machine {
     }
 }
 
-impl Platter {
+impl SimFilesystem {
     fn damage(&mut self, file: DamagedFile, damage: Damage, at_per_million: u32) -> Option<(PathBuf, usize)> {
         let mut found: Vec<PathBuf> = self.durable_files();
         found.retain(|path| match file {

@@ -1,4 +1,4 @@
-//! What a disk holds: directories that name files, each with what is live and what is durable.
+//! The simulated filesystem of one disk: directories that name files, each with its live and its durable content.
 //!
 //! A directory's changes become durable when it is synced. A crash before that keeps any subset of them, applied in
 //! their order; a rename is one change.
@@ -54,16 +54,16 @@ impl Directory {
     }
 }
 
-/// Everything on one disk.
+/// All directories and files of one disk.
 #[derive(Debug)]
-pub(super) struct Platter {
+pub(super) struct SimFilesystem {
     nodes: BTreeMap<Inode, Node>,
     next: Inode,
 }
 
-impl Platter {
-    pub(super) fn new() -> Platter {
-        Platter { nodes: BTreeMap::from([(ROOT, Node::Dir(Directory::default()))]), next: ROOT + 1 }
+impl SimFilesystem {
+    pub(super) fn new() -> SimFilesystem {
+        SimFilesystem { nodes: BTreeMap::from([(ROOT, Node::Dir(Directory::default()))]), next: ROOT + 1 }
     }
 
     pub(super) fn create_dir(&mut self, path: &Path) -> io::Result<()> {
@@ -238,44 +238,44 @@ mod tests {
     use crate::random::Seed;
 
     /// What a crash can leave under the names of `dir`, over many seeds.
-    fn outcomes(change: impl Fn(&mut Platter)) -> Vec<Vec<String>> {
+    fn outcomes(change: impl Fn(&mut SimFilesystem)) -> Vec<Vec<String>> {
         let mut seen = BTreeSet::new();
         for seed in 0..200 {
-            let mut platter = Platter::new();
-            change(&mut platter);
-            platter.lose_power(&mut Seed(seed).stream("crash"));
-            seen.insert(platter.list(Path::new("/")).unwrap());
+            let mut filesystem = SimFilesystem::new();
+            change(&mut filesystem);
+            filesystem.lose_power(&mut Seed(seed).stream("crash"));
+            seen.insert(filesystem.list(Path::new("/")).unwrap());
         }
         seen.into_iter().collect()
     }
 
     #[test]
     fn a_new_name_is_certain_only_once_its_directory_is_synced() {
-        let create = |platter: &mut Platter| _ = platter.create(Path::new("/a")).unwrap();
+        let create = |filesystem: &mut SimFilesystem| _ = filesystem.create(Path::new("/a")).unwrap();
         assert_eq!(outcomes(create), [vec![], vec!["a".to_owned()]]);
-        let durable = |platter: &mut Platter| {
-            create(platter);
-            platter.sync_dir(Path::new("/")).unwrap();
+        let durable = |filesystem: &mut SimFilesystem| {
+            create(filesystem);
+            filesystem.sync_dir(Path::new("/")).unwrap();
         };
         assert_eq!(outcomes(durable), [vec!["a".to_owned()]]);
     }
 
     #[test]
     fn a_rename_shows_one_name_or_the_other() {
-        let rename = |platter: &mut Platter| {
-            platter.create(Path::new("/old")).unwrap();
-            platter.sync_dir(Path::new("/")).unwrap();
-            platter.rename(Path::new("/old"), Path::new("/new")).unwrap();
+        let rename = |filesystem: &mut SimFilesystem| {
+            filesystem.create(Path::new("/old")).unwrap();
+            filesystem.sync_dir(Path::new("/")).unwrap();
+            filesystem.rename(Path::new("/old"), Path::new("/new")).unwrap();
         };
         assert_eq!(outcomes(rename), [vec!["new".to_owned()], vec!["old".to_owned()]]);
     }
 
     #[test]
     fn a_removed_file_may_come_back() {
-        let remove = |platter: &mut Platter| {
-            platter.create(Path::new("/a")).unwrap();
-            platter.sync_dir(Path::new("/")).unwrap();
-            platter.remove(Path::new("/a")).unwrap();
+        let remove = |filesystem: &mut SimFilesystem| {
+            filesystem.create(Path::new("/a")).unwrap();
+            filesystem.sync_dir(Path::new("/")).unwrap();
+            filesystem.remove(Path::new("/a")).unwrap();
         };
         assert_eq!(outcomes(remove), [vec![], vec!["a".to_owned()]]);
     }
