@@ -3,28 +3,28 @@
 //! A machine's disk outlives its members: each boot has a `SimDisk` of its own onto it, which goes dead when the
 //! power fails. What a dead handle is asked never answers, as nobody is left to hear it.
 //!
-//! What a disk does wrong while the power is on is `trouble`'s: errors, no room, slowness. What it loses of what it
-//! had is `rot`'s.
+//! What fails while the power is on is in `faults`: errors, no room, slowness. Damage to what was durable is in
+//! `rot`.
 
+mod faults;
 mod filesystem;
 mod handle;
 mod image;
 mod rot;
-mod trouble;
 
+pub use faults::OperationKind;
 pub use handle::SimDisk;
 pub use rot::{Damage, DamagedFile};
-pub use trouble::OperationKind;
 
 use crate::random::{Seed, Stream};
 use crate::trace::Trace;
+use faults::DiskFaults;
 use filesystem::SimFilesystem;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use trouble::Trouble;
 
 /// No sync takes longer by chance. Well beyond any election timeout, and well within the time that members have to
 /// come to rest.
@@ -77,7 +77,7 @@ struct State {
     operations_left: Option<u64>,
     is_down: bool,
     operations: u64,
-    trouble: Trouble,
+    faults: DiskFaults,
     /// Files that do not hold what was written to them.
     damaged: Vec<PathBuf>,
 }
@@ -108,7 +108,7 @@ impl Machine {
             operations_left: None,
             is_down: true,
             operations: 0,
-            trouble: Trouble::default(),
+            faults: DiskFaults::default(),
             damaged: Vec::new(),
         };
         Machine(Arc::new(Mutex::new(state)))
@@ -121,7 +121,7 @@ impl Machine {
         state.is_down = false;
         state.is_closed = false;
         state.boot += 1;
-        state.trouble.begin_boot();
+        state.faults.begin_boot();
         SimDisk::new(self.clone(), state.boot)
     }
 
@@ -160,7 +160,7 @@ impl Machine {
     pub fn spare(&self) {
         let mut state = self.lock();
         state.operations_left = None;
-        state.trouble.ends();
+        state.faults.ends();
     }
 
     /// The power is to fail after so many more operations, in the middle of whatever that is: `is_down` says when.

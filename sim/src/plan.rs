@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// How long faults begin; then everything is made whole and all must go well.
-const TROUBLES_MS: [u64; 4] = [5000, 20_000, 20_000, 30_000];
+const FAULTS_MS: [u64; 4] = [5000, 20_000, 20_000, 30_000];
 
 /// The faults of a run, in order of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ impl Plan {
         let mut places: Vec<usize> = (0..members).collect();
         seed.stream("plan/fragile").shuffle(&mut places);
         places.truncate((members - 1) / 2);
-        let ends_ms = seed.stream("plan/ends").pick(&TROUBLES_MS);
+        let ends_ms = seed.stream("plan/ends").pick(&FAULTS_MS);
         let scene = Scene { members, fragile: places };
         let mut faults = Vec::new();
         for (class, count) in &rates.0 {

@@ -1,4 +1,4 @@
-//! One seed, from an empty cluster through its troubles to the verdict.
+//! One seed, from an empty cluster through the faults of its plan to the verdict.
 
 mod leader_churn;
 mod settle;

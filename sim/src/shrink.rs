@@ -35,11 +35,11 @@ pub struct Size {
     pub members: usize,
     /// Clients.
     pub clients: usize,
-    /// Calls of each in the time of trouble, at most; `None` for as many as they like.
+    /// Calls of each in the time in which faults are injected, at most; `None` for as many as they like.
     pub calls_max: Option<u64>,
     /// Values that are not the plain ones.
     pub turned: usize,
-    /// The time of trouble.
+    /// The time in which faults are injected.
     pub ends_ms: u64,
     /// Runs so far.
     pub runs: u64,
@@ -53,7 +53,7 @@ impl fmt::Display for Size {
             write!(f, " of {calls} calls")?;
         }
         let seconds = std::time::Duration::from_millis(*ends_ms).as_secs_f64();
-        write!(f, ", {turned} knobs turned, {seconds:.2} s of trouble ({runs} runs)")
+        write!(f, ", {turned} knobs turned, {seconds:.2} s of faults ({runs} runs)")
     }
 }
 

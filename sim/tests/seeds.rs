@@ -1,4 +1,4 @@
-//! Seeds, each a cluster with troubles of its own. A failure prints what happened last, and what was broken.
+//! Seeds, each a cluster with faults of its own. A failure prints what happened last, and what was broken.
 #![cfg(madsim)]
 
 use detcd_sim::case::Case;

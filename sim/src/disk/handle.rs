@@ -1,8 +1,8 @@
 //! `server_sim::disk::Disk` as one boot of a member sees it.
 
+use super::faults::OperationKind;
 use super::filesystem::Inode;
 use super::image::SyncPoint;
-use super::trouble::OperationKind;
 use super::{Admission, Machine, State};
 use madsim::time::sleep;
 use server_sim::clock::BoxFuture;
@@ -18,7 +18,7 @@ pub struct SimDisk {
     boot: u32,
 }
 
-/// What is asked, for the trace and for the trouble that may come of it.
+/// What is asked, for the trace and for the faults that may come of it.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     kind: OperationKind,

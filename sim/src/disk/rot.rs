@@ -6,9 +6,9 @@
 //! `detcd_engine::wal`). A disk that damages what it holds has long written out what was in the cache before: so that is
 //! done first. How many members of a cluster may be damaged is the plan's business.
 
+use super::faults::{is_log, is_snapshot};
 use super::filesystem::SimFilesystem;
 use super::image::SECTOR;
-use super::trouble::{is_log, is_snapshot};
 use super::{Machine, State};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! From the end of the troubles to a cluster at rest: every client is served, every lease that nobody keeps alive
+//! From the end of the faults to a cluster at rest: every client is served, every lease that nobody keeps alive
 //! ends, all members come to one index, and every watcher is told of everything.
 
 use super::Play;
@@ -42,7 +42,7 @@ impl Play {
         Duration::from_micros(self.swarm.disk.snapshot_write_us) * pieces * 2
     }
 
-    /// Every client is answered something that it asked for after the troubles.
+    /// Every client is answered something that it asked for after the faults.
     pub(super) async fn all_progress(&self) -> Result<(), String> {
         let whole = self.history.now();
         let clients = 0..self.swarm.load.clients.len();

@@ -1,4 +1,4 @@
-//! What a disk does wrong while the power is on: errors, no room, slowness.
+//! Disk faults while the power is on: errors, no room, slowness.
 //!
 //! After a failed sync the bytes that were to be synced read back as before and are never written: the kernel has
 //! marked them clean. A later sync that succeeds proves nothing. A failed write may have written some sectors.
@@ -23,7 +23,7 @@ pub enum OperationKind {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Trouble {
+pub(super) struct DiskFaults {
     /// The next operation of a kind, after so many more of it, fails.
     fails: Vec<(OperationKind, u64)>,
     full_until: Duration,
@@ -35,42 +35,42 @@ pub(super) struct Trouble {
     failed: Vec<(Duration, PathBuf)>,
 }
 
-impl Trouble {
+impl DiskFaults {
     pub(super) fn begin_boot(&mut self) {
         self.failed.clear();
     }
 
     pub(super) fn ends(&mut self) {
         let failed = std::mem::take(&mut self.failed);
-        *self = Trouble { failed, ..Trouble::default() };
+        *self = DiskFaults { failed, ..DiskFaults::default() };
     }
 }
 
 impl Machine {
     /// After so many more of this kind, an operation fails with an input/output error.
     pub fn fail(&self, kind: OperationKind, after: u64) {
-        self.lock().trouble.fails.push((kind, after));
+        self.lock().faults.fails.push((kind, after));
     }
 
     /// There is no room until then.
     pub fn fill(&self, until: Duration) {
-        let trouble = &mut self.lock().trouble;
-        trouble.full_until = trouble.full_until.max(until);
+        let faults = &mut self.lock().faults;
+        faults.full_until = faults.full_until.max(until);
     }
 
     /// Syncs of the log take this long, until then.
     pub fn slow_syncs(&self, takes: Duration, until: Duration) {
-        self.lock().trouble.slow_syncs = (takes, until);
+        self.lock().faults.slow_syncs = (takes, until);
     }
 
     /// Everything done to a snapshot takes this long, until then.
     pub fn slow_snapshots(&self, takes: Duration, until: Duration) {
-        self.lock().trouble.slow_snapshots = (takes, until);
+        self.lock().faults.slow_snapshots = (takes, until);
     }
 
     /// Whether the present boot was told of an error.
     pub fn has_failed(&self) -> bool {
-        !self.lock().trouble.failed.is_empty()
+        !self.lock().faults.failed.is_empty()
     }
 
     /// Since when the present boot knows that something it must not do without has failed: the log, or a snapshot of
@@ -78,15 +78,15 @@ impl Machine {
     pub fn must_end_since(&self) -> Option<Duration> {
         let state = self.lock();
         let is_own = |path: &Path| is_log(path) || path.ends_with("checkpoint.snap.tmp");
-        state.trouble.failed.iter().find(|(_, path)| is_own(path)).map(|(at, _)| *at)
+        state.faults.failed.iter().find(|(_, path)| is_own(path)).map(|(at, _)| *at)
     }
 }
 
 impl State {
     /// The error that an operation gets, if it fails.
     pub(super) fn fails(&mut self, kind: OperationKind, needs_room: bool, path: &Path) -> Option<io::Error> {
-        let is_full = needs_room && simulated_now() < self.trouble.full_until;
-        let place = self.trouble.fails.iter_mut().position(|(fails, after)| {
+        let is_full = needs_room && simulated_now() < self.faults.full_until;
+        let place = self.faults.fails.iter_mut().position(|(fails, after)| {
             let is_due = *fails == kind && *after == 0;
             if *fails == kind && *after > 0 {
                 *after -= 1;
@@ -95,14 +95,14 @@ impl State {
         });
         let error = match (place, is_full) {
             (Some(place), _) => {
-                self.trouble.fails.remove(place);
+                self.faults.fails.remove(place);
                 io::Error::other("simulated input/output error")
             }
             (None, true) => io::ErrorKind::StorageFull.into(),
             (None, false) => return None,
         };
         self.trace.event(&self.name, format_args!("disk fails: {error}"), &[]);
-        self.trouble.failed.push((simulated_now(), path.to_owned()));
+        self.faults.failed.push((simulated_now(), path.to_owned()));
         Some(error)
     }
 
@@ -111,7 +111,7 @@ impl State {
         if !is_snapshot(path) {
             return Duration::ZERO;
         }
-        let (slow, until) = self.trouble.slow_snapshots;
+        let (slow, until) = self.faults.slow_snapshots;
         if simulated_now() < until {
             return slow;
         }
@@ -124,7 +124,7 @@ impl State {
     }
 
     pub(super) fn sync_takes(&mut self, path: &Path) -> Duration {
-        let Trouble { slow_syncs, slow_snapshots, .. } = &self.trouble;
+        let DiskFaults { slow_syncs, slow_snapshots, .. } = &self.faults;
         let (slow, until) = if is_snapshot(path) { *slow_snapshots } else { *slow_syncs };
         if simulated_now() < until {
             return slow;
