@@ -10,6 +10,7 @@
 //! disk forgets nothing. Only clients of the whole server (`served`) speak gRPC over it.
 #![cfg(any(madsim, doc))]
 
+mod baseline;
 pub mod bugs;
 pub mod case;
 pub mod check;
@@ -24,7 +25,6 @@ pub mod last_events;
 pub mod nemesis;
 pub mod network;
 pub mod phase;
-mod plain;
 pub mod plan;
 pub mod random;
 pub mod run;

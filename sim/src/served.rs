@@ -83,10 +83,10 @@ impl Tier {
         }
     }
 
-    /// Turns every knob back. The tier and the cuts stay.
-    pub(crate) fn make_plain(&mut self) {
+    /// Sets every setting to its baseline. The tier and the cuts stay.
+    pub(crate) fn reset_to_baseline(&mut self) {
         if let Tier::Server(served) = self {
-            *served = Served { cuts: std::mem::take(&mut served.cuts), ..Served::plain() };
+            *served = Served { cuts: std::mem::take(&mut served.cuts), ..Served::baseline() };
         }
     }
 }
@@ -112,8 +112,8 @@ impl Served {
         Served { way_ms_max, window, lone_keepalives_per_million, cuts }
     }
 
-    /// That nobody turned a knob of.
-    pub fn plain() -> Served {
+    /// The baseline.
+    pub fn baseline() -> Served {
         Served { way_ms_max: 2, window: WINDOW, lone_keepalives_per_million: 0, cuts: Vec::new() }
     }
 }

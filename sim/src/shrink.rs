@@ -37,7 +37,7 @@ pub struct Size {
     pub clients: usize,
     /// Calls of each in the time in which faults are injected, at most; `None` for as many as they like.
     pub calls_max: Option<u64>,
-    /// Values that are not the plain ones.
+    /// Values that differ from the baseline.
     pub turned: usize,
     /// The time in which faults are injected.
     pub ends_ms: u64,
@@ -74,7 +74,7 @@ pub fn shrink(
         shrinker.fewer_members();
         shrinker.fewer_clients();
         shrinker.fewer_calls();
-        shrinker.plainer();
+        shrinker.towards_baseline();
         shrinker.less_time();
         if shrinker.case == before || shrinker.runs >= runs_max {
             let size = shrinker.size();
@@ -143,7 +143,7 @@ impl Shrinker<'_> {
     }
 
     /// Every knob that can be, as nobody turned it.
-    fn plainer(&mut self) {
+    fn towards_baseline(&mut self) {
         let turned = turned(&self.case);
         let start = self.case.clone();
         minimize(turned, &mut |kept| {
@@ -226,24 +226,24 @@ fn minimize<T: Clone>(mut items: Vec<T>, fails: &mut dyn FnMut(&[T]) -> bool) {
     }
 }
 
-/// The values that are not the plain ones, each by its pointer into the case's JSON.
+/// The values that differ from the baseline, each by its pointer into the case's JSON.
 fn turned(case: &Case) -> Vec<String> {
-    let (this, plain) = (json(case), json(&plain(case)));
+    let (this, baseline) = (json(case), json(&baseline(case)));
     let mut found = Vec::new();
-    compare(&this, &plain, String::new(), &mut found);
+    compare(&this, &baseline, String::new(), &mut found);
     found
 }
 
 /// The same run with every knob as nobody turned it.
-fn plain(case: &Case) -> Case {
-    let mut plain = case.clone();
-    plain.swarm.make_plain();
-    plain
+fn baseline(case: &Case) -> Case {
+    let mut baseline = case.clone();
+    baseline.swarm.reset_to_baseline();
+    baseline
 }
 
-/// The case, with the plain value everywhere but in these places.
+/// The case, with the baseline value everywhere but in these places.
 fn with_only(case: &Case, turned: &[String]) -> Option<Case> {
-    let (this, mut changed) = (json(case), json(&plain(case)));
+    let (this, mut changed) = (json(case), json(&baseline(case)));
     for pointer in turned {
         *changed.pointer_mut(pointer)? = this.pointer(pointer)?.clone();
     }
@@ -254,14 +254,14 @@ fn json(case: &Case) -> Value {
     serde_json::to_value(case).expect("plain data")
 }
 
-fn compare(this: &Value, plain: &Value, pointer: String, found: &mut Vec<String>) {
-    match (this, plain) {
-        (Value::Object(these), Value::Object(plains)) if these.keys().eq(plains.keys()) => {
+fn compare(this: &Value, baseline: &Value, pointer: String, found: &mut Vec<String>) {
+    match (this, baseline) {
+        (Value::Object(these), Value::Object(baselines)) if these.keys().eq(baselines.keys()) => {
             for (key, value) in these {
-                compare(value, &plains[key], format!("{pointer}/{key}"), found);
+                compare(value, &baselines[key], format!("{pointer}/{key}"), found);
             }
         }
-        _ if this != plain => found.push(pointer),
+        _ if this != baseline => found.push(pointer),
         _ => {}
     }
 }

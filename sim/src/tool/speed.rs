@@ -16,7 +16,7 @@ pub(super) fn run(is_served: bool) -> Result<(), String> {
     for seed in 0..RUNS {
         let mut case = Case::standard(seed, RUN_MS);
         if is_served {
-            case.swarm.tier = Tier::Server(Served::plain());
+            case.swarm.tier = Tier::Server(Served::baseline());
         }
         let started = Instant::now();
         let report = run_case(&case, &Trace::default()).map_err(|broken| broken.text)?;

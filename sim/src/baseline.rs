@@ -1,6 +1,7 @@
-//! A run that nobody turned a knob of: what a shrunk case comes as near to as it can, and what speed is measured with.
+//! The baseline: the value of every setting that a shrunk case has unless its failure needs another. Speed is measured
+//! with it, too.
 //!
-//! Every field is named, so that a new knob does not compile before it says here what it is when nobody turns it.
+//! Every field is named, so that a new one does not compile before its baseline is given here.
 
 use crate::case::{Case, FORMAT};
 use crate::disk::DiskProfile;
@@ -26,13 +27,13 @@ impl Case {
         let swarm = Swarm {
             seed: Seed(seed),
             members: MEMBERS,
-            knobs: plain_knobs(),
+            knobs: baseline_knobs(),
             uneven: Vec::new(),
             clocks: Vec::new(),
             busy_turn_us: 0,
-            network: plain_network(),
-            disk: plain_disk(),
-            load: plain_load(),
+            network: baseline_network(),
+            disk: baseline_disk(),
+            load: baseline_load(),
             rates: Rates::default(),
             plan,
             tier: Tier::Members,
@@ -42,19 +43,19 @@ impl Case {
 }
 
 impl Swarm {
-    /// Turns every knob back. Members, clients, the plan, the tier and its cuts stay.
-    pub(crate) fn make_plain(&mut self) {
+    /// Sets every setting to its baseline. Members, clients, the plan, the tier and its cuts stay.
+    pub(crate) fn reset_to_baseline(&mut self) {
         let clients = std::mem::take(&mut self.load.clients);
-        (self.knobs, self.network, self.disk) = (plain_knobs(), plain_network(), plain_disk());
-        self.load = Load { clients, ..plain_load() };
+        (self.knobs, self.network, self.disk) = (baseline_knobs(), baseline_network(), baseline_disk());
+        self.load = Load { clients, ..baseline_load() };
         (self.uneven, self.clocks, self.rates) = (Vec::new(), Vec::new(), Rates::default());
         self.busy_turn_us = 0;
-        self.tier.make_plain();
+        self.tier.reset_to_baseline();
     }
 }
 
 /// A member's own defaults.
-fn plain_knobs() -> Knobs {
+fn baseline_knobs() -> Knobs {
     let config = Config::new(MemberId(1), ClusterId(1));
     Knobs {
         heartbeat_interval_ms: config.heartbeat_interval_ms,
@@ -74,7 +75,7 @@ fn plain_knobs() -> Knobs {
     }
 }
 
-fn plain_network() -> NetworkProfile {
+fn baseline_network() -> NetworkProfile {
     let delay = Delay { median_us: 300, shape: Shape::Exponential };
     let usual = Passage { delay, drops_per_million: 0, duplicates_per_million: 0, duplicate_delay: delay };
     NetworkProfile {
@@ -93,11 +94,11 @@ fn plain_network() -> NetworkProfile {
     }
 }
 
-fn plain_disk() -> DiskProfile {
+fn baseline_disk() -> DiskProfile {
     DiskProfile { sync_us: 500, slow_syncs_per_million: 0, snapshot_write_us: 0, restart_ms: 100 }
 }
 
-fn plain_load() -> Load {
+fn baseline_load() -> Load {
     Load {
         clients: vec![Role::Registers, Role::Registers],
         keys: 4,
