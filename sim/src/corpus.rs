@@ -2,8 +2,8 @@
 //! put in. The first kind passes for ever; the second shows that what found it still does.
 
 use crate::case::Case;
+use crate::runner::{Failure, run_case};
 use crate::trace::Trace;
-use crate::trial::{Failure, run_case};
 use std::path::{Path, PathBuf};
 
 /// Where they are, in the sources.

@@ -5,8 +5,8 @@ pub mod record;
 
 use crate::case::Case;
 use crate::run::Report;
+use crate::runner::{Broken, run_case};
 use crate::trace::Trace;
-use crate::trial::{Broken, run_case};
 use detcd_engine::seeded::Bug;
 use std::time::Duration;
 

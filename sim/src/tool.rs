@@ -9,9 +9,9 @@ mod speed;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use detcd_sim::case::Case;
+use detcd_sim::runner::{Failure, run_observed};
 use detcd_sim::summary::Summary;
 use detcd_sim::trace::Trace;
-use detcd_sim::trial::{Failure, run_observed};
 use failure::{Shrinks, Source};
 use many::Many;
 use mutants::Mutants;

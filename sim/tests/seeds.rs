@@ -4,8 +4,8 @@
 use detcd_sim::case::Case;
 use detcd_sim::corpus;
 use detcd_sim::run::Report;
+use detcd_sim::runner::{run, run_case, run_twice};
 use detcd_sim::trace::Trace;
-use detcd_sim::trial::{run, run_case, run_twice};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Every item, on all cores: a run takes one.

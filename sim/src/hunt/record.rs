@@ -7,8 +7,8 @@
 
 use super::Hunt;
 use crate::case::Case;
+use crate::runner::run_case;
 use crate::trace::Trace;
-use crate::trial::run_case;
 use detcd_engine::seeded::{BUGS, Bug};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

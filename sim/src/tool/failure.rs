@@ -2,10 +2,10 @@
 
 use detcd_sim::case::{Case, save_new};
 use detcd_sim::corpus;
+use detcd_sim::runner::{Broken, Failure, run_case};
 use detcd_sim::shrink::{Size, shrink};
 use detcd_sim::timeline::{Heading, page};
 use detcd_sim::trace::{Event, Trace};
-use detcd_sim::trial::{Broken, Failure, run_case};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;

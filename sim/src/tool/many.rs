@@ -3,8 +3,8 @@
 use super::failure::{self, Shrinks, Source};
 use super::progress::{Progress, Sum};
 use detcd_sim::run::Report;
+use detcd_sim::runner::{Broken, Failure, run_case, run_twice};
 use detcd_sim::trace::Trace;
-use detcd_sim::trial::{Broken, Failure, run_case, run_twice};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Mutex;

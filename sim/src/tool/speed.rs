@@ -2,9 +2,9 @@
 //! checker on.
 
 use detcd_sim::case::Case;
+use detcd_sim::runner::run_case;
 use detcd_sim::served::{Served, Tier};
 use detcd_sim::trace::Trace;
-use detcd_sim::trial::run_case;
 use std::time::Instant;
 
 /// So long a run, so many times: the fastest counts, as what disturbs a machine only ever makes it slower.
