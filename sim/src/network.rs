@@ -6,9 +6,9 @@
 //! and any other frame must not be: both are checked here, at every frame.
 
 mod delay;
+mod delivery;
 mod link;
 mod profile;
-mod road;
 mod transport;
 
 pub use delay::{Delay, Shape};
@@ -43,7 +43,7 @@ struct State {
     trace: Trace,
     /// The members by place; a member that is down has no inbox.
     members: BTreeMap<MemberId, Attached>,
-    roads: BTreeMap<(MemberId, MemberId), Road>,
+    links: BTreeMap<(MemberId, MemberId), LinkState>,
     /// Frames under way, by the time they arrive and the order in which they come then.
     under_way: BTreeMap<(Duration, i64), Packet>,
     /// The next frame arrives sooner than was thought.
@@ -64,7 +64,7 @@ struct Attached {
 
 /// One direction between two members.
 #[derive(Clone, Debug)]
-struct Road {
+struct LinkState {
     /// Everything takes so many times as long.
     slowness: u32,
     /// Nothing gets through until then.
@@ -128,14 +128,14 @@ impl Network {
     ) -> Network {
         let down = |name| Attached { name, boot: 0, node: None, inbox: None };
         let members: BTreeMap<_, _> = members.into_iter().map(|(id, name)| (id, down(name))).collect();
-        let roads = roads(&members.keys().copied().collect::<Vec<_>>(), &profile);
+        let links = links(&members.keys().copied().collect::<Vec<_>>(), &profile);
         Network(Arc::new(Mutex::new(State {
             cluster,
             profile,
             stream,
             trace,
             members,
-            roads,
+            links,
             under_way: BTreeMap::new(),
             sooner: Arc::new(Notify::new()),
             sent: 0,
@@ -173,37 +173,37 @@ impl Network {
         let before = state.under_way.len();
         state.under_way.retain(|_, packet| packet.from != member || packet.leaves <= now);
         state.counts.lost += (before - state.under_way.len()) as u64;
-        for (_, road) in state.roads.iter_mut().filter(|((from, _), _)| *from == member) {
-            road.busy_until = road.busy_until.min(now);
+        for (_, link) in state.links.iter_mut().filter(|((from, _), _)| *from == member) {
+            link.busy_until = link.busy_until.min(now);
         }
     }
 
     /// Nothing gets from one to the other until then; the other direction is left as it is.
     pub fn cut(&self, from: MemberId, to: MemberId, until: Duration) {
-        self.road(from, to, |road| road.cut_until = road.cut_until.max(until));
+        self.link(from, to, |link| link.cut_until = link.cut_until.max(until));
     }
 
     /// What gets from one to the other before that arrives then.
     pub fn clog(&self, from: MemberId, to: MemberId, until: Duration) {
-        self.road(from, to, |road| road.clogged_until = road.clogged_until.max(until));
+        self.link(from, to, |link| link.clogged_until = link.clogged_until.max(until));
     }
 
     /// Of a kind, so many in a million are lost until then.
     pub fn lose(&self, from: MemberId, to: MemberId, kind: FrameKind, per_million: u32, until: Duration) {
-        self.road(from, to, |road| road.losses.push((kind, per_million, until)));
+        self.link(from, to, |link| link.losses.push((kind, per_million, until)));
     }
 
-    fn road(&self, from: MemberId, to: MemberId, change: impl FnOnce(&mut Road)) {
-        if let Some(road) = self.lock().roads.get_mut(&(from, to)) {
-            change(road);
+    fn link(&self, from: MemberId, to: MemberId, change: impl FnOnce(&mut LinkState)) {
+        if let Some(link) = self.lock().links.get_mut(&(from, to)) {
+            change(link);
         }
     }
 
     /// All links are whole again; how frames fare stays as it is.
     pub fn heal(&self) {
-        for road in self.lock().roads.values_mut() {
-            (road.cut_until, road.clogged_until) = (Duration::ZERO, Duration::ZERO);
-            road.losses.clear();
+        for link in self.lock().links.values_mut() {
+            (link.cut_until, link.clogged_until) = (Duration::ZERO, Duration::ZERO);
+            link.losses.clear();
         }
     }
 
@@ -211,8 +211,8 @@ impl Network {
     pub fn calm(&self) {
         let mut state = self.lock();
         state.profile = state.profile.calm();
-        for road in state.roads.values_mut() {
-            (road.slowness, road.busy_until, road.last_arrives) = (1, Duration::ZERO, Duration::ZERO);
+        for link in state.links.values_mut() {
+            (link.slowness, link.busy_until, link.last_arrives) = (1, Duration::ZERO, Duration::ZERO);
         }
     }
 
@@ -290,8 +290,8 @@ impl Network {
     }
 }
 
-fn roads(ids: &[MemberId], profile: &NetworkProfile) -> BTreeMap<(MemberId, MemberId), Road> {
-    let whole = Road {
+fn links(ids: &[MemberId], profile: &NetworkProfile) -> BTreeMap<(MemberId, MemberId), LinkState> {
+    let whole = LinkState {
         slowness: 1,
         cut_until: Duration::ZERO,
         clogged_until: Duration::ZERO,
@@ -299,13 +299,13 @@ fn roads(ids: &[MemberId], profile: &NetworkProfile) -> BTreeMap<(MemberId, Memb
         busy_until: Duration::ZERO,
         last_arrives: Duration::ZERO,
     };
-    let mut roads: BTreeMap<_, _> =
+    let mut links: BTreeMap<_, _> =
         Link::all(ids.len()).map(|link| ((ids[link.from], ids[link.to]), whole.clone())).collect();
     for SlowLink { link, times } in &profile.slow_links {
         // A case whose members were taken away may still name their links.
         if let (Some(from), Some(to)) = (ids.get(link.from), ids.get(link.to)) {
-            roads.get_mut(&(*from, *to)).expect("a link between two").slowness = *times;
+            links.get_mut(&(*from, *to)).expect("a link between two").slowness = *times;
         }
     }
-    roads
+    links
 }

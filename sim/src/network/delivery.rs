@@ -1,6 +1,6 @@
 //! What becomes of a frame: lost, or under way until some time, perhaps twice, perhaps with other bytes.
 
-use super::{Harm, Order, Packet, Passage, Road, State};
+use super::{Harm, LinkState, Order, Packet, Passage, State};
 use crate::clock::simulated_now;
 use crate::network::FrameKind;
 use crate::random::Stream;
@@ -42,7 +42,7 @@ impl State {
             return;
         };
         let (frame, to, harm) = self.harm(message, frame);
-        let slowness = self.roads[&(from, message.to)].slowness;
+        let slowness = self.links[&(from, message.to)].slowness;
         let leaves = now + waits;
         let first = leaves + passage.delay.draw(&mut self.stream) * slowness;
         if self.stream.happens(passage.duplicates_per_million) {
@@ -54,10 +54,10 @@ impl State {
 
     fn is_lost(&mut self, from: MemberId, to: MemberId, kind: FrameKind, passage: Passage) -> bool {
         let now = simulated_now();
-        let road = &self.roads[&(from, to)];
-        let extra = road.losses.iter().filter(|(lost, _, until)| *lost == kind && now < *until);
+        let link = &self.links[&(from, to)];
+        let extra = link.losses.iter().filter(|(lost, _, until)| *lost == kind && now < *until);
         let extra = extra.map(|(_, per_million, _)| *per_million).max().unwrap_or(0);
-        let is_cut = now < road.cut_until;
+        let is_cut = now < link.cut_until;
         // Both dice are thrown, whatever they say.
         let (usual, extra) = (self.stream.happens(passage.drops_per_million), self.stream.happens(extra));
         is_cut || usual || extra
@@ -70,14 +70,14 @@ impl State {
             return Some(Duration::ZERO);
         }
         let now = simulated_now();
-        let road = self.roads.get_mut(&(from, to)).expect("a link between two");
-        let waits = road.busy_until.saturating_sub(now);
+        let link = self.links.get_mut(&(from, to)).expect("a link between two");
+        let waits = link.busy_until.saturating_sub(now);
         // An empty queue takes a frame of any size.
         if waits > Duration::from_micros(queue_bytes * 1000 / bytes_per_ms) {
             return None;
         }
         let takes = Duration::from_micros(bytes as u64 * 1000 / bytes_per_ms);
-        road.busy_until = now + waits + takes;
+        link.busy_until = now + waits + takes;
         Some(waits + takes)
     }
 
@@ -103,18 +103,18 @@ impl State {
 
     /// Puts a frame under way on the link to `by`, which it may leave at the wrong end.
     fn set_out(&mut self, arrives: Duration, by: MemberId, packet: Packet) {
-        let road: &mut Road = self.roads.get_mut(&(packet.from, by)).expect("a link between two");
+        let link: &mut LinkState = self.links.get_mut(&(packet.from, by)).expect("a link between two");
         self.sent += 1;
         let (arrives, order) = match self.profile.order {
             Order::Free => (arrives, self.sent),
-            Order::Fifo => (arrives.max(road.last_arrives), self.sent),
+            Order::Fifo => (arrives.max(link.last_arrives), self.sent),
             Order::LastFirst { window_us } => {
                 let window = Duration::from_micros(window_us.max(1)).as_nanos();
                 let windows = u64::try_from(arrives.as_nanos().div_ceil(window)).expect("a run is short");
                 (Duration::from_micros(window_us.max(1) * windows), -self.sent)
             }
         };
-        road.last_arrives = arrives;
+        link.last_arrives = arrives;
         self.insert(arrives, order, packet);
     }
 
@@ -134,13 +134,13 @@ impl State {
                 return None;
             }
             let packet = next.remove();
-            let road = &self.roads[&(packet.from, packet.to)];
-            if now < road.clogged_until {
-                let until = road.clogged_until;
+            let link = &self.links[&(packet.from, packet.to)];
+            if now < link.clogged_until {
+                let until = link.clogged_until;
                 self.insert(until, order, packet);
                 continue;
             }
-            if now < road.cut_until || self.misses_imposter(packet.to, &packet.frame) {
+            if now < link.cut_until || self.misses_imposter(packet.to, &packet.frame) {
                 self.counts.lost += 1;
                 continue;
             }
@@ -187,8 +187,8 @@ impl State {
         for other in others {
             if self.stream.happens(self.profile.half_open_per_million) {
                 let for_ms = self.stream.within(0..self.profile.half_open_ms_max + 1);
-                let road = self.roads.get_mut(&(other, member)).expect("a link between two");
-                road.cut_until = road.cut_until.max(now + Duration::from_millis(for_ms));
+                let link = self.links.get_mut(&(other, member)).expect("a link between two");
+                link.cut_until = link.cut_until.max(now + Duration::from_millis(for_ms));
             }
         }
     }
@@ -201,9 +201,9 @@ impl State {
             return None;
         }
         let waits = self.waits(from, to, bytes)?;
-        let road = &self.roads[&(from, to)];
-        let clogged = road.clogged_until.saturating_sub(simulated_now());
-        Some(clogged + waits + passage.delay.draw(&mut self.stream) * road.slowness)
+        let link = &self.links[&(from, to)];
+        let clogged = link.clogged_until.saturating_sub(simulated_now());
+        Some(clogged + waits + passage.delay.draw(&mut self.stream) * link.slowness)
     }
 
     /// The bytes of a piece as they arrive: as many, or its sender would have said so.
