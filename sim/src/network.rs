@@ -85,14 +85,14 @@ struct Packet {
     to: MemberId,
     frame: Bytes,
     /// What is wrong with it, if anything.
-    harm: Option<Harm>,
+    corruption: Option<Corruption>,
     /// Until then it stands in front of its link.
     leaves: Duration,
 }
 
 /// What a receiver must notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Harm {
+enum Corruption {
     Corrupt,
     CrossWired,
     Foreign,
@@ -261,10 +261,10 @@ impl Network {
     }
 
     fn hand_over(&self, packet: Packet, inbox: &PeerInbox) {
-        let Packet { from, to, frame, harm, leaves: _ } = packet;
+        let Packet { from, to, frame, corruption, leaves: _ } = packet;
         let refused = inbox.deliver(frame).err();
         let mut state = self.lock();
-        match (harm, refused) {
+        match (corruption, refused) {
             (None, None) => state.counts.delivered += 1,
             (Some(_), Some(_)) => {
                 state.counts.refused += 1;
@@ -275,11 +275,11 @@ impl Network {
                 drop(state);
                 panic!("promise broken: a whole frame is believed, but {to} refused one of {from}: {reason}");
             }
-            (Some(harm), None) => {
+            (Some(corruption), None) => {
                 let (from, to) = (state.name(from).to_owned(), state.name(to).to_owned());
                 drop(state);
                 panic!(
-                    "promise broken: a frame with a fault is refused, but {to} took one of {from}: {harm:?}"
+                    "promise broken: a frame with a fault is refused, but {to} took one of {from}: {corruption:?}"
                 );
             }
         }

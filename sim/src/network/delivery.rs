@@ -1,6 +1,6 @@
 //! What becomes of a frame: lost, or under way until some time, perhaps twice, perhaps with other bytes.
 
-use super::{Harm, LinkState, Order, Packet, Passage, State};
+use super::{Corruption, LinkState, Order, Packet, Passage, State};
 use crate::clock::simulated_now;
 use crate::network::FrameKind;
 use crate::random::Stream;
@@ -41,15 +41,15 @@ impl State {
             self.tell_of_loss(from, to);
             return;
         };
-        let (frame, to, harm) = self.harm(message, frame);
+        let (frame, to, corruption) = self.corruption(message, frame);
         let slowness = self.links[&(from, message.to)].slowness;
         let leaves = now + waits;
         let first = leaves + passage.delay.draw(&mut self.stream) * slowness;
         if self.stream.happens(passage.duplicates_per_million) {
             let second = first + passage.duplicate_delay.draw(&mut self.stream);
-            self.set_out(second, message.to, Packet { from, to, frame: frame.clone(), harm, leaves });
+            self.set_out(second, message.to, Packet { from, to, frame: frame.clone(), corruption, leaves });
         }
-        self.set_out(first, message.to, Packet { from, to, frame, harm, leaves });
+        self.set_out(first, message.to, Packet { from, to, frame, corruption, leaves });
     }
 
     fn is_lost(&mut self, from: MemberId, to: MemberId, kind: FrameKind, passage: Passage) -> bool {
@@ -82,20 +82,20 @@ impl State {
     }
 
     /// Which bytes arrive, where, and what is wrong with them.
-    fn harm(&mut self, message: &PeerMessage, frame: Bytes) -> (Bytes, MemberId, Option<Harm>) {
+    fn corruption(&mut self, message: &PeerMessage, frame: Bytes) -> (Bytes, MemberId, Option<Corruption>) {
         let to = message.to;
         if self.stream.happens(self.profile.corrupts_per_million) {
-            return (corrupt(&frame, &mut self.stream), to, Some(Harm::Corrupt));
+            return (corrupt(&frame, &mut self.stream), to, Some(Corruption::Corrupt));
         }
         if self.stream.happens(self.profile.foreign_per_million) {
             let frame = frame::encode(message, ClusterId(self.cluster.0 ^ 1));
-            return (frame.into(), to, Some(Harm::Foreign));
+            return (frame.into(), to, Some(Corruption::Foreign));
         }
         if self.stream.happens(self.profile.cross_wires_per_million) {
             let others: Vec<MemberId> =
                 self.members.keys().copied().filter(|other| *other != to && *other != message.from).collect();
             if !others.is_empty() {
-                return (frame, self.stream.pick(&others), Some(Harm::CrossWired));
+                return (frame, self.stream.pick(&others), Some(Corruption::CrossWired));
             }
         }
         (frame, to, None)
@@ -145,10 +145,11 @@ impl State {
                 continue;
             }
             if let Some(inbox) = self.members[&packet.to].inbox.clone() {
-                let harm = packet.harm.map_or(String::new(), |harm| format!(", {harm:?}"));
+                let corruption =
+                    packet.corruption.map_or(String::new(), |corruption| format!(", {corruption:?}"));
                 let words = FrameWords { frame: &packet.frame, cluster: self.cluster, to: packet.to };
                 let (from, to) = (self.name(packet.from), self.name(packet.to));
-                self.trace.took(to, from, &format_args!("{words}{harm}"), &packet.frame);
+                self.trace.took(to, from, &format_args!("{words}{corruption}"), &packet.frame);
                 return Some((packet, inbox));
             }
         }
