@@ -223,12 +223,12 @@ impl Cluster {
         self.0.trace.ends(&name, "down", format_args!("starts, {whose} {boot}"));
         let node = self.machine_for(place, &name, boot);
         let clock = SimClock::start(slot.micros_per_second).with_busy_turn(self.0.busy_turn);
-        let way = self.0.network.boot(id, Arc::clone(&node));
+        let transport = self.0.network.boot(id, Arc::clone(&node));
         let (transport, observer): (Arc<dyn Transport>, Arc<dyn Observer>) = if slot.is_lost {
-            (Arc::new(way), Arc::new(ImposterObserver::new(name.clone())))
+            (Arc::new(transport), Arc::new(ImposterObserver::new(name.clone())))
         } else {
             let (agreement, trace) = (self.0.agreement.clone(), self.0.trace.clone());
-            let tapped = Tapped::new(way, agreement.raft().clone());
+            let tapped = Tapped::new(transport, agreement.raft().clone());
             (Arc::new(tapped), Arc::new(Onlooker::new(id, name.clone(), agreement, trace)))
         };
         let deps = Deps {

@@ -144,7 +144,7 @@ impl Network {
         })))
     }
 
-    /// A member boots on this node: its way to the others.
+    /// A member boots on this node: its transport to the others.
     pub fn boot(&self, member: MemberId, node: Arc<NodeHandle>) -> SimTransport {
         let mut state = self.lock();
         let attached = state.members.get_mut(&member).expect("a member of the cluster");

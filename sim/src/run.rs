@@ -155,7 +155,7 @@ fn spawn_at(home: Option<&NodeHandle>, work: impl Future<Output = ()> + Send + '
 }
 
 impl Play {
-    /// The way of one client to the members.
+    /// The transport of one client.
     fn client_transport(&self, whose: &str) -> Arc<dyn ClientTransport> {
         match &self.swarm.tier {
             Tier::Members => Arc::new(self.in_process.clone()),

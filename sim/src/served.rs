@@ -35,9 +35,10 @@ pub enum Tier {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Served {
-    /// How long a message is on its way between a client and a member, at most; 1 ms at least.
-    pub way_ms_max: u64,
-    /// So many responses of a stream may be on their way to a client that takes none: HTTP/2's window.
+    /// How long a message takes between a client and a member, at most; 1 ms at least.
+    #[serde(rename = "way_ms_max")]
+    pub delay_ms_max: u64,
+    /// So many responses of a stream may be in flight to a client that reads none: HTTP/2's window.
     pub window: usize,
     /// Keepalives that have a stream to themselves, half-closed at once. The rest share one.
     pub lone_keepalives_per_million: u32,
@@ -56,7 +57,8 @@ pub struct ClientCut {
     /// Which member, likewise.
     pub member: usize,
     /// What does not arrive.
-    pub way: Way,
+    #[serde(rename = "way")]
+    pub direction: Direction,
     /// For how long.
     pub for_ms: u64,
 }
@@ -64,7 +66,7 @@ pub struct ClientCut {
 /// A direction between a client and a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Way {
+pub enum Direction {
     /// To the member.
     There,
     /// To the client.
@@ -95,7 +97,7 @@ impl Served {
     /// That of a seed.
     pub fn draw(seed: Seed, members: usize, clients: usize, ends_ms: u64) -> Served {
         let mut stream = seed.stream("served");
-        let way_ms_max = stream.pick(&[2, 5, 10, 60]);
+        let delay_ms_max = stream.pick(&[2, 5, 10, 60]);
         let window = stream.pick(&[1, 4, WINDOW]);
         let lone_keepalives_per_million = stream.pick(&[0, 300_000, 1_000_000]);
         let count = stream.pick(&[0, 2, 8, 30]);
@@ -104,16 +106,16 @@ impl Served {
                 at_ms: stream.within(0..ends_ms.max(1)),
                 client: stream.index(clients.max(1)),
                 member: stream.index(members),
-                way: stream.pick(&[Way::There, Way::Back, Way::Both]),
+                direction: stream.pick(&[Direction::There, Direction::Back, Direction::Both]),
                 for_ms: stream.within(1..5000),
             })
             .collect();
         cuts.sort_by_key(|cut| cut.at_ms);
-        Served { way_ms_max, window, lone_keepalives_per_million, cuts }
+        Served { delay_ms_max, window, lone_keepalives_per_million, cuts }
     }
 
     /// The baseline.
     pub fn baseline() -> Served {
-        Served { way_ms_max: 2, window: WINDOW, lone_keepalives_per_million: 0, cuts: Vec::new() }
+        Served { delay_ms_max: 2, window: WINDOW, lone_keepalives_per_million: 0, cuts: Vec::new() }
     }
 }

@@ -184,13 +184,13 @@ impl Inner {
     fn pass(
         &mut self,
         place: &str,
-        way: fmt::Arguments<'_>,
+        direction: fmt::Arguments<'_>,
         shape: impl FnOnce() -> Shape,
         words: &dyn fmt::Display,
         bytes: &[u8],
     ) {
-        self.link(place, way, bytes, |event| {
-            (event.shape, event.what) = (shape(), format!("{way}: {words}"))
+        self.link(place, direction, bytes, |event| {
+            (event.shape, event.what) = (shape(), format!("{direction}: {words}"))
         });
     }
 

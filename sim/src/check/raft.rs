@@ -172,7 +172,7 @@ impl Inner {
     }
 }
 
-/// A way to the other members that is listened to.
+/// A transport to the other members whose messages are checked.
 #[derive(Debug)]
 pub struct Tapped<T> {
     inner: T,
@@ -180,7 +180,7 @@ pub struct Tapped<T> {
 }
 
 impl<T> Tapped<T> {
-    /// Listens to what is sent this way.
+    /// Checks what is sent over it.
     pub fn new(inner: T, raft: Raft) -> Tapped<T> {
         Tapped { inner, raft }
     }

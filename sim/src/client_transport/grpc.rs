@@ -32,7 +32,7 @@ use tonic::transport::{Channel, Endpoint};
 /// Between a call that reaches nobody and the client's noticing.
 const TURNED_AWAY: Duration = Duration::from_millis(2);
 
-/// The way of one client to the members of a cluster that serves.
+/// One client's channels to the members of a cluster that serves gRPC.
 #[derive(Clone)]
 pub struct Grpc(Arc<Inner>);
 

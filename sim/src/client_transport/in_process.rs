@@ -14,11 +14,11 @@ use server_sim::wire::Event;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// The way to the members of a cluster of this process.
+/// Calls into the main loops of the members.
 #[derive(Clone)]
 pub struct InProcess {
     cluster: Cluster,
-    /// How long the way is.
+    /// Draws delays.
     stream: Arc<Mutex<Stream>>,
 }
 
@@ -28,7 +28,7 @@ impl InProcess {
         InProcess { cluster, stream: Arc::new(Mutex::new(stream)) }
     }
 
-    fn way(&self) -> Duration {
+    fn delay(&self) -> Duration {
         Duration::from_millis(self.stream.lock().expect("no panic while it is held").within(1..4))
     }
 }
@@ -44,7 +44,7 @@ impl ClientTransport for InProcess {
         request: Request,
         require_leader: bool,
     ) -> BoxFuture<'static, Result<Reply, Loss>> {
-        let (there, back, cluster) = (self.way(), self.way(), self.cluster.clone());
+        let (there, back, cluster) = (self.delay(), self.delay(), self.cluster.clone());
         Box::pin(async move {
             sleep(there).await;
             let Some(handle) = cluster.handle(member) else { return Err(Loss::NotDone) };
@@ -55,9 +55,9 @@ impl ClientTransport for InProcess {
     }
 
     fn watch(&self, member: usize, require_leader: bool) -> BoxFuture<'static, Option<Box<dyn WatchFeed>>> {
-        let (way, cluster) = (self.way(), self.cluster.clone());
+        let (delay, cluster) = (self.delay(), self.cluster.clone());
         Box::pin(async move {
-            sleep(way).await;
+            sleep(delay).await;
             let stream = cluster.handle(member)?.open_watch(require_leader);
             Some(Box::new(Feed(stream)) as Box<dyn WatchFeed>)
         })

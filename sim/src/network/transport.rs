@@ -8,7 +8,7 @@ use server_sim::clock::BoxFuture;
 use server_sim::peer::pb::{SnapshotAck, SnapshotChunk};
 use server_sim::peer::{PeerInbox, Transport};
 
-/// One boot's way to the other members.
+/// The transport of one boot to the other members.
 #[derive(Clone, Debug)]
 pub struct SimTransport {
     network: Network,

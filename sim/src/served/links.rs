@@ -1,6 +1,6 @@
 //! The machines of clients, and what lies between them and the members.
 
-use super::{ClientCut, Served, Way};
+use super::{ClientCut, Direction, Served};
 use crate::clock::simulated_now;
 use crate::trace::Trace;
 use madsim::net::NetSim;
@@ -39,7 +39,7 @@ impl Links {
     pub(crate) fn new(served: &Served, clients: usize, trace: &Trace) -> Links {
         NetSim::current().update_config(|config| {
             // Of a range that is not empty.
-            config.send_latency = Duration::from_millis(1)..Duration::from_millis(served.way_ms_max.max(2));
+            config.send_latency = Duration::from_millis(1)..Duration::from_millis(served.delay_ms_max.max(2));
         });
         let machine = |name: String, place: usize| {
             let [high, low] = u16::try_from(place).expect("fewer clients than addresses").to_be_bytes();
@@ -97,20 +97,20 @@ impl Links {
     }
 
     fn cut(&self, cut: ClientCut) {
-        let ClientCut { client, member, way, for_ms, .. } = cut;
+        let ClientCut { client, member, direction, for_ms, .. } = cut;
         self.0.trace.event(
             &format!("client {client}"),
-            format_args!("is cut from m{member} ({way:?}) for {for_ms} ms"),
+            format_args!("is cut from m{member} ({direction:?}) for {for_ms} ms"),
             &[],
         );
         let until = simulated_now() + Duration::from_millis(for_ms);
         {
             let mut state = self.lock();
             let [there, back] = state.cuts.entry((client, member)).or_default();
-            if way != Way::Back {
+            if direction != Direction::Back {
                 *there = until.max(*there);
             }
-            if way != Way::There {
+            if direction != Direction::There {
                 *back = until.max(*back);
             }
         }
