@@ -88,7 +88,7 @@ fn baseline_network() -> NetworkProfile {
         corrupts_per_million: 0,
         cross_wires_per_million: 0,
         foreign_per_million: 0,
-        told_per_million: 0,
+        reported_losses_per_million: 0,
         half_open_per_million: 0,
         half_open_ms_max: 0,
     }

@@ -1,5 +1,4 @@
-//! The command line: what is asked, and with which exit code it ends. 0: every promise was kept. 1: one was broken, or
-//! what was asked cannot be done.
+//! The command line and its exit codes. 0: every promise was kept. 1: one was broken, or the command is wrong.
 
 mod failure;
 mod many;
@@ -19,7 +18,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// A shrink that was not told otherwise ends after so many runs.
+/// The default of `shrink --runs`.
 const SHRINK_RUNS: &str = "2000";
 
 pub(crate) fn main() -> ExitCode {
@@ -27,7 +26,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(matches) => matches,
         Err(error) => {
             let is_wrong = error.use_stderr();
-            // Where even that cannot be told, the exit code says it.
+            // Where printing fails, the exit code is left.
             let _ = error.print();
             return if is_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
@@ -47,7 +46,7 @@ fn command() -> Command {
     let verbose =
         flag("verbose", "print the case, every event as it happens, and every probe that was reached");
     Command::new("detcd-sim")
-        .about("detcd clusters in a seed: what they suffer, and whether they keep their promises")
+        .about("runs simulated detcd clusters under faults that are drawn from a seed, and checks promises")
         .subcommand_required(true)
         .subcommand(Command::new("run").about("one seed, and a summary of it").args([
             seed,
@@ -206,7 +205,7 @@ fn one(case: &Case, source: &Source<'_>, matches: &ArgMatches) -> Result<(), Str
         observed.probes.iter().for_each(|(name, count)| println!("probe {name} {count}"));
     }
     if let Err(broken) = outcome {
-        return Err(format!("\n{}", failure::tell(&Failure::study(case, broken), Shrinks::No, source)));
+        return Err(format!("\n{}", failure::report(&Failure::study(case, broken), Shrinks::No, source)));
     }
     if matches.get_flag("timeline") {
         println!("timeline: {}", failure::timeline_of(case, &source.command, &events)?.display());

@@ -17,7 +17,7 @@ pub trait ClientTransport: Send + Sync {
     /// How many members there are, up or down. Members are named by their place.
     fn members(&self) -> usize;
 
-    /// Asks a member, once, and waits for the answer for as long as it takes. `require_leader` is the client's
+    /// Sends a request to a member, once, and waits for the answer for as long as it takes. `require_leader` is the client's
     /// `hasleader`.
     fn ask(
         &self,
@@ -26,7 +26,7 @@ pub trait ClientTransport: Send + Sync {
         require_leader: bool,
     ) -> BoxFuture<'static, Result<Reply, Loss>>;
 
-    /// Opens a watch stream; `None` where nobody is there to open it.
+    /// Opens a watch stream; `None` where the member is down.
     fn watch(&self, member: usize, require_leader: bool) -> BoxFuture<'static, Option<Box<dyn WatchFeed>>>;
 }
 
@@ -35,17 +35,17 @@ pub trait ClientTransport: Send + Sync {
 pub enum Loss {
     /// It was not done and will not be: it never reached a member, or was refused before anything was proposed.
     NotDone,
-    /// It was looked at and refused: nothing was changed.
+    /// It was refused: nothing was changed.
     Refused(RequestError),
-    /// Nobody knows. It may have been done, or be done yet.
+    /// Unknown. It may have been done, or be done yet.
     Unknown,
 }
 
 impl Loss {
-    /// What an error of a member's says of the request's fate.
+    /// The outcome that an error of a member implies.
     pub fn of(error: RequestError) -> Loss {
         match error {
-            // Said before anything is proposed.
+            // Returned before anything is proposed.
             RequestError::NoLeader | RequestError::TooManyRequests => Loss::NotDone,
             RequestError::NotLeader
             | RequestError::LeaderChanged
@@ -60,7 +60,7 @@ impl Loss {
 
 /// One watch stream. Dropping it closes it.
 pub trait WatchFeed: Send {
-    /// Asks for something; the answer comes by `next`, in order.
+    /// Sends a request; the response comes by `next`, in order.
     fn send(&mut self, ask: WatchInput);
 
     /// What comes next; `None` when the stream has ended. A client that does not call it is a slow one.

@@ -1,6 +1,6 @@
 //! Members as `server_sim` runs them, each on a machine with a disk, a clock and a place in the network of its own.
-//! They are started, killed and stopped here; which and when is the nemesis's business. One that ends by itself is
-//! judged and started again by `supervise`. One whose disk is gone never comes back, but somebody may start another
+//! They are started, killed and stopped here; `nemesis` decides which and when. One that ends by itself is
+//! checked and started again by `supervise`. One whose disk was wiped is not started again, but another may be started
 //! under its name: `imposter`.
 
 mod imposter;
@@ -63,7 +63,7 @@ struct Slot {
     boots: u32,
     /// Of the machine's clock; a million is true.
     micros_per_second: u32,
-    /// Its disk is damaged or gone: it never comes back.
+    /// Its disk is damaged or gone: it is not started again.
     is_lost: bool,
     /// Kept down for now.
     is_held: bool,
@@ -214,7 +214,7 @@ impl Cluster {
         self.boot(place);
     }
 
-    /// A machine that is down comes up. Where its member is lost, it is an imposter that comes.
+    /// Starts a machine that is down. Where its member is lost, an imposter is started.
     fn boot(&self, place: usize) {
         let mut slot = self.slot(place);
         slot.boots += 1;
@@ -266,7 +266,7 @@ impl Cluster {
             Ok(member) => member,
             Err(error) => return ended(End::NotStarted(error)),
         };
-        // Clients were never told of an imposter.
+        // Clients do not know an imposter.
         let is_imposter = self.is_lost(place);
         if let Some(up) = self.slot(place).up.as_mut().filter(|_| !is_imposter) {
             up.handle = Some(member.handle());
@@ -311,18 +311,18 @@ impl Cluster {
         true
     }
 
-    /// A member stays down until it is let go.
+    /// Stops a member until `release`.
     pub fn hold(&self, place: usize) {
         self.slot(place).is_held = true;
         self.kill(place);
     }
 
-    /// A member that was held may start again.
-    pub fn let_go(&self, place: usize) {
+    /// Ends `hold`: the member may start again.
+    pub fn release(&self, place: usize) {
         self.slot(place).is_held = false;
     }
 
-    /// The machine loses power, and its disk is gone: the member never comes back.
+    /// The machine loses power, and its disk is gone: the member is not started again.
     pub fn wipe(&self, place: usize) {
         self.kill(place);
         let mut slot = self.slot(place);
@@ -331,7 +331,7 @@ impl Cluster {
         slot.is_lost = true;
     }
 
-    /// Whether the member never comes back.
+    /// Whether the member is not started again.
     pub fn is_lost(&self, place: usize) -> bool {
         self.slot(place).is_lost
     }

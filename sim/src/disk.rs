@@ -1,7 +1,7 @@
-//! A disk for each member that keeps the promises of `server_sim::disk` and not one more.
+//! A simulated disk for each member that guarantees what `server_sim::disk` states, and nothing more.
 //!
-//! A machine's disk outlives its members: each boot has a `SimDisk` of its own onto it, which goes dead when the
-//! power fails. What a dead handle is asked never answers, as nobody is left to hear it.
+//! A machine's disk outlives its members: each boot has a `SimDisk` of its own, which is
+//! closed when the power fails. A call to a closed handle never completes, as no caller is left.
 //!
 //! What fails while the power is on is in `faults`: errors, no room, slowness. Damage to what was durable is in
 //! `rot`.
@@ -71,7 +71,7 @@ struct State {
     /// Which boot may use the disk.
     boot: u32,
     locked: BTreeSet<PathBuf>,
-    /// This boot's member has ended in order: it asks for nothing more.
+    /// This boot's member has ended in order: it does no more operations.
     is_closed: bool,
     /// The power fails at the so many-th operation from now.
     operations_left: Option<u64>,
@@ -86,7 +86,7 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Admission {
     Done,
-    /// The power fails in the middle of it: its effect may be found, its answer never comes.
+    /// The power fails in the middle of it: its effect may be found later, and the call never completes.
     Last,
     /// It fails.
     Closed,
@@ -138,7 +138,7 @@ impl Machine {
         self.lock().go_down();
     }
 
-    /// Somebody puts a file there, while the machine is down. Whether there is such a directory.
+    /// Writes a file while the machine is down. Whether there is such a directory.
     pub(crate) fn leave(&self, path: &Path, bytes: &[u8]) -> bool {
         let mut state = self.lock();
         assert!(state.is_down, "a file is left on {} while it is up", state.name);
@@ -150,13 +150,12 @@ impl Machine {
         self.lock().filesystem.list(dir).unwrap_or_default()
     }
 
-    /// The power is not to fail after all, if it has not yet.
+    /// Cancels a power failure that is due and has not happened.
     pub fn spare_power(&self) {
         self.lock().operations_left = None;
     }
 
-    /// All is well from now on: the power is not to fail after all, if it has not yet, and the disk does what it is
-    /// asked. Damage stays.
+    /// Ends all disk faults and cancels a power failure that is due. Damage stays.
     pub fn spare(&self) {
         let mut state = self.lock();
         state.operations_left = None;
@@ -168,12 +167,12 @@ impl Machine {
         self.lock().operations_left = Some(operations);
     }
 
-    /// Whether nothing that a member asks of this disk is answered any more.
+    /// Whether no operation of a member completes any more.
     pub fn is_down(&self) -> bool {
         self.lock().is_down
     }
 
-    /// How much was asked of the disk so far.
+    /// How many operations there were so far.
     pub fn operations(&self) -> u64 {
         self.lock().operations
     }

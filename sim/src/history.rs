@@ -1,7 +1,8 @@
-//! What clients asked and what they were told: one format for all workloads, with an order in time that all agree on.
+//! What clients requested and what they received: one format for all workloads, with an order in time on which all
+//! agree.
 //!
-//! Every request of every client is an `Operation`, every watch stream a `StreamLog`. What a client makes of the
-//! answers (that it holds a lock, say) is a `Claim`: no member ever said it, but the answers together promise it.
+//! Every request of every client is an `Operation`, every watch stream a `StreamLog`. What a client concludes
+//! from several replies (that it holds a lock, say) is a `Claim`: no single reply says it, but all of them imply it.
 
 use crate::watch_response::WatchResponse;
 use bytes::Bytes;
@@ -28,16 +29,16 @@ pub fn key_value(record: &RecordRef) -> KeyValue {
 /// A point in time. No two events of a history have the same `order`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
-    /// The how manieth event of the history it is.
+    /// The number of the event in the history.
     pub order: u64,
     /// Simulated time since the run began.
     pub at: Duration,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// Nobody knows: no answer came, or one that says as much. A write may have been done, or be done yet.
+    /// Unknown: no reply came, or one that says as much. A write may have been done, or be done yet.
     Unknown,
     /// It was not done and will not be.
     NotDone,
@@ -56,13 +57,13 @@ pub struct Operation {
     pub member: usize,
     /// What was asked.
     pub request: Request,
-    /// The client had asked the same before and does not know what became of it.
+    /// The client had asked the same before and does not know its outcome.
     pub is_retry: bool,
     /// When it was asked.
     pub invoked: Moment,
     /// When the outcome was known; `None` where it never was: a write may come yet.
     pub answered: Option<Moment>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
 }
 
@@ -91,7 +92,7 @@ pub struct StreamLog {
     pub is_open: bool,
 }
 
-/// What a client makes of several answers.
+/// What a client concludes from several replies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// The client wrote while its key was the oldest under a prefix, and compared the fence in that transaction.
@@ -105,7 +106,7 @@ pub enum Claim {
     },
     /// It put an element in the queue.
     Enqueued(Bytes),
-    /// It took an element out of the queue: it is nobody else's.
+    /// It took an element out of the queue: no other client may take it.
     Dequeued {
         /// The element's key.
         element: Bytes,
@@ -151,7 +152,7 @@ impl AddAssign for ClientCounts {
     }
 }
 
-/// All that clients did and were told in a run. Cheap to clone; all clones are the same history.
+/// All that clients sent and received in a run. Cheap to clone; all clones are the same history.
 #[derive(Clone, Debug, Default)]
 pub struct History(Arc<Mutex<Inner>>);
 
@@ -172,7 +173,7 @@ pub struct Open(usize);
 pub struct StreamPlace(usize);
 
 impl History {
-    /// A client asks.
+    /// A client sends a request.
     pub fn invoke(&self, client: usize, member: usize, request: Request, is_retry: bool) -> Open {
         let mut inner = self.lock();
         let invoked = inner.moment();
@@ -181,7 +182,7 @@ impl History {
         Open(inner.operations.len() - 1)
     }
 
-    /// It is told. An unknown outcome has no time at which it was answered: the write may come yet.
+    /// The outcome is known. An unknown one has no time at which it was answered: the write may come yet.
     pub fn answer(&self, open: Open, outcome: Outcome) {
         let mut inner = self.lock();
         let now = inner.moment();
@@ -198,14 +199,14 @@ impl History {
         StreamPlace(inner.streams.len() - 1)
     }
 
-    /// It asks for something on it.
+    /// The client sends a request on it.
     pub fn watch_asked(&self, stream: StreamPlace, ask: WatchInput) {
         let mut inner = self.lock();
         let now = inner.moment();
         inner.streams[stream.0].asked.push((now, ask));
     }
 
-    /// Something came on it.
+    /// The client received a response on it.
     pub fn watch_received(&self, stream: StreamPlace, response: WatchResponse) {
         let mut inner = self.lock();
         let now = inner.moment();

@@ -1,4 +1,4 @@
-//! Hunts for seeded bugs: random seeds, as `many` runs them, with a bug in them until one fails. A hunt knows nothing
+//! Hunts for seeded bugs: random seeds, as `many` runs them, with a bug in them until one fails. A hunt uses nothing
 //! of its bug but the budget.
 
 pub mod record;

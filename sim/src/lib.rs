@@ -1,13 +1,13 @@
-//! detcd clusters in a seed.
+//! A deterministic simulator of detcd clusters.
 //!
 //! Whole members (engine, main loop, log and snapshots, as the server's own sources have them) run on madsim's
-//! scheduler and clock, one thread a seed. What they touch is ours: `disk`, `network`, `clock`. What they suffer is
-//! drawn from the seed before the run (`swarm`, `plan`) and done by `nemesis`; what clients do is in `workload`, what
-//! they were told in `history`, and what was promised in `check`. `run` puts it together. The same seed gives the
-//! same run, byte for byte: `trace` is the proof.
+//! scheduler and clock, one thread a seed. Their environment is simulated: `disk`, `network`, `clock`. Faults are drawn
+//! from the seed before the run (`swarm`, `plan`) and injected by `nemesis`; what clients do is in `workload`, what
+//! they received in `history`, and what is checked in `check`. `run` puts it together. The same seed gives the same
+//! run, byte for byte: `trace` is the proof.
 //!
-//! Members do not use madsim's network and disk: its TCP tells the other end of a death behind a partition, and its
-//! disk forgets nothing. Only clients of the whole server (`served`) speak gRPC over it.
+//! Members do not use madsim's network and disk: its TCP informs the other end of a crash behind a partition, and its
+//! disk loses nothing. Only clients of the whole server (`served`) use it, for gRPC.
 #![cfg(any(madsim, doc))]
 
 mod baseline;

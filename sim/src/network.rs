@@ -1,9 +1,9 @@
-//! The network between members: every frame is delayed, dropped, doubled, damaged or overtaken on its own, and links
-//! are cut or clogged in either direction. Nothing tells the two ends apart from silence: no connection is closed by
-//! a partition.
+//! The network between members: every frame is delayed, lost, duplicated, corrupted or reordered on its own, and links
+//! are cut or clogged in either direction. Both ends of such a link notice nothing but silence: no connection is closed
+//! by a partition.
 //!
-//! A frame that was damaged, led to the wrong member or came from another cluster must be refused by whoever gets it,
-//! and any other frame must not be: both are checked here, at every frame.
+//! A receiver must refuse a frame that was corrupted, misrouted or sent by another cluster, and must accept any other
+//! frame. Both are checked here, for every frame.
 
 mod delay;
 mod delivery;
@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How long the carrier of frames sleeps where none is under way.
+/// How long `carry` sleeps where no frame is in flight.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// All links. Cheap to clone; all clones are the same network.
@@ -44,20 +44,20 @@ struct State {
     /// The members by place; a member that is down has no inbox.
     members: BTreeMap<MemberId, Attached>,
     links: BTreeMap<(MemberId, MemberId), LinkState>,
-    /// Frames under way, by the time they arrive and the order in which they come then.
+    /// Frames in flight, by arrival time and order.
     under_way: BTreeMap<(Duration, i64), Packet>,
-    /// The next frame arrives sooner than was thought.
+    /// Wakes `carry`: a frame arrives earlier than all others.
     sooner: Arc<Notify>,
     sent: i64,
     counts: FrameCounts,
-    /// In whose place an imposter has come.
+    /// Members in whose place an imposter was started.
     imposters: BTreeSet<MemberId>,
 }
 
 struct Attached {
     name: String,
     boot: u32,
-    /// Where what arrives for it runs.
+    /// The node on which arriving frames are handled.
     node: Option<Arc<NodeHandle>>,
     inbox: Option<PeerInbox>,
 }
@@ -73,7 +73,7 @@ struct LinkState {
     clogged_until: Duration,
     /// Of a kind, so many in a million are lost until then.
     losses: Vec<(FrameKind, u32, Duration)>,
-    /// When it will have carried all that was sent.
+    /// When all that was sent will have been transmitted.
     busy_until: Duration,
     /// When the last frame arrives.
     last_arrives: Duration,
@@ -81,16 +81,16 @@ struct LinkState {
 
 struct Packet {
     from: MemberId,
-    /// Where it arrives; not always where it was to go.
+    /// The member at which it arrives; not always its addressee.
     to: MemberId,
     frame: Bytes,
     /// What is wrong with it, if anything.
     corruption: Option<Corruption>,
-    /// Until then it stands in front of its link.
+    /// Until then it waits in the queue of its link.
     leaves: Duration,
 }
 
-/// What a receiver must notice.
+/// Why a receiver must refuse it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Corruption {
     Corrupt,
@@ -101,13 +101,13 @@ enum Corruption {
 /// What became of frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameCounts {
-    /// Delivered to a member that believed them.
+    /// Delivered to a member that accepted them.
     pub delivered: u64,
-    /// Lost on the way.
+    /// Lost by a link.
     pub lost: u64,
-    /// Lost in front of a link that was full.
+    /// Lost because the queue of a link was full.
     pub overflowed: u64,
-    /// Damaged, led astray or of another cluster, and refused by the member that got them.
+    /// Corrupted, misrouted or of another cluster, and refused by the receiver.
     pub refused: u64,
 }
 
@@ -158,15 +158,15 @@ impl Network {
         SimTransport::new(self.clone(), member, boot)
     }
 
-    /// A member is gone: what arrives for it is lost. What it sent before is still under way.
+    /// A member is down: what arrives for it is lost. What it sent before is still in flight.
     pub fn down(&self, member: MemberId) {
         let mut state = self.lock();
         let attached = state.members.get_mut(&member).expect("a member of the cluster");
         (attached.node, attached.inbox) = (None, None);
     }
 
-    /// A member's machine loses power: what stands in front of its links is lost. A link that carries 20 bytes a
-    /// millisecond would otherwise let a dead leader speak for a minute.
+    /// A member's machine loses power: the queues of its links are lost. A link of 20 bytes a millisecond would
+    /// otherwise deliver frames of a crashed leader for a minute.
     pub fn loses_power(&self, member: MemberId) {
         let mut state = self.lock();
         let now = crate::clock::simulated_now();
@@ -199,7 +199,7 @@ impl Network {
         }
     }
 
-    /// All links are whole again; how frames fare stays as it is.
+    /// Ends all cuts, clogs and losses of the plan; the network profile stays.
     pub fn heal(&self) {
         for link in self.lock().links.values_mut() {
             (link.cut_until, link.clogged_until) = (Duration::ZERO, Duration::ZERO);
@@ -207,7 +207,7 @@ impl Network {
         }
     }
 
-    /// Frames fare well from now on. What is under way arrives as it would have.
+    /// The network profile becomes a calm one. Frames in flight arrive as they would have.
     pub fn calm(&self) {
         let mut state = self.lock();
         state.profile = state.profile.calm();
@@ -221,13 +221,13 @@ impl Network {
         self.lock().counts.delivered
     }
 
-    /// A imposter is to come in this member's place. What others sent before they knew whose data directory they meant
-    /// does not find it: connections end with their machine.
+    /// An imposter starts in this member's place. Frames without an incarnation, which others sent before they knew it,
+    /// are not delivered to it: connections end with their machine.
     pub fn imposter_starts(&self, member: MemberId) {
         self.lock().imposters.insert(member);
     }
 
-    /// Where what somebody sends a member arrives, and the node that it runs on; `None` while the member is down.
+    /// The inbox of a member and the node on which it runs; `None` while the member is down.
     pub(crate) fn inbox(&self, member: MemberId) -> Option<(Arc<NodeHandle>, PeerInbox)> {
         let state = self.lock();
         let attached = state.members.get(&member)?;
@@ -239,7 +239,7 @@ impl Network {
         self.lock().counts
     }
 
-    /// Carries frames. Ends with the run.
+    /// Delivers frames when they arrive. Ends with the run.
     pub async fn carry(self) {
         loop {
             let (next, sooner) = {
@@ -273,7 +273,7 @@ impl Network {
             (None, Some(reason)) => {
                 let (from, to) = (state.name(from).to_owned(), state.name(to).to_owned());
                 drop(state);
-                panic!("promise broken: a whole frame is believed, but {to} refused one of {from}: {reason}");
+                panic!("promise broken: a valid frame is accepted, but {to} refused one of {from}: {reason}");
             }
             (Some(corruption), None) => {
                 let (from, to) = (state.name(from).to_owned(), state.name(to).to_owned());

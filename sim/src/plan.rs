@@ -1,12 +1,13 @@
-//! What goes wrong in a run, and when: drawn before it begins, so that the same plan can be run again with less in it.
+//! The plan: which faults a run has, and when. It is drawn before the run, so that it can be run again with fewer
+//! faults.
 //!
-//! A plan is plain data. Every fault says itself for how long it lasts, so any of them can be left out and the rest
-//! still means what it meant; each is drawn from a stream of its own (its class and its place in the class), so that
-//! a class more, or a fault less in another class, leaves it as it was.
+//! A plan is plain data. Every fault has its own duration, so any of them can be left out without a change to the
+//! others. Each is drawn from a stream of its own (its class and its ordinal in the class), so that one more class, or
+//! one fault less in another class, does not change it.
 //!
-//! **The fault atlas.** A member whose files are damaged or gone must not come back under its old name: it may have
-//! forgotten what it promised. So only members of one minority, drawn first (`fragile`), ever lose anything, and the
-//! liveness phase keeps no other members failed: whatever happens, the rest is a quorum.
+//! **The fault atlas.** A member whose files are damaged or gone must not start again under its old name: votes and
+//! acknowledgements may be missing. So only members of one minority, drawn first (`fragile`), ever lose data, and the
+//! liveness phase keeps no other members failed: the rest is always a quorum.
 
 mod class;
 mod draw;
@@ -22,7 +23,7 @@ use draw::Scene;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// How long faults begin; then everything is made whole and all must go well.
+/// Faults begin until then; after that the cluster is healed and must recover.
 const FAULTS_MS: [u64; 4] = [5000, 20_000, 20_000, 30_000];
 
 /// The faults of a run, in order of time.
@@ -31,9 +32,9 @@ const FAULTS_MS: [u64; 4] = [5000, 20_000, 20_000, 30_000];
 pub struct Plan {
     /// Each with when it happens.
     pub faults: Vec<PlannedFault>,
-    /// When all is made whole, from the start.
+    /// When the cluster is healed, from the start.
     pub ends_ms: u64,
-    /// What is not made whole then, but only once every client was served without it.
+    /// What is not healed then, but only once every client was served without it.
     #[serde(rename = "aftermath")]
     pub liveness: Liveness,
 }

@@ -1,4 +1,4 @@
-//! One seed, from an empty cluster through the faults of its plan to the verdict.
+//! One run, from an empty cluster through the faults of its plan to the final checks.
 
 mod leader_churn;
 mod settle;
@@ -33,7 +33,7 @@ pub struct Report {
     pub trace: u128,
     /// Events in the trace.
     pub events: u64,
-    /// How long it was, for the cluster.
+    /// Its simulated time.
     pub simulated: Duration,
     /// Calls of clients.
     pub calls: usize,
@@ -45,15 +45,15 @@ pub struct Report {
     pub compared: u64,
     /// Frames delivered.
     pub frames: u64,
-    /// Rare states (`detcd_engine::probes`), and how often it came to each.
+    /// Rare states (`detcd_engine::probes`), and how often each was reached.
     pub probes: BTreeMap<&'static str, u64>,
 }
 
-/// What a run is made of, while it goes.
+/// The parts of a run.
 struct Play {
     swarm: Swarm,
     cluster: Cluster,
-    /// Straight into the members.
+    /// Calls into the members.
     in_process: InProcess,
     history: History,
     event_log: EventLog,
@@ -166,7 +166,7 @@ impl Play {
         }
     }
 
-    /// Those that watch, who read on to the very end, and the others.
+    /// Watching clients, which read on to the very end, and the others.
     fn start_clients(&self, calls_max: Option<u64>) -> (Vec<JoinHandle<()>>, Vec<JoinHandle<()>>) {
         let load = Arc::new(self.swarm.load.clone());
         let (mut watchers, mut others) = (Vec::new(), Vec::new());

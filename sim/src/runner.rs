@@ -1,8 +1,8 @@
-//! One case, run and judged.
+//! Runs a case and returns its outcome.
 //!
-//! Each run has a thread of its own, so that nothing that a thread keeps goes from one run to the next: not the keys
-//! of the standard library's hash maps, not a seeded bug, not the counts of probes. A run that panics broke what the
-//! panic says.
+//! Each run has a thread of its own, so that no state of a thread passes from one run to the next: neither the keys
+//! of the standard library's hash maps nor a seeded bug nor the counts of probes. A panic of a run is the
+//! promise that it broke.
 
 use crate::bugs;
 use crate::case::Case;
@@ -22,7 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::time::Duration;
 
-/// A run that simulates so much hangs.
+/// A run that takes longer, in simulated time, hangs.
 const LONGEST: Duration = Duration::from_secs(900);
 /// As a process's first thread has.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
@@ -68,7 +68,7 @@ pub struct Observed {
     pub frames: FrameCounts,
 }
 
-/// Runs a case and tells the trace.
+/// Runs a case; the trace records it.
 ///
 /// # Errors
 /// A promise was broken, or an assertion did not hold.
@@ -115,10 +115,10 @@ fn observe(outcome: &Result<Report, String>, clients: usize, remains: &Remains) 
     Observed { probes, clients, frames }
 }
 
-/// Ends whatever goes on once a run is over. A task that sleeps keeps the timer that keeps the task: none of a run's
-/// memory would ever be given back.
+/// Ends all tasks once a run is over. A task that sleeps keeps the timer that keeps the task: the memory of the run
+/// would never be freed.
 fn clear(runtime: &Runtime, world: &NodeHandle, remains: &Remains) {
-    // What ends here may panic where the run did, and says nothing new.
+    // A task may panic again for the reason of the failure.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             Handle::current().kill(world.id());
@@ -133,7 +133,7 @@ thread_local! {
     static PANICKED_AT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// A panic of a run is a verdict and is told once, with all that belongs to it; others are told as ever.
+/// A panic of a run is a verdict and is reported once, with all that belongs to it; others are reported as usual.
 fn listen_to_panics() {
     static LISTENS: Once = Once::new();
     LISTENS.call_once(|| {
@@ -222,8 +222,8 @@ pub fn run_twice(case: &Case) -> Result<Report, Broken> {
     Err(Broken { text: difference(case, &first_trace, &second_trace) })
 }
 
-/// Where two runs of a case parted, in words. The first was not kept: a third run tells what it was, if it goes the
-/// same way.
+/// Where two runs of a case differed first, in words. The first was not kept: a third run shows what it was, if it goes
+/// the same way.
 fn difference(case: &Case, first: &Trace, second: &Trace) -> String {
     let seed = case.swarm.seed.0;
     let broken = format!("{BROKEN}a case is the same run every time, but seed {seed} was not:");
@@ -235,7 +235,7 @@ fn difference(case: &Case, first: &Trace, second: &Trace) -> String {
         );
     };
     let third = Trace::keeping();
-    // What it comes to is not asked, only how it went.
+    // Its outcome is not needed, only its events.
     let _ = run_case(case, &third);
     let place = usize::try_from(parted.number).expect("events fit in memory");
     let kept = third.kept();

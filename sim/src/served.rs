@@ -1,10 +1,10 @@
 //! The second tier: the whole server. Members serve gRPC, from server's own services on the simulated tonic, and
-//! clients speak it over madsim's network, each from a machine of its own.
+//! clients call it over madsim's network, each from a machine of its own.
 //!
-//! The first tier, without services, is faster and asks members directly; workloads, faults and checkers are the same
-//! in both. What goes wrong here besides is what lies between a client and a member: long ways, links that are cut in
-//! one direction or both, clients that hang up, responses that nobody takes. Members still talk to each other over
-//! `network`, as madsim's cannot lose, repeat or damage a frame.
+//! The first tier, without services, is faster and calls members directly; workloads, faults and checkers are the same
+//! in both. Here there are also faults between a client and a member: long delays, links that are cut in
+//! one direction or both, clients that hang up, responses that no client reads. Members still talk to each other over
+//! `network`, as madsim's cannot lose, duplicate or corrupt a frame.
 
 mod calls;
 mod links;
@@ -20,7 +20,7 @@ const SERVER_PER_MILLION: u32 = 125_000;
 /// As far as HTTP/2's window of 64 KiB goes with small responses.
 const WINDOW: usize = 64;
 
-/// What of the server takes part.
+/// Which part of the server is simulated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {

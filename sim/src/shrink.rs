@@ -1,9 +1,9 @@
-//! Makes a failing case small: fewer faults, fewer members, fewer clients that call less, knobs as nobody turned them,
-//! less time. What is left is what the failure needs.
+//! Makes a failing case small: fewer faults, fewer members, fewer clients with fewer calls, settings at their
+//! baseline, less time. What is left is what the failure needs.
 //!
 //! Delta debugging, greedily: leave out the larger half, then smaller and smaller pieces, and keep whatever still
 //! breaks the *same* promise. One round over everything is followed by another as long as something went: a fault may
-//! become needless once a member is gone.
+//! be needless once a member is left out.
 
 use crate::case::Case;
 use crate::plan::Liveness;
@@ -20,13 +20,13 @@ pub struct Shrinker<'a> {
     case: Case,
     /// Whether a case breaks it.
     breaks: &'a mut dyn FnMut(&Case) -> bool,
-    /// Told after every step that made it smaller.
+    /// Called after every step that made it smaller.
     says: &'a mut dyn FnMut(&Size),
     runs: u64,
     runs_max: u64,
 }
 
-/// How large a case is, and what it cost to come to it.
+/// How large a case is, and how many runs that took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     /// Faults planned.
@@ -142,7 +142,7 @@ impl Shrinker<'_> {
         }
     }
 
-    /// Every knob that can be, as nobody turned it.
+    /// Every setting that can be, at its baseline.
     fn towards_baseline(&mut self) {
         let turned = turned(&self.case);
         let start = self.case.clone();
@@ -204,7 +204,7 @@ fn keep_members(case: &mut Case, members: usize) {
     case.swarm.plan.faults.retain(|planned| planned.fault.members().iter().all(|named| *named < members));
 }
 
-/// Leaves out pieces of `items`, large ones first, as long as `fails` says yes to what is left. Nothing of what
+/// Leaves out pieces of `items`, large ones first, as long as `fails` is true of what is left. Nothing of what
 /// remains can be left out alone.
 fn minimize<T: Clone>(mut items: Vec<T>, fails: &mut dyn FnMut(&[T]) -> bool) {
     let mut size = items.len();
@@ -234,7 +234,7 @@ fn turned(case: &Case) -> Vec<String> {
     found
 }
 
-/// The same run with every knob as nobody turned it.
+/// The same run with every setting at its baseline.
 fn baseline(case: &Case) -> Case {
     let mut baseline = case.clone();
     baseline.swarm.reset_to_baseline();
@@ -276,7 +276,7 @@ mod tests {
         PlannedFault { at_ms, fault: Fault::Kill { member, down_ms: 10 } }
     }
 
-    /// Twenty kills of five members, many clients, and every knob as some seed turned it.
+    /// Twenty kills of five members, many clients, and every setting as some seed drew it.
     fn large() -> Case {
         let mut case = Case::draw(3);
         case.swarm.members = 5;
@@ -301,13 +301,13 @@ mod tests {
                 && case.swarm.knobs.wal_segment_bytes == large().swarm.knobs.wal_segment_bytes
         };
         assert!(breaks(&case));
-        let mut told = Vec::new();
-        let (small, size) = shrink(&case, 10_000, &mut breaks, &mut |size| told.push(*size));
+        let mut sizes = Vec::new();
+        let (small, size) = shrink(&case, 10_000, &mut breaks, &mut |size| sizes.push(*size));
         assert!(breaks(&small));
         assert_eq!((size.faults, size.members, size.clients, size.calls_max), (2, 2, 1, Some(1)), "{size}");
         assert_eq!(turned(&small), ["/swarm/knobs/wal_segment_bytes"]);
         assert!(small.swarm.plan.ends_ms <= 3 * TIME_STEP_MS, "{size}");
-        assert_eq!(told.last().map(|last| last.faults), Some(2));
+        assert_eq!(sizes.last().map(|last| last.faults), Some(2));
         assert!(size.runs < 400, "{size}");
     }
 

@@ -56,10 +56,10 @@ pub enum WatchResponse {
     NoLeader,
 }
 
-/// One change of one key, as a watcher is told of it.
+/// One change of one key, as a watcher receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchEvent {
-    /// A delete: of `kv` the key and the mod revision are told.
+    /// A delete: of `kv` the key and the mod revision are given.
     pub is_delete: bool,
     /// The key as the change left it.
     pub kv: KeyValue,

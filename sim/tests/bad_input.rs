@@ -69,10 +69,10 @@ fn a_bad_file_is_named_with_its_field() {
         std::fs::write(&path, &text).unwrap();
         for verb in ["replay", "shrink"] {
             let output = detcd_sim(&[verb, path.to_str().unwrap()]);
-            let told = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert_eq!(output.status.code(), Some(1), "{verb}, {what}: {told}");
+            let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{verb}, {what}: {printed}");
             for words in [path.to_str().unwrap()].iter().chain(said) {
-                assert!(told.contains(words), "{verb}, {what}: {words:?} is not in {told:?}");
+                assert!(printed.contains(words), "{verb}, {what}: {words:?} is not in {printed:?}");
             }
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "{what}: the file was written");
@@ -85,7 +85,7 @@ fn a_bad_file_is_named_with_its_field() {
 }
 
 #[test]
-fn what_cannot_be_done_is_told_with_exit_code_1() {
+fn what_cannot_be_done_is_reported_with_exit_code_1() {
     for (arguments, said) in [
         (&["replay", "no/such/file.json"][..], "no/such/file.json"),
         (&["run", "twelve"], "invalid value 'twelve'"),
@@ -94,9 +94,9 @@ fn what_cannot_be_done_is_told_with_exit_code_1() {
         (&[], "Usage"),
     ] {
         let output = detcd_sim(arguments);
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {told}");
-        assert!(told.contains(said), "{arguments:?}: {told}");
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {printed}");
+        assert!(printed.contains(said), "{arguments:?}: {printed}");
     }
 }
 

@@ -1,8 +1,8 @@
 //! Promise: what is compacted is gone, and nothing else; and no refusal without its reason.
 //!
-//! Compactions stand between revisions, so that no revision tells whether a read of the past came before or after
-//! one. Time does: a read that began after a compaction was acknowledged does not see below it, and one that was
-//! answered before anybody asked for a compaction is not refused for it.
+//! A compaction creates no revision, so revisions do not order it and reads of old revisions. Real time does: a read
+//! that began after a compaction was acknowledged must not see below it, and one that was answered before any client
+//! requested a compaction must not be refused for it.
 
 use super::promise::Promise;
 use super::real_time::is_linearizable;
@@ -11,7 +11,7 @@ use super::words;
 use crate::history::{Moment, Operation, Outcome};
 use detcd_engine::request::{Request, RequestError};
 
-/// Whether refusals and reads of the past fit the compactions.
+/// Checks refusals and reads of old revisions against the compactions.
 ///
 /// # Errors
 /// The promise, and the request that breaks it.
@@ -62,7 +62,7 @@ pub fn check(operations: &[Operation]) -> Result<(), String> {
             let (asked, acknowledged) = (asked.before(answered), acknowledged.before(operation.invoked));
             return Err(Promise::Compaction.broken(format!(
                 "with {asked} as the highest revision that anybody had asked to compact to, {acknowledged} as the \
-                 highest acknowledged before, and {} as the newest told: {operation:?}",
+                 highest acknowledged before, and {} as the newest received: {operation:?}",
                 heads.before(operation.invoked)
             )));
         }

@@ -1,8 +1,8 @@
-//! What really happened, revision by revision, as every member's watchers are told it.
+//! The event log: all revisions, as a watcher at every member receives them.
 //!
-//! One watcher on each member reads everything from revision 1 on, and takes up again where it was when the member
-//! comes back. All of them must tell the same. Nothing is compacted before one of them has seen it (the clients that
-//! compact ask here first), so the event log has no gaps, and every checker may lean on it.
+//! One watcher on each member reads everything from revision 1 on, and resumes when the member has restarted. All of
+//! them must receive the same events. Nothing is compacted before one of them has seen it (clients that compact check
+//! that first), so the event log has no gaps, and every checker may rely on it.
 
 use super::promise::Promise;
 use crate::client_transport::ClientTransport;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// How long a reader waits before it knocks at a member again that is down, or looks whether the run has ended.
+/// How long a reader waits before it calls a member again that is down, or checks whether the run has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// One revision.
@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub struct Revision {
     /// What it changed, in order.
     pub events: Vec<WatchEvent>,
-    /// When it was first told of, in simulated time.
+    /// When it was first received, in simulated time.
     pub seen: Duration,
 }
 
@@ -37,9 +37,9 @@ struct Inner {
     /// How far there are no gaps; revision 1 is the empty store.
     head: i64,
     last_delete: Option<i64>,
-    /// The highest revision that somebody asked to compact to.
+    /// The highest revision that a client requested a compaction to.
     compacted: i64,
-    /// What each member's reader has come to.
+    /// The last revision that the reader at each member received.
     read_to: BTreeMap<usize, i64>,
 }
 
@@ -49,21 +49,21 @@ impl EventLog {
         self.lock().head.max(1)
     }
 
-    /// The highest revision that somebody asked to compact to; 0 for none.
+    /// The highest revision that a client requested a compaction to; 0 for none.
     pub fn compacted(&self) -> i64 {
         self.lock().compacted
     }
 
-    /// Somebody will ask to compact to this revision.
+    /// A client is about to request a compaction to this revision.
     ///
     /// # Panics
-    /// What lies below it has not been told of: a compaction would leave a gap.
+    /// What lies below it has not been received: a compaction would leave a gap.
     pub fn may_be_compacted(&self, revision: i64) {
         let mut inner = self.lock();
         let head = inner.head.max(1);
         assert!(
             revision <= head + 1,
-            "a workload would compact to {revision}, but only {head} has been told of"
+            "a workload would compact to {revision}, but only {head} has been received"
         );
         inner.compacted = inner.compacted.max(revision);
     }
@@ -73,7 +73,7 @@ impl EventLog {
         self.lock().last_delete
     }
 
-    /// How far a member has told what happened.
+    /// The last revision that was received from a member.
     pub fn read_to(&self, member: usize) -> i64 {
         self.lock().read_to.get(&member).copied().unwrap_or(0)
     }
@@ -83,10 +83,10 @@ impl EventLog {
         self.lock().revisions.clone()
     }
 
-    /// A member tells of a revision.
+    /// A revision was received from a member.
     ///
     /// # Panics
-    /// Another told otherwise.
+    /// Another member reported it differently.
     pub fn record(&self, member: usize, revision: i64, events: Vec<WatchEvent>) {
         let mut inner = self.lock();
         inner.read_to.insert(member, revision);
@@ -113,7 +113,7 @@ impl EventLog {
     }
 }
 
-/// The key before an event may be told by one member and forgotten by another that compacted in between.
+/// The key before an event may be reported by one member and left out by another that compacted in between.
 fn is_same(one: &[WatchEvent], other: &[WatchEvent]) -> bool {
     let same = |one: &WatchEvent, other: &WatchEvent| {
         let prevs_differ = one.prev.is_some() && other.prev.is_some() && one.prev != other.prev;
@@ -122,7 +122,7 @@ fn is_same(one: &[WatchEvent], other: &[WatchEvent]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
 }
 
-/// Reads all that a member tells, until the run ends.
+/// Reads all events of a member, until the run ends.
 pub async fn read(transport: Arc<dyn ClientTransport>, member: usize, event_log: EventLog, phase: Phase) {
     let mut next = 1;
     while !phase.has_ended() {
@@ -143,7 +143,7 @@ pub async fn read(transport: Arc<dyn ClientTransport>, member: usize, event_log:
         while !phase.has_ended() {
             match timeout(LOOK * 10, feed.next()).await {
                 Err(_) => {}
-                Ok(Some(WatchResponse::Events { events, .. })) => next = tell(member, &event_log, events),
+                Ok(Some(WatchResponse::Events { events, .. })) => next = record(member, &event_log, events),
                 Ok(Some(WatchResponse::Compacted { compact_revision, .. })) => {
                     next = compact_revision;
                     break;
@@ -155,13 +155,13 @@ pub async fn read(transport: Arc<dyn ClientTransport>, member: usize, event_log:
     }
 }
 
-/// The first revision not told yet.
-fn tell(member: usize, event_log: &EventLog, events: Vec<WatchEvent>) -> i64 {
+/// The first revision not received yet.
+fn record(member: usize, event_log: &EventLog, events: Vec<WatchEvent>) -> i64 {
     let mut revisions: BTreeMap<i64, Vec<WatchEvent>> = BTreeMap::new();
     for event in events {
         revisions.entry(event.kv.mod_revision).or_default().push(event);
     }
-    let next = revisions.keys().next_back().expect("a response tells of something") + 1;
+    let next = revisions.keys().next_back().expect("a response has events") + 1;
     for (revision, events) in revisions {
         event_log.record(member, revision, events);
     }
@@ -174,7 +174,7 @@ mod tests {
     use crate::check::fixtures::{event, fresh};
 
     #[test]
-    fn members_that_tell_different_histories_are_found() {
+    fn members_that_report_different_histories_are_found() {
         let event_log = EventLog::default();
         event_log.record(0, 3, vec![event(fresh("l", "b", 3))]);
         assert_eq!(event_log.head(), 1, "revision 2 is not known yet");

@@ -62,13 +62,13 @@ pub(super) fn event(kv: KeyValue) -> WatchEvent {
     WatchEvent { is_delete: kv.version == 0, kv, prev: None }
 }
 
-/// An event log of these revisions, from 2 on, told a second after one another.
+/// An event log of these revisions, from 2 on, received a second after one another.
 pub(super) fn reference_history(revisions: Vec<Vec<WatchEvent>>) -> ReferenceHistory {
-    let told = revisions.into_iter().zip(2..).map(|(events, revision)| {
+    let recorded = revisions.into_iter().zip(2..).map(|(events, revision)| {
         let seen = Duration::from_secs(u64::try_from(revision).unwrap());
         (revision, Revision { events, seen })
     });
-    ReferenceHistory::new(told.collect()).unwrap()
+    ReferenceHistory::new(recorded.collect()).unwrap()
 }
 
 /// A key put at a revision for the first time.

@@ -1,8 +1,8 @@
-//! One promise or one kind of promise a file; a failure's text is the promise that was broken.
+//! Checkers: one promise or one kind of promise a file; a failure's text is the promise that was broken.
 //!
-//! Some look on while the run goes (`replicas_agree`, `raft`, `event_log`), the others at the end: the event log tells
-//! what happened, `reference_history` turns it into a store that can be asked about any revision, and what clients were told is
-//! held against that.
+//! Some check during the run (`replicas_agree`, `raft`, `event_log`), the others at its end: the event log has all
+//! revisions, `reference_history` makes a store of it that can be read at any revision, and what clients received is
+//! compared with that.
 
 pub mod compaction;
 pub mod event_log;

@@ -1,4 +1,4 @@
-//! The promises, each with a name that never changes (seeds, tables and case files speak of it) and the words that a
+//! The promises, each with a name that never changes (tables and case files contain it) and the words that a
 //! failure begins with: the failure's text is the promise.
 
 use std::fmt::Display;
@@ -39,11 +39,11 @@ promises! {
     Planted "planted" "a snapshot of somebody who does not lead is neither stored nor adopted";
     Starts "starts" "a member starts from whatever a crash left";
     StaysUp "stays_up" "a member does not end by itself";
-    SameHistory "same_history" "all members tell the same history";
+    SameHistory "same_history" "all members report the same history";
     Answers "answers" "a member at rest answers";
     NoRefusal "no_refusal" "a well-formed request is not refused";
     Linearizable "linearizable" "the store is linearizable";
-    Acknowledged "acknowledged" "what a client was told stays true";
+    Acknowledged "acknowledged" "what a client received stays true";
     OnlyAsked "only_asked" "only what was asked for is written";
     Once "once" "a request is applied once";
     PastState "past_state" "a serializable read sees some past state";
@@ -53,8 +53,8 @@ promises! {
     WatchReliable "watch_reliable" "a watch is reliable: no event is left out";
     WatchAtomic "watch_atomic" "a watch is atomic: a revision comes whole";
     WatchBookmarks "watch_bookmarks" "a watch is bookmarkable: progress means that all before was sent";
-    WatchReported "watch_reported" "a watch that asked for progress is told of it while nothing happens";
-    WatchEvents "watch_events" "an event tells what happened: key, value, versions, and the key before";
+    WatchReported "watch_reported" "a watch that asked for progress receives it while nothing happens";
+    WatchEvents "watch_events" "an event reports what happened: key, value, versions, and the key before";
     WatchCancels "watch_cancels" "a watch is cancelled only when asked, refused or overtaken by compaction";
     LeaseNotEarly "lease_not_early" "a lease does not end before its time";
     LeaseNotLate "lease_not_late" "a lease that nobody keeps alive ends in time";
@@ -72,7 +72,7 @@ impl Promise {
         format!("promise broken: {}, but {how}", self.text())
     }
 
-    /// Which promise a failure's text speaks of; `None` where an assertion of the engine's own did not hold.
+    /// Which promise a failure's text names; `None` where an assertion of the engine's own did not hold.
     pub fn of(failure: &str) -> Option<Promise> {
         let said = failure.strip_prefix("promise broken: ")?;
         Promise::ALL.iter().copied().find(|promise| said.starts_with(promise.text()))

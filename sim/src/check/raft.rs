@@ -1,8 +1,8 @@
-//! Promises of raft (the paper's figure 3, and §5.1), looked after at every turn of every member and at every frame
-//! that leaves one.
+//! Promises of raft (the paper's figure 3, and §5.1), checked at every turn of every member and at every frame
+//! that is sent.
 //!
-//! What a member says to others counts: a vote it gave, an entry it acknowledged. That it is on its disk by then
-//! shows when the member comes back from a crash: it must know its term, and have the entry.
+//! Votes and acknowledgements count once they are sent to others. Whether they were on the disk by then shows when the
+//! member restarts after a crash: it must know its term, and have the entry.
 
 use super::promise::Promise;
 use detcd_engine::effects::Effects;
@@ -34,7 +34,7 @@ struct Inner {
     known: BTreeMap<(MemberId, MemberId), (u64, u64)>,
 }
 
-/// The most that a member has told others.
+/// The most that a member has sent to others.
 #[derive(Clone, Copy, Debug, Default)]
 struct Said {
     term: u64,
@@ -43,10 +43,10 @@ struct Said {
 }
 
 impl Raft {
-    /// A boot's first turn: what the member's disk gave back.
+    /// A boot's first turn: what the member read from its disk.
     ///
     /// # Panics
-    /// Something that it had told others is missing.
+    /// Something that it had sent to others is missing.
     pub fn recovers(&self, member: MemberId, name: &str, status: &Status) {
         let said = self.with(|inner| {
             let said = inner.said.get(&member).copied().unwrap_or_default();
@@ -66,7 +66,7 @@ impl Raft {
     /// A turn of a member.
     ///
     /// # Panics
-    /// Two logs differ, or a new leader lacks something.
+    /// Two logs differ, or a new leader lacks a committed entry.
     pub fn turn(&self, name: &str, effects: &Effects, status: &Status) {
         let records = effects.persist.iter().flat_map(|persist| &persist.records);
         let broken = self.with(|inner| {
@@ -85,7 +85,7 @@ impl Raft {
         assert!(broken.is_none(), "{}", broken.unwrap_or_default());
     }
 
-    /// A frame leaves a member.
+    /// A member sends a frame.
     fn sends(&self, message: &PeerMessage) {
         let PeerBody::Raft(raft) = &message.body else { return };
         let (from, to, term) = (message.from, message.to, raft.term);
@@ -120,7 +120,7 @@ impl Raft {
 }
 
 impl Inner {
-    /// A heartbeat tells a member that what it has acknowledged is committed, and so what its leader knows of it.
+    /// A heartbeat says to a member that what it has acknowledged is committed, and so what its leader knows of it.
     /// A leader's first entries may wait for its term to be on disk, and leave after that: such a message is older
     /// than the heartbeat, and commits less.
     fn goes_back(&mut self, leader: MemberId, member: MemberId, message: &RaftMessage) -> Option<String> {
@@ -140,8 +140,8 @@ impl Inner {
         None
     }
 
-    /// A member that is alone leads before its term is on its disk, as nobody hears of it: after a crash it may lead
-    /// in that term again, with other entries. One that has to ask for votes has said its term.
+    /// A member that is alone leads before its term is on its disk, as no other member learns of it: after a crash it
+    /// may lead in that term again, with other entries. One that has to ask for votes has sent its term.
     fn forget_terms_of(&mut self, name: &str, said: u64) {
         let lost: Vec<u64> = self
             .leaders

@@ -1,7 +1,7 @@
 //! Promise: the store is linearizable, as far as time goes: the order of revisions agrees with the order in time.
 //!
-//! No search: an answer's revision says where a request stands in the order of all, so it is enough that what began
-//! after an answer stands behind it. That each answer fits its place is `serialization`'s to say.
+//! No search: an answer's revision says where a request stands in the order of all, so it is enough that a request that
+//! began after a reply has a later place. That each reply fits its place is checked by `serialization`.
 
 use super::promise::Promise;
 use crate::history::{Moment, Operation};
@@ -9,7 +9,7 @@ use detcd_engine::request::{Request, Response, TxnOpResponse, TxnResponse};
 use detcd_engine::txn;
 use std::collections::BTreeMap;
 
-/// Whether the order of revisions agrees with the order in time. `places` tells at which revision a request stands
+/// Whether the order of revisions agrees with the order in time. `places` says at which revision a request stands
 /// whose outcome no client knows, by its place among the operations.
 ///
 /// # Errors
@@ -45,8 +45,8 @@ pub fn check(operations: &[Operation], places: &BTreeMap<usize, i64>) -> Result<
     Ok(())
 }
 
-/// Where a request stands, and whether it is what made that revision; `None` where it stands nowhere, or wherever it
-/// likes.
+/// Where a request stands, and whether it is what made that revision; `None` where it has no place, or any
+/// place is right.
 fn stands_at(operation: &Operation, place: usize, places: &BTreeMap<usize, i64>) -> Option<(i64, bool)> {
     let Some(reply) = operation.reply() else {
         return places.get(&place).map(|revision| (*revision, true));
@@ -54,8 +54,8 @@ fn stands_at(operation: &Operation, place: usize, places: &BTreeMap<usize, i64>)
     is_linearizable(&operation.request).then(|| (reply.revision, writes(&reply.response)))
 }
 
-/// Whether a request sees all that was answered before it. Not so a serializable read; and what only the leader can
-/// tell of a lease comes with the revision of the member that passes it on.
+/// Whether a request sees all that was answered before it. Not so a serializable read; and what only the leader
+/// knows of a lease comes with the revision of the member that passes it on.
 pub fn is_linearizable(request: &Request) -> bool {
     match request {
         Request::Range(range) => !range.serializable,

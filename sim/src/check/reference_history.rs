@@ -1,5 +1,4 @@
-//! The event log by key: how every key was at every revision. A question about a few keys is answered without looking
-//! at the others.
+//! The event log by key: the value of every key at every revision. A read of a few keys does not visit the others.
 
 use super::event_log::Revision;
 use super::promise::Promise;
@@ -10,13 +9,13 @@ use detcd_proptests::reference::mvcc::{Store, Version};
 use detcd_proptests::reference::{Cluster, KeyRange, Op, Txn, Write};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// All that ever was.
+/// All versions of all keys.
 #[derive(Clone, Debug, Default)]
 pub struct ReferenceHistory {
     revisions: BTreeMap<i64, Revision>,
     /// Each key's versions, oldest first; version 0 is a deletion.
     keys: BTreeMap<Bytes, Vec<KeyValue>>,
-    /// Keys by lease and the revision at which they were attached, be it that they have left it since.
+    /// Keys by lease and the revision at which they were attached, whether or not they are still attached.
     leased: BTreeMap<i64, BTreeSet<Bytes>>,
 }
 
@@ -24,16 +23,16 @@ impl ReferenceHistory {
     /// Of an event log without gaps.
     ///
     /// # Errors
-    /// The event log tells what cannot be: a version that does not follow from the one before.
+    /// The event log has what cannot be: a version that does not follow from the one before.
     pub fn new(revisions: BTreeMap<i64, Revision>) -> Result<ReferenceHistory, String> {
         let mut reference = ReferenceHistory::default();
-        for (place, (revision, told)) in revisions.iter().enumerate() {
+        for (place, (revision, recorded)) in revisions.iter().enumerate() {
             if *revision != place as i64 + 2 {
                 return Err(
-                    Promise::WatchReliable.broken(format!("nothing is told of revision {}", place + 2))
+                    Promise::WatchReliable.broken(format!("no member reported revision {}", place + 2))
                 );
             }
-            for event in &told.events {
+            for event in &recorded.events {
                 reference.add(*revision, event)?;
             }
         }
@@ -73,12 +72,12 @@ impl ReferenceHistory {
 
     /// What a revision changed.
     pub fn events(&self, revision: i64) -> &[WatchEvent] {
-        self.revisions.get(&revision).map_or(&[], |told| &told.events)
+        self.revisions.get(&revision).map_or(&[], |recorded| &recorded.events)
     }
 
     /// The revisions from one on, in order.
     pub fn from(&self, revision: i64) -> impl Iterator<Item = (i64, &Revision)> {
-        self.revisions.range(revision..).map(|(revision, told)| (*revision, told))
+        self.revisions.range(revision..).map(|(revision, recorded)| (*revision, recorded))
     }
 
     /// A key as a revision left it; `None` where it was not there.
@@ -107,8 +106,8 @@ impl ReferenceHistory {
         self.keys.range(keys.key.clone()..).take_while(|(key, _)| keys.contains(key)).map(|(_, is)| is)
     }
 
-    /// A reference that has come to `base`, and knows of the keys in these ranges how they were then and at the
-    /// revisions `read`. The plainest store looks through all that it has, so it gets no more.
+    /// A reference model at revision `base`, and has the keys in these ranges as they were then and at the
+    /// revisions `read`. The reference store scans all that it has, so it gets no more.
     pub fn cluster_at(&self, ranges: &[KeyRange], read: &[i64], base: i64) -> Cluster {
         let mut versions: BTreeMap<(i64, Bytes), &KeyValue> = BTreeMap::new();
         for is in ranges.iter().flat_map(|keys| self.versions_of(keys)) {
@@ -127,7 +126,7 @@ fn live_at(versions: &[KeyValue], revision: i64) -> Option<&KeyValue> {
     versions[..until].last().filter(|is| is.version > 0)
 }
 
-/// The ranges that a write looks at, the leases that it names, and whether it looks at the past.
+/// The ranges that a write looks at, the leases that it names, and the old revisions that it reads.
 #[derive(Debug, Default)]
 pub(super) struct Interest {
     pub(super) ranges: Vec<KeyRange>,

@@ -1,9 +1,9 @@
 //! Promises: what a client received stays true; nothing is written that nobody asked for, and nothing twice.
 //!
-//! Every reply names a revision: the one that its request created, or the one that it read. So the order of revisions is
-//! a serialization of all requests, and none has to be searched for: each request is applied to the reference model at
-//! its place in that order and must be answered alike, and what the model then changes must be what the event log has
-//! for that revision. (That the order agrees with real time is checked by `real_time`.)
+//! Every reply names a revision: the one that its request created, or the one that it read. So the order of revisions
+//! is a serialization of all requests, and none has to be searched for: each request is applied to the reference model
+//! at its place in that order and must be answered alike, and what the model then changes must be what the event log
+//! has for that revision. (That the order agrees with real time is checked by `real_time`.)
 //!
 //! A revision that no reply names was created by the end of a lease, or by a request whose outcome its client does not
 //! know. A matching finds which one: each such request creates one revision at most.
@@ -21,16 +21,16 @@ use detcd_proptests::reference::mvcc::Version;
 use detcd_proptests::reference::{Cluster, Write};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the event log and the answers together tell.
+/// What follows from the event log and the replies together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
-    /// Where requests stand whose outcome no client knows, by their place among the operations.
+    /// The revisions of requests whose outcome no client knows, by their place among the operations.
     pub unknown: BTreeMap<usize, i64>,
-    /// Leases that ended with keys, and the revision that this made.
+    /// Leases that ended with keys, and the revision that this created.
     pub ends: BTreeMap<i64, i64>,
 }
 
-/// Whether every answer fits its place, and every revision its cause.
+/// Checks that every reply fits its place, and that every revision has a cause.
 ///
 /// # Errors
 /// The promise, and what breaks it.
@@ -44,7 +44,7 @@ pub fn check(operations: &[Operation], reference: &ReferenceHistory) -> Result<P
         }
         let makes = writes(&reply.response);
         if makes && let Some(other) = makers.insert(reply.revision, operation) {
-            let how = format!("both were told of the same revision: {other:?} and {operation:?}");
+            let how = format!("both received the same revision: {other:?} and {operation:?}");
             return Err(Promise::Acknowledged.broken(how));
         }
         fits(operation, reply, makes, reference)?;
@@ -52,7 +52,7 @@ pub fn check(operations: &[Operation], reference: &ReferenceHistory) -> Result<P
     explain(operations, &makers, reference)
 }
 
-/// Whether the reference answers alike.
+/// Compares a reply with that of the reference model.
 fn fits(
     operation: &Operation,
     reply: &Reply,
@@ -61,7 +61,7 @@ fn fits(
 ) -> Result<(), String> {
     let base = if makes { reply.revision - 1 } else { reply.revision };
     let right = match (&operation.request, &reply.response) {
-        (Request::Range(asked), Response::Range(told)) => {
+        (Request::Range(asked), Response::Range(received)) => {
             if asked.revision > base {
                 let how = format!("a revision of the future was read: {operation:?}");
                 return Err(Promise::Acknowledged.broken(how));
@@ -71,25 +71,25 @@ fn fits(
             asked.revision = 0;
             let cluster = reference.cluster_at(std::slice::from_ref(&asked.keys), &[], at);
             let found = cluster.store.found(&asked);
-            if words::found(told) == found {
+            if words::found(received) == found {
                 return Ok(());
             }
             format!("{found:?}")
         }
         (request, response) => {
-            let (Some(write), Some(told)) = (words::write(request), words::answer(response)) else {
+            let (Some(write), Some(received)) = (words::write(request), words::answer(response)) else {
                 return Ok(());
             };
             if matches!(write, Write::LeaseRevoke(_)) {
                 return Ok(());
             }
             let (answer, changes) = put_to_reference(&write, reference, base);
-            if makes && !is_told(&changes, reference.events(reply.revision)) {
-                let told = reference.events(reply.revision);
-                let how = format!("revision {} is {told:?} after {operation:?}", reply.revision);
+            if makes && !are_recorded(&changes, reference.events(reply.revision)) {
+                let recorded = reference.events(reply.revision);
+                let how = format!("revision {} is {recorded:?} after {operation:?}", reply.revision);
                 return Err(Promise::Acknowledged.broken(how));
             }
-            if answer == Ok(told) {
+            if answer == Ok(received) {
                 return Ok(());
             }
             format!("{answer:?}")
@@ -97,7 +97,7 @@ fn fits(
     };
     let is_stale = !super::real_time::is_linearizable(&operation.request);
     let promise = if is_stale { Promise::PastState } else { Promise::Acknowledged };
-    Err(promise.broken(format!("it is {right}, and not as {operation:?} was told")))
+    Err(promise.broken(format!("it is {right}, and not as {operation:?} was answered")))
 }
 
 type Answer = Result<detcd_proptests::reference::Answer, detcd_proptests::reference::Refusal>;
@@ -107,7 +107,7 @@ fn put_to_reference(write: &Write, reference: &ReferenceHistory, base: i64) -> (
     let interest = Interest::of(write);
     let mut cluster: Cluster = reference.cluster_at(&interest.ranges, &interest.revisions, base);
     for lease in interest.leases {
-        // Whether a lease is there, no revision tells: `leases` checks that.
+        // Whether a lease is there, no revision says: `leases` checks that.
         cluster.leases.grant(lease, 1).expect("each once");
     }
     let answer = cluster.apply(write);
@@ -116,7 +116,7 @@ fn put_to_reference(write: &Write, reference: &ReferenceHistory, base: i64) -> (
     (answer, changes)
 }
 
-fn is_told(changes: &[Version], events: &[WatchEvent]) -> bool {
+fn are_recorded(changes: &[Version], events: &[WatchEvent]) -> bool {
     changes.len() == events.len() && changes.iter().zip(events).all(|(change, event)| change.is == event.kv)
 }
 
@@ -130,20 +130,20 @@ fn explain(
     let latest = latest_invocations(operations, reference.head());
     let mut places = Places::default();
     let mut wanted: Vec<(i64, Vec<usize>)> = Vec::new();
-    for (revision, told) in reference.from(2).filter(|(revision, _)| !makers.contains_key(revision)) {
+    for (revision, recorded) in reference.from(2).filter(|(revision, _)| !makers.contains_key(revision)) {
         let makes = |place: &usize| {
             let operation = &operations[*place];
             let in_time = operation.invoked.order < latest[usize::try_from(revision).expect("positive")];
             let write = words::write(&operation.request).expect("only writes are open");
-            in_time && is_told(&put_to_reference(&write, reference, revision - 1).1, &told.events)
+            in_time && are_recorded(&put_to_reference(&write, reference, revision - 1).1, &recorded.events)
         };
-        let candidates: Vec<usize> = open.for_events(&told.events).into_iter().filter(makes).collect();
-        match (ended_lease(&told.events, revision, reference), candidates.is_empty()) {
+        let candidates: Vec<usize> = open.for_events(&recorded.events).into_iter().filter(makes).collect();
+        match (ended_lease(&recorded.events, revision, reference), candidates.is_empty()) {
             (Some(lease), true) => drop(places.ends.insert(lease, revision)),
-            // Either may have been: nothing follows.
+            // Either is possible: nothing follows.
             (Some(_), false) => {}
             (None, false) => wanted.push((revision, candidates)),
-            (None, true) => return Err(unexplained(revision, &told.events, reference)),
+            (None, true) => return Err(unexplained(revision, &recorded.events, reference)),
         }
     }
     let choices: Vec<&[usize]> = wanted.iter().map(|(_, candidates)| candidates.as_slice()).collect();
@@ -188,7 +188,7 @@ fn ended_lease(events: &[WatchEvent], revision: i64, reference: &ReferenceHistor
     (lease != 0 && is_whole).then_some(lease)
 }
 
-/// By revision: whatever made it was asked for before this point of the history, for then somebody was told of it or
+/// By revision: whatever made it was asked for before this point of the history, for then somebody received it or
 /// of a later one.
 fn latest_invocations(operations: &[Operation], head: i64) -> Vec<u64> {
     let length = usize::try_from(head + 1).expect("positive");
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_fits_its_place() {
+    fn what_was_received_fits_its_place() {
         let both = [put("a", 2), put("b", 3)];
         for (third, expected) in [
             (read(1, None), None),
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_was_told_of_was_asked_for_and_once() {
+    fn what_nobody_received_was_asked_for_and_once() {
         let reference = a_then_b();
         let (a, b) = (unknown(1, fixtures::put("k", "a")), unknown(1, fixtures::put("k", "b")));
         let places = check(&[a.clone(), b.clone()], &reference).unwrap();

@@ -1,11 +1,11 @@
-//! Promises: a watch is ordered, unique, reliable, atomic, resumable and bookmarkable, and tells what happened.
+//! Promises: a watch is ordered, unique, reliable, atomic, resumable and bookmarkable, and reports what happened.
 //!
-//! What a watcher must be told follows from the event log: the events from its start on, in its range, not filtered.
-//! What it was told is held against that, event by event. Resuming needs no check of its own: a watcher that takes up
-//! after another has a past start like any other, and misses nothing either.
+//! What a watcher must receive follows from the event log: the events from its start on, in its range, not filtered.
+//! What it received is compared with that, event by event. Resuming needs no check of its own: a watcher that resumes
+//! another starts at an old revision like any other, and must miss nothing either.
 //!
 //! Progress is a promise about what comes before it and about when it comes: a watcher that waits for a revision of
-//! the future is told of none, and one that asked for it is told of it as long as nothing else happens.
+//! the future receives none, and one that asked for it receives it as long as nothing else happens.
 
 use super::event_log::Revision;
 use super::promise::Promise;
@@ -19,15 +19,15 @@ use detcd_engine::request::Request;
 use detcd_proptests::reference::KeyRange;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// One watcher, as far as it has come.
+/// One watcher and its position.
 #[derive(Debug)]
 struct Watcher {
     create: WatchCreate,
     keys: KeyRange,
-    /// The first revision that it may still be told of.
+    /// The first revision that it may still receive.
     next: i64,
-    /// Of that revision, what was told already in fragments.
-    told_of_next: usize,
+    /// Of that revision, what was received already in fragments.
+    received_of_next: usize,
     /// More of `next` must follow at once.
     is_torn: bool,
 }
@@ -37,7 +37,7 @@ struct Watcher {
 struct Reader<'a> {
     reference: &'a ReferenceHistory,
     log: &'a StreamLog,
-    /// The highest revision that anybody had asked to compact to, by when.
+    /// The highest revision that any client had requested a compaction to, by when.
     compactions: &'a [(Moment, i64)],
     created: VecDeque<&'a WatchCreate>,
     watchers: BTreeMap<WatchId, Watcher>,
@@ -45,7 +45,7 @@ struct Reader<'a> {
     overtaken: BTreeSet<WatchId>,
 }
 
-/// Whether every stream was told what it should have been.
+/// Whether every stream received what it should have.
 ///
 /// # Errors
 /// The promise, and what breaks it.
@@ -58,28 +58,28 @@ pub fn check(
     streams.iter().try_for_each(|log| Reader::new(log, reference, &compactions).read().map(|_| ()))
 }
 
-/// What an open stream was not told of yet; `None` where it was told of everything.
-pub fn untold(log: &StreamLog, reference: &ReferenceHistory) -> Option<String> {
+/// What an open stream did not receive yet; `None` where it received everything.
+pub fn unreceived(log: &StreamLog, reference: &ReferenceHistory) -> Option<String> {
     let all = [(Moment { order: 0, at: std::time::Duration::ZERO }, i64::MAX)];
-    // What is wrong with it otherwise is said in the end.
+    // Its other faults are reported at the end.
     let watchers = Reader::new(log, reference, &all).read().ok()?;
     watchers.into_iter().find_map(|(id, watcher)| {
         let missing = watcher.expected(reference).next()?;
         Some(format!(
-            "watcher {} of client {} at member {} was not told of {missing:?}",
+            "watcher {} of client {} at member {} did not receive {missing:?}",
             id.0, log.client, log.member
         ))
     })
 }
 
-/// A watcher of an open stream that asked for progress and was told of none since nothing happens any more; `None`
-/// where all were. One that waits for a revision of the future is owed nothing.
+/// A watcher of an open stream that asked for progress and received none since nothing happens any more; `None`
+/// where all were. One that waits for a revision of the future gets no progress.
 pub fn unreported(log: &StreamLog, since: Moment, reference: &ReferenceHistory) -> Option<String> {
     let all = [(Moment { order: 0, at: std::time::Duration::ZERO }, i64::MAX)];
-    // What is wrong with it otherwise is said in the end.
+    // Its other faults are reported at the end.
     let watchers = Reader::new(log, reference, &all).read().ok()?;
     let late = log.received.iter().rev().take_while(|(at, _)| *at > since);
-    let told: BTreeSet<WatchId> = late
+    let reported: BTreeSet<WatchId> = late
         .filter_map(|(_, response)| match response {
             WatchResponse::Progress { id, .. } => Some(*id),
             _ => None,
@@ -88,7 +88,7 @@ pub fn unreported(log: &StreamLog, since: Moment, reference: &ReferenceHistory) 
     let is_owed = |watcher: &Watcher| {
         watcher.create.progress_notify && watcher.create.start_revision <= reference.head()
     };
-    let (id, _) = watchers.into_iter().find(|(id, watcher)| is_owed(watcher) && !told.contains(id))?;
+    let (id, _) = watchers.into_iter().find(|(id, watcher)| is_owed(watcher) && !reported.contains(id))?;
     Some(format!("watcher {} of client {} at member {} was not", id.0, log.client, log.member))
 }
 
@@ -110,18 +110,18 @@ impl Watcher {
         &'a self,
         reference: &'a ReferenceHistory,
     ) -> impl Iterator<Item = (i64, Vec<&'a WatchEvent>)> {
-        reference.from(self.next).filter_map(|(revision, told)| {
-            let wanted = self.wanted(told);
+        reference.from(self.next).filter_map(|(revision, recorded)| {
+            let wanted = self.wanted(recorded);
             (!wanted.is_empty()).then_some((revision, wanted))
         })
     }
 
-    fn wanted<'a>(&self, told: &'a Revision) -> Vec<&'a WatchEvent> {
+    fn wanted<'a>(&self, recorded: &'a Revision) -> Vec<&'a WatchEvent> {
         let is_wanted = |event: &&WatchEvent| {
             let is_filtered = if event.is_delete { self.create.no_delete } else { self.create.no_put };
             !is_filtered && self.keys.contains(&event.kv.key)
         };
-        told.events.iter().filter(is_wanted).collect()
+        recorded.events.iter().filter(is_wanted).collect()
     }
 }
 
@@ -145,14 +145,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Those that are left at its end.
+    /// The watchers that remain at its end.
     fn read(mut self) -> Result<BTreeMap<WatchId, Watcher>, String> {
         let log = self.log;
         for (at, response) in &log.received {
             self.take(*at, response).map_err(|(promise, how)| {
                 let (client, member) = (log.client, log.member);
                 promise.broken(format!(
-                    "a stream of client {client} at member {member} was told {response:?}: {how}"
+                    "a stream of client {client} at member {member} received {response:?}: {how}"
                 ))
             })?;
         }
@@ -191,7 +191,7 @@ impl<'a> Reader<'a> {
         }
         let next = if create.start_revision == 0 { revision + 1 } else { create.start_revision };
         let keys = words::key_range(&create.range);
-        let watcher = Watcher { create: create.clone(), keys, next, told_of_next: 0, is_torn: false };
+        let watcher = Watcher { create: create.clone(), keys, next, received_of_next: 0, is_torn: false };
         self.watchers.insert(id, watcher);
         Ok(())
     }
@@ -217,18 +217,18 @@ impl<'a> Reader<'a> {
         let (reference, compacted) = (self.reference, self.compacted_by(at));
         let watcher = self.watchers.get_mut(&id).ok_or_else(|| gone(id))?;
         for event in events {
-            tell(watcher, event, reference, compacted)?;
+            receive(watcher, event, reference, compacted)?;
         }
         let last = events.last().map_or(0, |event| event.kv.mod_revision);
         let (revision, left) =
             watcher.expected(reference).next().map_or((0, 0), |(at, left)| (at, left.len()));
         // Between two events of a revision only one who takes fragments is left, and only until the next response.
-        let is_torn = revision == last && left > watcher.told_of_next && watcher.told_of_next > 0;
+        let is_torn = revision == last && left > watcher.received_of_next && watcher.received_of_next > 0;
         if is_torn && !(watcher.create.fragment && fragment) {
             return Err((Promise::WatchAtomic, format!("revision {revision} goes on")));
         }
         if !is_torn && !fragment && last > 0 {
-            (watcher.next, watcher.told_of_next) = (last + 1, 0);
+            (watcher.next, watcher.received_of_next) = (last + 1, 0);
         }
         watcher.is_torn = fragment;
         Ok(())
@@ -243,7 +243,7 @@ impl<'a> Reader<'a> {
             let reference = self.reference;
             let watcher = self.watchers.get_mut(&id).ok_or_else(|| gone(id))?;
             if let Some((missing, _)) = watcher.expected(reference).next().filter(|(at, _)| *at <= revision) {
-                return Err((Promise::WatchBookmarks, format!("watcher {} was not told of {missing}", id.0)));
+                return Err((Promise::WatchBookmarks, format!("watcher {} did not receive {missing}", id.0)));
             }
             let start = watcher.create.start_revision;
             if revision < start {
@@ -252,7 +252,7 @@ impl<'a> Reader<'a> {
             }
             // Nothing up to here may follow.
             if watcher.next <= revision {
-                (watcher.next, watcher.told_of_next) = (revision + 1, 0);
+                (watcher.next, watcher.received_of_next) = (revision + 1, 0);
             }
         }
         Ok(())
@@ -283,14 +283,14 @@ impl<'a> Reader<'a> {
         ))
     }
 
-    /// The highest revision that anybody had asked to compact to.
+    /// The highest revision that any client had requested a compaction to.
     fn compacted_by(&self, at: Moment) -> i64 {
         let until = self.compactions.partition_point(|(asked, _)| *asked < at);
         self.compactions[..until].last().map_or(0, |(_, revision)| *revision)
     }
 }
 
-/// A watcher that is owed the rest of a revision, and is told something else.
+/// A watcher that is owed the rest of a revision, and receives something else.
 fn torn(watchers: &BTreeMap<WatchId, Watcher>, response: &WatchResponse) -> Option<WatchId> {
     let (WatchResponse::Progress { id, .. }
     | WatchResponse::Canceled { id }
@@ -308,7 +308,7 @@ fn gone(id: WatchId) -> (Promise, String) {
 }
 
 /// One event, against what is due.
-fn tell(
+fn receive(
     watcher: &mut Watcher,
     event: &WatchEvent,
     reference: &ReferenceHistory,
@@ -324,24 +324,24 @@ fn tell(
     if at > watcher.next {
         let skipped = watcher.expected(reference).next().filter(|(revision, _)| *revision < at);
         if let Some((revision, wanted)) = skipped
-            && !(revision == watcher.next && watcher.told_of_next == wanted.len())
+            && !(revision == watcher.next && watcher.received_of_next == wanted.len())
         {
             let promise =
-                if watcher.told_of_next > 0 { Promise::WatchAtomic } else { Promise::WatchReliable };
+                if watcher.received_of_next > 0 { Promise::WatchAtomic } else { Promise::WatchReliable };
             return Err((
                 promise,
-                format!("{:?} was left out", &wanted[watcher.told_of_next.min(wanted.len() - 1)..]),
+                format!("{:?} was left out", &wanted[watcher.received_of_next.min(wanted.len() - 1)..]),
             ));
         }
-        (watcher.next, watcher.told_of_next) = (at, 0);
+        (watcher.next, watcher.received_of_next) = (at, 0);
     }
     let due = reference
         .from(at)
         .next()
         .filter(|(revision, _)| *revision == at)
-        .map(|(_, told)| watcher.wanted(told));
+        .map(|(_, recorded)| watcher.wanted(recorded));
     let due = due.unwrap_or_default();
-    let Some(right) = due.get(watcher.told_of_next) else {
+    let Some(right) = due.get(watcher.received_of_next) else {
         let keys: BTreeSet<_> = due.iter().map(|event| &event.kv.key).collect();
         let promise = if keys.contains(&event.kv.key) { Promise::WatchUnique } else { Promise::WatchEvents };
         return Err((promise, format!("of revision {at} it is owed {due:?}")));
@@ -359,7 +359,7 @@ fn tell(
     if !is_right {
         return Err((Promise::WatchEvents, format!("before that the key was {before:?}")));
     }
-    watcher.told_of_next += 1;
+    watcher.received_of_next += 1;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! From the engine's words into the reference's: what was asked, and what was answered.
+//! Converts requests and replies of the engine to those of the reference model.
 
 use crate::history::key_value;
 use bytes::Bytes;

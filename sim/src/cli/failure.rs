@@ -1,4 +1,4 @@
-//! What is done with a failure: told, kept as a file, made small, drawn.
+//! Reports a failure: prints it, keeps its case as a file, shrinks it, writes its timeline.
 
 use detcd_sim::case::{Case, save_new};
 use detcd_sim::corpus;
@@ -31,8 +31,8 @@ pub(super) struct Source<'a> {
     pub(super) file: Option<&'a Path>,
 }
 
-/// All that there is to say of a failure, with the files that were written.
-pub(super) fn tell(failure: &Failure, shrinks: Shrinks, source: &Source<'_>) -> String {
+/// The report of a failure, with the files that were written.
+pub(super) fn report(failure: &Failure, shrinks: Shrinks, source: &Source<'_>) -> String {
     let replayed = source.command.as_str();
     let mut text = format!("{failure}\ncommit: {}\n", commit());
     if shrinks == Shrinks::No {
@@ -62,9 +62,9 @@ pub(super) fn tell(failure: &Failure, shrinks: Shrinks, source: &Source<'_>) -> 
 }
 
 fn add(text: &mut String, what: &str, outcome: Result<PathBuf, String>) {
-    let told =
+    let outcome =
         outcome.map_or_else(|error| format!("not written: {error}"), |path| path.display().to_string());
-    writeln!(text, "{what}: {told}").expect("a string takes all");
+    writeln!(text, "{what}: {outcome}").expect("a string takes all");
 }
 
 /// The least of a failing case, in a new file beside it.
@@ -125,7 +125,7 @@ pub(super) fn replay(path: &Path) -> String {
     format!("cargo run --release -p detcd-sim -- replay {}", path.display())
 }
 
-/// What is not for the sources: beside what was built.
+/// The directory for files that do not belong to the sources: beside the build.
 fn scratch() -> PathBuf {
     let built = std::env::current_exe().ok();
     let target = built.as_deref().and_then(Path::parent).and_then(Path::parent).map(Path::to_owned);

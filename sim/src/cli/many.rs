@@ -49,15 +49,15 @@ pub(super) fn run(asked: &Many) -> Result<(), String> {
     let work =
         Work { asked, started: Instant::now(), next: AtomicU64::new(asked.first), running: Mutex::default() };
     let broken = std::thread::scope(|scope| {
-        let (tell, told) = channel::<Outcome>();
+        let (sender, outcomes) = channel::<Outcome>();
         for _ in 0..asked.jobs {
-            let (work, tell) = (&work, tell.clone());
-            scope.spawn(move || work.until_done(&tell));
+            let (work, sender) = (&work, sender.clone());
+            scope.spawn(move || work.until_done(&sender));
         }
-        drop(tell);
+        drop(sender);
         let mut first_broken: Option<(u64, Broken)> = None;
         loop {
-            match told.recv_timeout(LOOKS_EVERY) {
+            match outcomes.recv_timeout(LOOKS_EVERY) {
                 Ok((seed, Ok(report))) => {
                     sum.add(&report, if asked.twice { 2 } else { 1 });
                     hashes.insert(seed, report.trace);
@@ -71,7 +71,7 @@ pub(super) fn run(asked: &Many) -> Result<(), String> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return first_broken,
             }
-            progress.tell(&sum, || work.told_of_long_ones());
+            progress.print(&sum, || work.long_ones());
         }
     });
     progress.clear();
@@ -96,11 +96,15 @@ pub(super) fn run(asked: &Many) -> Result<(), String> {
     println!("before it broke: {done}");
     let shrinks = if asked.shrinks { Shrinks::Yes } else { Shrinks::No };
     let source = Source { command: failure::rerun(seed, asked.tier.as_deref()), file: None };
-    Err(failure::tell(&Failure::study(&super::drawn(seed, asked.tier.as_deref()), broken), shrinks, &source))
+    Err(failure::report(
+        &Failure::study(&super::drawn(seed, asked.tier.as_deref()), broken),
+        shrinks,
+        &source,
+    ))
 }
 
 impl Work<'_> {
-    fn until_done(&self, tell: &Sender<Outcome>) {
+    fn until_done(&self, outcomes: &Sender<Outcome>) {
         let last = self.asked.first.saturating_add(self.asked.count);
         loop {
             let seed = self.next.fetch_add(1, Ordering::Relaxed);
@@ -112,7 +116,7 @@ impl Work<'_> {
             let outcome =
                 if self.asked.twice { run_twice(&case) } else { run_case(&case, &Trace::default()) };
             self.running.lock().expect("no panic while it is held").remove(&seed);
-            if tell.send((seed, outcome)).is_err() {
+            if outcomes.send((seed, outcome)).is_err() {
                 return;
             }
         }
@@ -123,7 +127,7 @@ impl Work<'_> {
         self.next.store(u64::MAX / 2, Ordering::Relaxed);
     }
 
-    fn told_of_long_ones(&self) -> String {
+    fn long_ones(&self) -> String {
         let running = self.running.lock().expect("no panic while it is held");
         let long = running.iter().filter(|(_, since)| since.elapsed() > LONG);
         long.fold(String::new(), |mut text, (seed, since)| {

@@ -1,4 +1,4 @@
-//! Hunts seeded bugs, and sees whether those that were found still are. A bug a thread.
+//! Hunts seeded bugs, and checks that those that were found still are. One bug a thread.
 
 use detcd_engine::seeded::{BUGS, Bug};
 use detcd_sim::bugs;
@@ -48,14 +48,14 @@ pub(super) fn hunt(asked: &Mutants) -> Result<(), String> {
     });
     if asked.writes {
         let table = hunts.into_inner().expect("no panic while it is held").table();
-        let told = |error: std::io::Error| format!("{TABLE_IN}: {error}");
-        let text = std::fs::read_to_string(TABLE_IN).map_err(told)?;
-        std::fs::write(TABLE_IN, record::with_table(&text, &table)?).map_err(told)?;
+        let failed = |error: std::io::Error| format!("{TABLE_IN}: {error}");
+        let text = std::fs::read_to_string(TABLE_IN).map_err(failed)?;
+        std::fs::write(TABLE_IN, record::with_table(&text, &table)?).map_err(failed)?;
     }
-    told(missed)
+    joined(missed)
 }
 
-/// Keeps a hunt's end at once: a long hunt may be ended by hand.
+/// Keeps a hunt's result at once: a long hunt may be interrupted.
 fn keep(hunt: &Hunt, hunts: &Mutex<Hunts>) -> Result<(), String> {
     if let Some((case, broken)) = &hunt.found {
         let path = record::plan_path(hunt.bug);
@@ -70,7 +70,7 @@ fn keep(hunt: &Hunt, hunts: &Mutex<Hunts>) -> Result<(), String> {
     hunts.save()
 }
 
-/// The least of a case that finds a bug, and that a member without the bug gets through.
+/// The least of a case that finds a bug, and that passes without the bug.
 fn directed(bug: &Bug, case: &Case, broken: &Broken) -> Result<Case, String> {
     let name = broken.name();
     let passes = |case: &Case| run_case(&Case { bug: None, ..case.clone() }, &Trace::default()).is_ok();
@@ -82,7 +82,7 @@ fn directed(bug: &Bug, case: &Case, broken: &Broken) -> Result<Case, String> {
     Ok(Case { story: format!("{} {}", bug.origin, bug.story), broke: Some(name), ..small })
 }
 
-/// Sees whether the bugs that were found still are.
+/// Checks that the bugs that were found still are.
 pub(super) fn check(names: &[String], jobs: usize) -> Result<(), String> {
     let all = chosen(names)?;
     let (kept, gaps): (Vec<&Bug>, Vec<&Bug>) =
@@ -91,7 +91,7 @@ pub(super) fn check(names: &[String], jobs: usize) -> Result<(), String> {
         println!("{}: never found: the simulator has a gap there", gap.name);
     }
     let count = kept.len();
-    told(each(&kept, jobs, |bug| record::check(bug, true)))?;
+    joined(each(&kept, jobs, |bug| record::check(bug, true)))?;
     println!("{count} of {} seeded bugs are found by their directed plans and seeds", all.len());
     Ok(())
 }
@@ -103,7 +103,7 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Bug>, String> {
     names.iter().map(|name| bugs::named(name)).collect()
 }
 
-fn told(wrong: Vec<String>) -> Result<(), String> {
+fn joined(wrong: Vec<String>) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 

@@ -1,4 +1,4 @@
-//! How far a long run is: a bar on a terminal, a line now and then where nobody watches.
+//! Progress of many runs: a bar on a terminal, elsewhere a line now and then.
 
 use detcd_engine::probes::PROBES;
 use detcd_sim::run::Report;
@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 /// Between two lines where the output is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(20);
-/// Between two pictures of the bar.
+/// Between two updates of the bar.
 const BAR_EVERY: Duration = Duration::from_millis(200);
 const BAR_WIDTH: usize = 24;
 
-/// What many runs came to, all together.
+/// The sums of many runs.
 #[derive(Debug, Default)]
 pub(super) struct Sum {
     pub(super) seeds: u64,
@@ -43,7 +43,7 @@ impl Sum {
         }
     }
 
-    /// How fast it goes.
+    /// Runs a second, and simulated to wall time.
     pub(super) fn pace(&self, wall: Duration) -> String {
         let wall = wall.as_secs_f64();
         let per_second = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / wall;
@@ -76,7 +76,7 @@ impl Sum {
 /// The bar.
 pub(super) struct Progress {
     started: Instant,
-    told: Instant,
+    printed: Instant,
     is_terminal: bool,
     total: u64,
 }
@@ -85,7 +85,7 @@ impl Progress {
     /// Of so many seeds.
     pub(super) fn new(total: u64) -> Progress {
         let now = Instant::now();
-        Progress { started: now, told: now, is_terminal: std::io::stdout().is_terminal(), total }
+        Progress { started: now, printed: now, is_terminal: std::io::stdout().is_terminal(), total }
     }
 
     /// Since the beginning.
@@ -93,12 +93,12 @@ impl Progress {
         self.started.elapsed()
     }
 
-    /// Tells, if it is time to. `besides` is asked only then.
-    pub(super) fn tell(&mut self, sum: &Sum, besides: impl FnOnce() -> String) {
-        if self.told.elapsed() < if self.is_terminal { BAR_EVERY } else { LINE_EVERY } {
+    /// Prints, if it is time to. `besides` is called only then.
+    pub(super) fn print(&mut self, sum: &Sum, besides: impl FnOnce() -> String) {
+        if self.printed.elapsed() < if self.is_terminal { BAR_EVERY } else { LINE_EVERY } {
             return;
         }
-        self.told = Instant::now();
+        self.printed = Instant::now();
         let text = format!(
             "{} of {} seeds, {}, {}{}",
             sum.seeds,
@@ -117,7 +117,7 @@ impl Progress {
         flush();
     }
 
-    /// The bar goes; what is printed next stands alone.
+    /// Removes the bar.
     pub(super) fn clear(&self) {
         if self.is_terminal {
             print!("\r\x1b[K");
@@ -127,6 +127,6 @@ impl Progress {
 }
 
 fn flush() {
-    // A bar that is not seen is no failure of the run.
+    // A bar that cannot be printed is no failure of the run.
     let _ = std::io::stdout().flush();
 }

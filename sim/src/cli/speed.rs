@@ -1,4 +1,4 @@
-//! How much time one core simulates: three members that nothing disturbs, about ten operations a second, every
+//! How much time one core simulates: three members without faults, about ten operations a second, every
 //! checker on.
 
 use detcd_sim::case::Case;

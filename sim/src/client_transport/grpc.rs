@@ -1,8 +1,8 @@
-//! gRPC, over madsim's network, from the machine that a client runs on. One transport a client: what it keeps open is its
-//! own.
+//! gRPC, over madsim's network, from the machine that a client runs on. Each client has its own
+//! transport, with its own open streams.
 //!
-//! madsim-tonic hands messages over as they are. Here they are encoded and decoded all the same, on both ways: what
-//! the server's hand-written messages look like on the wire is part of what is tested.
+//! madsim-tonic passes messages without encoding them. Here they are encoded and decoded all the same, in both
+//! directions: the encoding of the server's hand-written messages is part of what is tested.
 
 mod asks;
 mod errors;
@@ -29,7 +29,7 @@ use tonic::Status;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
 
-/// Between a call that reaches nobody and the client's noticing.
+/// How long a call to a member that is down takes to fail.
 const TURNED_AWAY: Duration = Duration::from_millis(2);
 
 /// One client's channels to the members of a cluster that serves gRPC.
@@ -40,7 +40,7 @@ struct Inner {
     cluster: Cluster,
     served: Served,
     stream: Mutex<Stream>,
-    /// Open streams of keepalives that nobody uses at the moment, by where they lead and their `hasleader`.
+    /// Open, unused streams of keepalives, by address and `hasleader`.
     keep_alives: Mutex<BTreeMap<(SocketAddr, bool), Vec<KeepAlives>>>,
 }
 
@@ -151,7 +151,7 @@ fn asked<T>(message: T, require_leader: bool) -> tonic::Request<T> {
     request
 }
 
-/// A message as it comes out at the other end of a wire.
+/// A message, encoded and decoded.
 fn carried<M: Message + Default>(message: M) -> M {
     M::decode(message.encode_to_vec().as_slice()).expect("what was just encoded")
 }

@@ -1,5 +1,5 @@
-//! Straight into the main loop of a simulated member, a few milliseconds away. Watch events come encoded as they are
-//! for gRPC, and are decoded here.
+//! Calls into the main loop of a simulated member, with a delay of a few milliseconds. Watch events are encoded as for
+//! gRPC, and are decoded here.
 
 use super::{ClientTransport, Loss, WatchFeed};
 use crate::cluster::Cluster;

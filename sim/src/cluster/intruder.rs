@@ -1,12 +1,14 @@
-//! Somebody who is no member reaches the peer port and sends a snapshot of a state that never was; or such a snapshot
-//! stands in a member's directory when it starts, as releases left it there that stored first and asked then.
+//! An intruder: a process that is no member reaches the peer port and sends a snapshot of a state that no member ever
+//! had; or such a snapshot is in a member's directory when it starts, as releases left it there that stored a snapshot
+//! before they checked its sender.
 //!
-//! Most know what every client is told, the ids of cluster and members, and make up the rest: a life, a term. Some have
-//! listened: they speak as the member that leads, in its life and its term, and are let in; what they send is of another
-//! cluster. More is not promised: who can listen and forge can lead, and only TLS keeps them out.
+//! Most intruders know what every client receives, the ids of cluster and members, and make up incarnation and term.
+//! Some have overheard the leader: they send with its incarnation and term, and are admitted; what they send is the
+//! snapshot of another cluster. More is not promised: whoever can listen and forge can lead, and only TLS prevents
+//! that.
 //!
-//! Whatever they send is refused to its last piece, and nothing of it is left under a name; whatever stands there is not
-//! what a member starts from. Who starts from it anyway says so by the hash of its state.
+//! A member must refuse the snapshot at its last piece at the latest, and leave no file of it under a snapshot's name;
+//! and it must not start from a file that was left. If it does, the hash of its state shows it.
 
 use super::Cluster;
 use crate::check::Promise;
@@ -45,7 +47,7 @@ pub(crate) struct Intruder {
     pub(crate) sent: usize,
 }
 
-/// A snapshot that never was.
+/// A snapshot of a state that no member had.
 struct Planted {
     meta: SnapshotMeta,
     bytes: Bytes,
@@ -65,7 +67,7 @@ impl Planted {
 }
 
 impl Cluster {
-    /// Somebody sends a member a snapshot, as far as it comes. It is refused, and nothing of it stays.
+    /// Sends a member a snapshot, piece by piece. It must be refused, and no file of it may stay.
     pub(crate) async fn snapshot_is_sent(self, intruder: Intruder) {
         let Intruder { member, from, overhears, pieces, sent } = intruder;
         let who = match overhears {
@@ -77,7 +79,7 @@ impl Cluster {
             }
         };
         let Some((from, life, term)) = who else { return };
-        // Nobody but the member itself can tell a snapshot of another cluster from the leader's.
+        // Nobody but the member itself can distinguish a snapshot of another cluster from the leader's.
         let foreign = InitialCluster { id: ClusterId(self.cluster_id().0 ^ 1), ..self.0.initial.clone() };
         let (Planted { meta, bytes }, hash) = Planted::of(&foreign, FAR, term.min(MADE_UP_TERM));
         self.agreement().never_was(hash);
@@ -113,7 +115,7 @@ impl Cluster {
             let taken = format_args!("piece {number} of {pieces} of a snapshot of {from}'s: {ack:?}");
             self.trace().event("intruder", format_args!("member {member}: {taken}"), &[]);
             let how = || format!("member {member} took {taken}, overheard: {overhears}");
-            // Another may have sent a part of the same: then it is told how far that came.
+            // Another may have sent a part of the same: then the answer says how far that came.
             let is_whole = last && ack.offset == end as u64;
             assert!(ack.refused || (overhears && !is_whole), "{}", Promise::Planted.broken(how()));
             if ack.refused || ack.offset != end as u64 {
@@ -149,7 +151,7 @@ impl Cluster {
         true
     }
 
-    /// Who leads, as the world sees it, with its life and its term.
+    /// The leader, with its incarnation and term.
     async fn who_leads(&self, member: usize) -> Option<(MemberId, Incarnation, u64)> {
         let (place, term) = self.leader().filter(|(place, _)| *place != member)?;
         let handle = self.handle(place)?;

@@ -1,4 +1,4 @@
-//! Faults that must bite: each does to a quiet cluster what its name says.
+//! Each fault must have the effect that its name says on an undisturbed cluster.
 
 use super::{Cluster, Intruder};
 use crate::case::Case;

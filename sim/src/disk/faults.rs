@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What is asked of a disk.
+/// A kind of disk operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationKind {
@@ -68,13 +68,12 @@ impl Machine {
         self.lock().faults.slow_snapshots = (takes, until);
     }
 
-    /// Whether the present boot was told of an error.
+    /// Whether the present boot received an error.
     pub fn has_failed(&self) -> bool {
         !self.lock().faults.failed.is_empty()
     }
 
-    /// Since when the present boot knows that something it must not do without has failed: the log, or a snapshot of
-    /// its own.
+    /// When the present boot received an error after which a member must end: of the log, or of its own snapshot.
     pub fn must_end_since(&self) -> Option<Duration> {
         let state = self.lock();
         let is_own = |path: &Path| is_log(path) || path.ends_with("checkpoint.snap.tmp");

@@ -18,7 +18,7 @@ pub struct SimDisk {
     boot: u32,
 }
 
-/// What is asked, for the trace and for the faults that may come of it.
+/// An operation, for the trace and for the faults that it may meet.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     kind: OperationKind,
@@ -46,8 +46,8 @@ impl SimDisk {
         SimDisk { machine, boot }
     }
 
-    /// An operation that takes effect now. Its answer never comes if the power has failed; where it is to fail, so
-    /// much of it is done as `failing` does.
+    /// An operation that takes effect now. It never completes if the power has failed; where a fault is
+    /// due, `failing` does the part that takes effect.
     fn ask<T: Send + 'static>(
         &self,
         asked: Asked<'_>,
@@ -64,7 +64,7 @@ impl SimDisk {
         }
         state.trace.event(&state.name, format_args!("disk {doing} {}", path.display()), &[]);
         if admission == Admission::Last {
-            // A sync that the power did not outlast is none.
+            // A sync during which the power failed does not count.
             if kind == OperationKind::Write {
                 drop(operation(&mut state));
             }
@@ -101,7 +101,7 @@ impl SimDisk {
         !state.is_down && state.boot == self.boot
     }
 
-    /// Whether the power lasted until now.
+    /// Whether the power has not failed since.
     fn finish_sync(&self, inode: Inode, point: SyncPoint) -> bool {
         let is_up = self.is_up();
         if is_up {
@@ -166,7 +166,7 @@ impl Disk for SimDisk {
 
     fn sync_dir(&self, dir: &Path) -> BoxFuture<'static, io::Result<()>> {
         let asked = Asked { kind: OperationKind::Sync, doing: "sync_dir", path: dir, needs_room: false };
-        // Names are in the file system's journal: after a failure they are as uncertain as before.
+        // Names are in the file system's journal: after a failure they are as little durable as before.
         self.now(asked, |state| state.filesystem.sync_dir(dir))
     }
 

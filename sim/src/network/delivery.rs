@@ -1,4 +1,4 @@
-//! What becomes of a frame: lost, or under way until some time, perhaps twice, perhaps with other bytes.
+//! The delivery of frames: each is lost, or in flight until some time, perhaps twice, perhaps with other bytes.
 
 use super::{Corruption, LinkState, Order, Packet, Passage, State};
 use crate::clock::simulated_now;
@@ -38,7 +38,7 @@ impl State {
         let Some(waits) = waits else {
             self.counts.lost += u64::from(is_lost);
             self.counts.overflowed += u64::from(!is_lost);
-            self.tell_of_loss(from, to);
+            self.report_loss(from, to);
             return;
         };
         let (frame, to, corruption) = self.corruption(message, frame);
@@ -58,12 +58,12 @@ impl State {
         let extra = link.losses.iter().filter(|(lost, _, until)| *lost == kind && now < *until);
         let extra = extra.map(|(_, per_million, _)| *per_million).max().unwrap_or(0);
         let is_cut = now < link.cut_until;
-        // Both dice are thrown, whatever they say.
+        // Both are drawn in any case, so that later draws do not depend on the result.
         let (usual, extra) = (self.stream.happens(passage.drops_per_million), self.stream.happens(extra));
         is_cut || usual || extra
     }
 
-    /// How long a frame stands in front of its link; `None` where there is no room to wait.
+    /// How long a frame waits in the queue of its link; `None` where the queue is full.
     fn waits(&mut self, from: MemberId, to: MemberId, bytes: usize) -> Option<Duration> {
         let (bytes_per_ms, queue_bytes) = (self.profile.bytes_per_ms, self.profile.queue_bytes);
         if bytes_per_ms == 0 {
@@ -101,7 +101,7 @@ impl State {
         (frame, to, None)
     }
 
-    /// Puts a frame under way on the link to `by`, which it may leave at the wrong end.
+    /// Sends a frame over the link to `by`. It may arrive at another member.
     fn set_out(&mut self, arrives: Duration, by: MemberId, packet: Packet) {
         let link: &mut LinkState = self.links.get_mut(&(packet.from, by)).expect("a link between two");
         self.sent += 1;
@@ -125,7 +125,7 @@ impl State {
         self.under_way.insert((arrives, order), packet);
     }
 
-    /// The next frame whose time has come and that somebody is there to take.
+    /// The next frame that has arrived and whose receiver is up.
     pub(super) fn next_arrived(&mut self) -> Option<(Packet, PeerInbox)> {
         let now = simulated_now();
         while let Some(next) = self.under_way.first_entry() {
@@ -156,14 +156,14 @@ impl State {
         None
     }
 
-    /// Whether a frame means nobody's data directory, and an imposter has come in its addressee's place.
+    /// Whether a frame has no incarnation, and an imposter was started in its addressee's place.
     pub(super) fn misses_imposter(&self, to: MemberId, frame: &Bytes) -> bool {
         self.imposters.contains(&to)
             && frame::decode(frame.clone(), self.cluster, to)
                 .is_ok_and(|message| message.to_incarnation.is_none())
     }
 
-    /// A receiver refused a frame: its connection closes, with all that is under way on it.
+    /// A receiver refused a frame: its connection closes, and all frames in flight on it are lost.
     pub(super) fn close(&mut self, from: MemberId, to: MemberId) {
         let before = self.under_way.len();
         self.under_way.retain(|_, packet| (packet.from, packet.to) != (from, to));
@@ -173,8 +173,8 @@ impl State {
         }
     }
 
-    fn tell_of_loss(&mut self, from: MemberId, to: MemberId) {
-        if self.stream.happens(self.profile.told_per_million)
+    fn report_loss(&mut self, from: MemberId, to: MemberId) {
+        if self.stream.happens(self.profile.reported_losses_per_million)
             && let Some(inbox) = &self.members[&from].inbox
         {
             inbox.unreachable(to);
@@ -207,7 +207,7 @@ impl State {
         Some(clogged + waits + passage.delay.draw(&mut self.stream) * link.slowness)
     }
 
-    /// The bytes of a piece as they arrive: as many, or its sender would have said so.
+    /// The bytes of a piece as they arrive: their number does not change, as the transport checks it.
     pub(super) fn piece_arrives(&mut self, piece: Bytes) -> Bytes {
         if !piece.is_empty() && self.stream.happens(self.profile.corrupts_per_million) {
             return flip(&piece, &mut self.stream);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Link {
     /// Who sends.
     pub from: usize,
-    /// Who does not hear it.
+    /// Who receives.
     pub to: usize,
 }
 

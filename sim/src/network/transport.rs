@@ -83,7 +83,7 @@ async fn carry_chunk(
         state.trace.took(&other.name, state.name(me), &words, &chunk.piece);
         (node, inbox)
     };
-    // On the receiver's node: it goes on without us, and ends with the receiver.
+    // On the receiver's node: it does not end with the sender, but with the receiver.
     let ack = node.spawn(async move { inbox.deliver_chunk(chunk).await }).await.ok()?;
     let back = network.lock().piece_takes(to, me, 16)?;
     sleep(back).await;

@@ -1,5 +1,5 @@
-//! Classes of faults: what a run has much of, or nothing at all. A run in which everything goes wrong a little finds
-//! less than one in which one thing goes wrong often.
+//! Classes of faults, each of which a run has often or not at all. A run with a few faults of every class finds less
+//! than one with many of a few classes.
 
 use crate::random::Seed;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ pub enum FaultClass {
     ClockStalls,
 }
 
-/// How many faults of each class a run has, on its way. A class that is not there is off.
+/// How many faults of each class a run has. A class that is not there is off.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Rates(pub BTreeMap<FaultClass, u64>);
@@ -66,7 +66,7 @@ const CLASSES: [(FaultClass, &str, u64); 22] = [
 ];
 
 impl Rates {
-    /// Each class is on in as many runs as the run's temper says: from one in ten to one in two.
+    /// Each class is on with a probability that is drawn for the run: from one in ten to one in two.
     pub fn draw(seed: Seed) -> Rates {
         let on_per_million = seed.stream("swarm/rates").pick(&[100_000, 250_000, 500_000]);
         let draw = |(class, name, most): &(FaultClass, &str, u64)| {

@@ -13,16 +13,16 @@ use detcd_engine::request::{LeaseGrantRequest, LeaseId, Request, Response};
 use madsim::time::sleep;
 use std::time::Duration;
 
-/// So many runs in a million have it: it takes a while.
+/// So many runs in a million have it: it takes long.
 const RUNS_PER_MILLION: u32 = 250_000;
 /// With longer ones it would take too long.
 const ELECTION_TIMEOUT_MAX: Duration = Duration::from_millis(1000);
 /// A recorded time is written and sent within this.
 const RECORDS_WITHIN: Duration = Duration::from_secs(1);
-/// No clock stands still for longer.
+/// No clock stalls for longer.
 const STALLS_END_WITHIN: Duration = Duration::from_secs(5);
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(100);
+/// Between two checks.
+const CHECK_EVERY: Duration = Duration::from_millis(100);
 
 impl Play {
     /// A lease outlives single leaders, but not all of them together.
@@ -39,7 +39,7 @@ impl Play {
         sleep(stalls_end.saturating_sub(simulated_now())).await;
         let records_after = (timeout * 5).max(timeout + Duration::from_secs(1));
         let lead_time = records_after + RECORDS_WITHIN;
-        // More than any leader sees pass.
+        // Longer than any leader lasts.
         let ttl_secs = lead_time.as_secs() + 2;
         let comes_off_secs = (records_after - timeout).as_secs();
         let lease = self.grant_at_rest(ttl_secs.cast_signed()).await?;
@@ -71,7 +71,7 @@ impl Play {
                 answer if simulated_now() > gives_up => {
                     return Err(Promise::Answers.broken(format!("to a grant it said {answer:?}")));
                 }
-                _ => sleep(LOOK).await,
+                _ => sleep(CHECK_EVERY).await,
             }
         }
     }
@@ -97,7 +97,7 @@ impl Play {
                     format!("within {:?} no leader lasted for {lead_time:?}", lead_time + self.recovery());
                 return Err(Promise::Converges.broken(how));
             }
-            sleep(LOOK).await;
+            sleep(CHECK_EVERY).await;
         }
     }
 

@@ -1,5 +1,5 @@
 //! From the end of the faults to a cluster at rest: every client is served, every lease that nobody keeps alive
-//! ends, all members come to one index, and every watcher is told of everything.
+//! expires, all members apply the same index, and every watcher receives everything.
 
 use super::Play;
 use crate::check::reference_history::ReferenceHistory;
@@ -9,23 +9,23 @@ use detcd_engine::request::{Request, Response};
 use madsim::time::sleep;
 use std::time::Duration;
 
-/// Once all is whole, every client is answered within so many election timeouts and so much besides.
+/// Once the cluster is healed, every client is answered within so many election timeouts and so much besides.
 const RECOVERY: (u32, Duration) = (20, Duration::from_secs(15));
 /// A lease ends so much after its TTL at the latest, and some election timeouts: those of a takeover. Every further one
-/// costs as much again, as where a slow disk takes its member's office.
+/// takes as long again, as where a leader with a slow disk is deposed.
 const LEASE_SLACK: Duration = Duration::from_secs(4);
 /// A watcher that is owed progress after more than this is not waited for.
 const PROGRESS_INTERVAL_MS_MAX: u64 = 1000;
-/// Of a snapshot on its way (`snapshot_sections`, a size of the engine's twin).
+/// Of a snapshot that is sent (`snapshot_sections`, a size of the engine's copy).
 const PIECE_BYTES: u64 = 1024;
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(100);
+/// Between two checks.
+const CHECK_EVERY: Duration = Duration::from_millis(100);
 
 impl Play {
-    /// How long anything may take once all is whole.
+    /// How long anything may take once the cluster is healed.
     pub(super) fn recovery(&self) -> Duration {
         let (timeouts, besides) = RECOVERY;
-        // A client may have to wait in vain for every member that is left failed, twice.
+        // A client may time out at every member that is left failed, twice.
         let in_vain = 2 + 2 * u32::try_from(self.swarm.plan.liveness.rest.len()).expect("a few members");
         self.swarm.knobs.election_timeout() * timeouts
             + besides
@@ -55,17 +55,17 @@ impl Play {
         .await
     }
 
-    /// Clients ask for nothing new any more; what goes on by itself comes to its end.
+    /// Clients send no new requests; leases, members and watchers become quiet.
     pub(super) async fn settle(&self) -> Result<(), String> {
         self.until(Promise::Converges, || self.apart()).await?;
         self.churn_leaders().await?;
         self.leases_end().await?;
         self.until(Promise::Converges, || self.apart()).await?;
-        self.until(Promise::WatchReliable, || self.untold()).await?;
+        self.until(Promise::WatchReliable, || self.unreceived()).await?;
         let reference = ReferenceHistory::new(self.event_log.revisions())?;
         self.until(Promise::WatchReliable, || {
             let open = self.history.streams().into_iter().filter(|stream| stream.is_open);
-            open.into_iter().find_map(|stream| watches::untold(&stream, &reference))
+            open.into_iter().find_map(|stream| watches::unreceived(&stream, &reference))
         })
         .await?;
         let quiet = self.history.now();
@@ -78,7 +78,7 @@ impl Play {
         .await
     }
 
-    /// What is still missing must be there within the time of recovery.
+    /// Waits until nothing is missing, for the time of recovery at most.
     pub(super) async fn until(
         &self,
         promise: Promise,
@@ -89,13 +89,13 @@ impl Play {
             if simulated_now() > deadline {
                 return Err(promise.broken(how));
             }
-            sleep(LOOK).await;
+            sleep(CHECK_EVERY).await;
         }
         Ok(())
     }
 
-    /// All members have applied all that any has, and nothing more is in a log: what a lost leader left uncommitted is
-    /// committed by the next one, at any moment.
+    /// All members have applied all that any has, and no log has more: entries that a failed leader left
+    /// uncommitted may be committed by the next one at any moment.
     pub(super) fn apart(&self) -> Option<String> {
         let newest = self.cluster.agreement().newest();
         let living = self.cluster.living();
@@ -147,18 +147,18 @@ impl Play {
                     }
                 }
             }
-            sleep(LOOK * 3).await;
+            sleep(CHECK_EVERY * 3).await;
         }
     }
 
-    /// Every watcher, the event log's too, has been told of everything.
-    fn untold(&self) -> Option<String> {
+    /// Every watcher, the event log's too, has received everything.
+    fn unreceived(&self) -> Option<String> {
         let living = self.cluster.living();
         let head = self.cluster.handle(living[0])?.status().revision;
         let late = living.into_iter().find(|member| head > 1 && self.event_log.read_to(*member) < head);
         late.map(|member| {
             let read_to = self.event_log.read_to(member);
-            format!("member {member} is at revision {head} and told of nothing behind {read_to}")
+            format!("member {member} is at revision {head} and has reported nothing after {read_to}")
         })
     }
 }

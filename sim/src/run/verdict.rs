@@ -27,7 +27,7 @@ impl Play {
         fencing::check(&self.history.claims(), &reference)
     }
 
-    /// A member's store is what the event log says, at its newest revision and at some before.
+    /// Compares a member's store with the event log, at its newest revision and at some before.
     async fn reads_back(&self, member: usize, reference: &ReferenceHistory) -> Result<(), String> {
         let handle = self.cluster.handle(member).expect("it has settled");
         let status = handle.status();
@@ -43,10 +43,10 @@ impl Play {
             };
             let found: Vec<KeyValue> = found.kvs.iter().map(key_value).collect();
             let everything = KeyRange::all();
-            let told: Vec<&KeyValue> = reference.at(&everything, revision).collect();
-            if !found.iter().eq(told.iter().copied()) {
+            let recorded: Vec<&KeyValue> = reference.at(&everything, revision).collect();
+            if !found.iter().eq(recorded.iter().copied()) {
                 let how =
-                    format!("at revision {revision} member {member} has {found:?} and was told {told:?}");
+                    format!("at revision {revision} member {member} has {found:?} and reported {recorded:?}");
                 return Err(Promise::SameHistory.broken(how));
             }
         }

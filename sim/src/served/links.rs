@@ -1,4 +1,4 @@
-//! The machines of clients, and what lies between them and the members.
+//! The machines of clients, and the network between them and the members.
 
 use super::{ClientCut, Direction, Served};
 use crate::clock::simulated_now;
@@ -19,7 +19,7 @@ struct Inner {
     served: Served,
     trace: Trace,
     clients: Vec<NodeHandle>,
-    /// Of those who read everything for the checkers: they are never cut off.
+    /// Of the readers of the event log: they are never cut off.
     readers: NodeHandle,
     state: Mutex<State>,
 }
@@ -28,7 +28,7 @@ struct Inner {
 struct State {
     /// The machine that a member was started on last.
     members: BTreeMap<usize, NodeHandle>,
-    /// Until when, by client and member: there, and back.
+    /// Until when, by client and member: to the member, and to the client.
     cuts: BTreeMap<(usize, usize), [Duration; 2]>,
     /// Nothing is cut any more.
     is_whole: bool,
@@ -57,7 +57,7 @@ impl Links {
         &self.0.clients[client]
     }
 
-    /// Where those run who read for the checkers.
+    /// The machine of the readers of the event log.
     pub(crate) fn readers(&self) -> &NodeHandle {
         &self.0.readers
     }
@@ -70,7 +70,7 @@ impl Links {
         }
     }
 
-    /// Cuts what is to be cut, each at its time.
+    /// Makes each cut at its time.
     pub(crate) async fn run(self) {
         let start = simulated_now();
         for cut in self.0.served.cuts.clone() {
@@ -122,7 +122,7 @@ impl Links {
         });
     }
 
-    /// Makes the link to a member's present machine what it is to be.
+    /// Cuts or heals the link to a member's present machine.
     fn apply(&self, client: usize, member: usize) {
         let state = self.lock();
         let Some(machine) = state.members.get(&member) else { return };

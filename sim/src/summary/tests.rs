@@ -63,16 +63,16 @@ fn a_failed_run_is_told_on_one_screen() {
     let text = "promise broken: one leader in a term, but in term 2 there are m0 and m1".to_owned();
     let (outcome, events) = (Err(Broken { text }), events());
     let summary = Summary { case: &case, outcome: &outcome, observed: &observed, events: &events };
-    let told = format!("{}\n{}", summary.text(), last_events(&events));
-    assert_eq!(told, SUMMARY, "got:\n{told}");
-    assert!(told.lines().count() < 50 && told.lines().all(|line| line.chars().count() < 120), "{told}");
+    let text = format!("{}\n{}", summary.text(), last_events(&events));
+    assert_eq!(text, SUMMARY, "got:\n{text}");
+    assert!(text.lines().count() < 50 && text.lines().all(|line| line.chars().count() < 120), "{text}");
 }
 
 #[test]
 fn a_long_run_ends_with_a_few_events_of_a_bounded_length() {
     let long = |number| event(number, "m0", Shape::Point, &"ä".repeat(1000));
     let events: Vec<Event> = (0..1000).map(long).collect();
-    let told = last_events(&events);
-    assert!(told.lines().count() < 50 && told.lines().all(|line| line.chars().count() < 200), "{told}");
-    assert!(told.contains("of 1000 events"), "{told}");
+    let text = last_events(&events);
+    assert!(text.lines().count() < 50 && text.lines().all(|line| line.chars().count() < 200), "{text}");
+    assert!(text.contains("of 1000 events"), "{text}");
 }

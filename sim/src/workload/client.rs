@@ -1,5 +1,5 @@
-//! One client: what all workloads share. It asks, waits as long as its patience lasts, writes down what it was told,
-//! and turns to another member when it was told nothing.
+//! One client: what all workloads share. It sends a request, waits for its timeout at most, records what it received,
+//! and uses another member when it received nothing.
 
 use super::keys::{everything, prefix};
 use super::load::Load;
@@ -18,43 +18,44 @@ use madsim::time::{sleep, timeout};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a client asks the same again, at most.
+/// How often a client retries a request, at most.
 const RETRIES_MAX: usize = 3;
-/// Between two looks at how far the run is.
+/// Between two checks of the phase.
 const WAITS: Duration = Duration::from_millis(100);
 
 /// One client.
 pub struct Client {
     /// Its place among the clients.
     pub place: usize,
-    /// Where it asks.
+    /// Connects it to the members.
     pub transport: Arc<dyn ClientTransport>,
-    /// Where it writes down what it was told.
+    /// Where it records what it received.
     pub history: History,
-    /// What is known of the store: so that nothing is compacted that nobody has seen.
+    /// The event log: nothing may be compacted that is not in it.
     pub event_log: EventLog,
-    /// What it does.
+    /// The settings of the workload.
     pub load: Arc<Load>,
-    /// Its own chance.
+    /// Its random numbers.
     pub stream: Stream,
-    /// The run's.
+    /// The trace of the run.
     pub trace: Trace,
-    /// How far the run is.
+    /// The phase of the run.
     pub phase: Phase,
-    /// Whom it asks.
+    /// The member that it uses.
     pub member: usize,
-    /// Values it has made.
+    /// How many values it has created.
     pub values: u64,
-    /// So often it still asks while things go wrong; `None` for as often as it likes.
+    /// How many more requests it sends while faults are injected; `None` for no limit.
     pub calls_left: Option<u64>,
     /// 0, but for a session that sends requests at the same time as the client's first.
     pub session: u8,
-    /// Seeds the chance of its concurrent sessions.
+    /// Seeds the random numbers of its concurrent sessions.
     pub sessions: Stream,
 }
 
 impl Client {
-    /// A session of the same client that sends requests concurrently, to the next member, and has a chance of its own.
+    /// A session of the same client that sends requests concurrently, to the next member, and has its own random
+    /// numbers.
     pub fn concurrent_session(&mut self) -> Client {
         let chance = Seed(self.sessions.any());
         Client {
@@ -74,12 +75,12 @@ impl Client {
         }
     }
 
-    /// The first member that it asks.
+    /// Draws the first member.
     pub(super) fn choose_member(&mut self) {
         self.member = self.stream.index(self.transport.members());
     }
 
-    /// Thinks. Whether there is anything left to do.
+    /// Waits for the think time. Whether the client is to continue.
     pub async fn goes_on(&mut self) -> bool {
         sleep(self.stream.delay(self.load.think())).await;
         while self.calls_left == Some(0) && self.phase.has_faults() {
@@ -88,13 +89,13 @@ impl Client {
         !self.phase.is_quiet()
     }
 
-    /// Asks once. Where nobody knows the outcome, it asks another member next time.
+    /// Sends a request once. Where the outcome is unknown, it uses another member next time.
     pub async fn ask(&mut self, request: Request) -> Outcome {
         self.ask_again(request, false).await
     }
 
-    /// Asks, and where the outcome is unknown, asks the same again now and then.
-    pub async fn ask_stubbornly(&mut self, request: Request) -> Outcome {
+    /// Sends a request, and where the outcome is unknown, retries it now and then.
+    pub async fn ask_with_retries(&mut self, request: Request) -> Outcome {
         let mut outcome = self.ask_again(request.clone(), false).await;
         for _ in 0..RETRIES_MAX {
             if outcome != Outcome::Unknown || !self.stream.happens(self.load.retries_per_million) {
@@ -107,7 +108,7 @@ impl Client {
 
     /// The answer, if it was done.
     pub async fn done(&mut self, request: Request) -> Option<Reply> {
-        match self.ask_stubbornly(request).await {
+        match self.ask_with_retries(request).await {
             Outcome::Done(reply) => Some(reply),
             Outcome::Unknown | Outcome::NotDone | Outcome::Refused(_) => None,
         }
@@ -118,7 +119,7 @@ impl Client {
         self.calls_left = self.calls_left.map(|left| left.saturating_sub(1));
         let lane = match self.session {
             0 => format!("client {}", self.place),
-            // The trace has an older word for it.
+            // The hash of the trace contains an older word for it.
             session => format!("client {}, hand {session}", self.place),
         };
         self.trace.begins(&lane, "call", format_args!("at m{}: {request:?}", self.member));
@@ -141,19 +142,19 @@ impl Client {
         self.trace.ends(&lane, kind, format_args!("{outcome:?}"));
         if matches!(outcome, Outcome::Unknown | Outcome::NotDone) {
             // Another member may know more.
-            self.turn_elsewhere();
+            self.use_next_member();
         }
         self.history.answer(open, outcome.clone());
         outcome
     }
 
-    /// Asks another member from now on.
-    pub fn turn_elsewhere(&mut self) {
+    /// Uses another member from now on.
+    pub fn use_next_member(&mut self) {
         self.member = (self.member + 1) % self.transport.members();
     }
 
-    /// Opens a watch stream at the member that it asks. A member that cannot be reached may leave that without an
-    /// answer.
+    /// Opens a watch stream at the member that it uses. A member that cannot be reached may never answer
+    /// that.
     pub async fn open_watch(&mut self) -> Option<Box<dyn WatchFeed>> {
         let require_leader = self.stream.happens(self.load.require_leader_per_million);
         let open = self.transport.watch(self.member, require_leader);

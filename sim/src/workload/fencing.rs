@@ -1,6 +1,6 @@
 //! Locks and elections as etcd's clients build them: a lease, and a key of one's own under a prefix that all share,
-//! created once. The client whose key is the oldest holds the lock or the election. Who waits, watches for the end of the key before its
-//! own.
+//! created once. The client whose key is the oldest holds the lock or the election. Who waits, watches for the end of
+//! the key before its own.
 //!
 //! The create revision of the own key is the fence: what it guards is written on condition that it still
 //! stands. A lock guards another key; an election guards the own key, into which the winner proclaims.
@@ -29,7 +29,7 @@ const LOOKS_MAX: usize = 4;
 pub enum Kind {
     /// It guards a key.
     Lock,
-    /// It is told to all.
+    /// Its winner proclaims a value.
     Election,
 }
 
@@ -109,7 +109,7 @@ async fn wait(client: &mut Client, kind: Kind, place: &Place) -> bool {
         let Some((revision, found)) = client.read(before).await else { continue };
         let Some(KeyValue { key, .. }) = found.into_iter().next() else { return true };
         watch_until_deleted(client, key, revision + 1).await;
-        client.ask_stubbornly(Request::LeaseKeepAlive(place.lease)).await;
+        client.ask_with_retries(Request::LeaseKeepAlive(place.lease)).await;
     }
     false
 }
@@ -166,7 +166,7 @@ async fn hold(client: &mut Client, kind: Kind, place: &Place) {
         }
         let (prefix, fence, revision) = (kind.prefix(), place.fence, reply.revision);
         client.history.claim(client.place, Claim::FencedWrite { prefix, fence, revision });
-        client.ask_stubbornly(Request::LeaseKeepAlive(place.lease)).await;
+        client.ask_with_retries(Request::LeaseKeepAlive(place.lease)).await;
     }
 }
 
@@ -180,7 +180,7 @@ async fn leave(client: &mut Client, place: &Place) {
             prev_kv: false,
         }),
     };
-    client.ask_stubbornly(request).await;
+    client.ask_with_retries(request).await;
 }
 
 fn create_is(key: &Bytes, revision: i64) -> Compare {

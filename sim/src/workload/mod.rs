@@ -1,5 +1,5 @@
-//! What clients do while things go wrong: one file a workload. Each client does one of them, one request at a time,
-//! and draws from a stream of its own. All of them go through a `client_transport::ClientTransport` and write into one `History`.
+//! What clients do while faults are injected: one file a workload. Each client does one of them, one request at a time,
+//! and draws from a stream of its own. All use a `client_transport::ClientTransport` and write into one `History`.
 
 pub mod client;
 pub mod compactions;
@@ -18,7 +18,7 @@ pub use load::{Load, Role};
 
 use client::Client;
 
-/// One client does the work of its role until it is told to end.
+/// One client does the work of its role until the run ends.
 pub async fn run(mut client: Client, role: Role) {
     client.choose_member();
     match role {

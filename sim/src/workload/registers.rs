@@ -26,7 +26,7 @@ pub async fn run(mut client: Client) {
     while client.goes_on().await {
         let key = client.key();
         let request = draw(&mut client, &key, last_seen.get(&key).copied().unwrap_or(0));
-        if let Outcome::Done(reply) = client.ask_stubbornly(request).await {
+        if let Outcome::Done(reply) = client.ask_with_retries(request).await {
             if is_observed && writes(&reply.response) && observer.stream.happens(OBSERVATIONS_PER_MILLION) {
                 read_elsewhere(&mut observer, client.member, &key).await;
             }

@@ -1,5 +1,5 @@
 //! Watchers: from the past, from now, from the future; filtered; with previous values, progress and fragments; read
-//! at once or slowly; cancelled; and taken up again at another member, from one past the last revision seen.
+//! at once or slowly; cancelled; and resumed at another member, from the revision after the last one seen.
 
 use super::client::Client;
 use super::keys::{everything, prefix};
@@ -13,7 +13,7 @@ use madsim::time::{sleep, timeout};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// How long a client waits for a response before it looks whether there is something else to do.
+/// How long a client waits for a response before it checks whether there is something else to do.
 const LOOK: Duration = Duration::from_millis(200);
 /// Watchers on one stream, at most.
 const WATCHERS_MAX: usize = 4;
@@ -32,7 +32,7 @@ struct Session {
 pub async fn run(mut client: Client) {
     let mut resumes: Vec<WatchCreate> = Vec::new();
     while client.goes_on().await {
-        client.turn_elsewhere();
+        client.use_next_member();
         let Some(feed) = client.open_watch().await else {
             sleep(LOOK).await;
             continue;
@@ -65,7 +65,7 @@ impl Session {
         self.ask(client, WatchInput::Create(create));
     }
 
-    /// Until the stream ends, or the client has had enough of it; to the very end where the run ends meanwhile.
+    /// Until the stream ends, or its time is over; to the end of the run where the clients become quiet meanwhile.
     async fn follow(&mut self, client: &mut Client) {
         let leaves = crate::clock::simulated_now() + Duration::from_millis(client.stream.within(300..9000));
         let is_slow = client.load.slow_watch_ms > 0 && client.stream.happens(500_000);
@@ -119,7 +119,7 @@ impl Session {
         match response {
             WatchResponse::Created { id, revision } => {
                 let mut create = self.asked.pop_front().expect("created as often as asked at most");
-                // It may be taken up on a stream where its id is taken.
+                // It may be resumed on a stream where its id is in use.
                 create.id = None;
                 if create.start_revision == 0 {
                     create.start_revision = revision + 1;

@@ -128,7 +128,7 @@ fn compaction_cancels_who_was_overtaken() {
     use detcd_engine::request::{CompactRequest, Response};
     let compact = Request::Compact(CompactRequest { revision: 3, physical: false });
     let compacted = [fixtures::done((1, 2), compact, 4, Response::Compact)];
-    let told = |start_revision, compact_revision| {
+    let is_allowed = |start_revision, compact_revision| {
         let mut log = log(
             WatchCreate { start_revision, ..create() },
             vec![WatchResponse::Compacted { id: ID, compact_revision }],
@@ -136,20 +136,20 @@ fn compaction_cancels_who_was_overtaken() {
         log.received[1].0 = moment(9);
         check(&[log], &compacted, &reference_history()).is_ok()
     };
-    assert!(told(2, 3));
-    assert!(!told(3, 3), "it was not overtaken");
-    assert!(!told(2, 4), "nobody asked for that");
+    assert!(is_allowed(2, 3));
+    assert!(!is_allowed(3, 3), "it was not overtaken");
+    assert!(!is_allowed(2, 4), "nobody asked for that");
 }
 
 #[test]
-fn who_is_not_told_of_everything_is_found() {
-    assert_eq!(untold(&log(create(), vec![events(&[2, 3, 4])]), &reference_history()), None);
-    let found = untold(&log(create(), vec![events(&[2, 3])]), &reference_history());
-    assert!(found.is_some_and(|text| text.contains("was not told of (4")));
+fn who_does_not_receive_everything_is_found() {
+    assert_eq!(unreceived(&log(create(), vec![events(&[2, 3, 4])]), &reference_history()), None);
+    let found = unreceived(&log(create(), vec![events(&[2, 3])]), &reference_history());
+    assert!(found.is_some_and(|text| text.contains("did not receive (4")));
 }
 
 #[test]
-fn who_is_told_of_no_progress_while_nothing_happens_is_found() {
+fn who_receives_no_progress_while_nothing_happens_is_found() {
     let asks = WatchCreate { progress_notify: true, ..create() };
     let is_owed = |create: &WatchCreate, responses: Vec<WatchResponse>| {
         // The events are the second of its responses.

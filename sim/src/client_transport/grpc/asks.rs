@@ -1,4 +1,4 @@
-//! The engine's requests as etcd's messages: what a client library does.
+//! Converts the engine's requests to etcd's messages, as a client library does.
 
 use detcd_engine::ids::WatchId;
 use detcd_engine::input::{WatchCreate, WatchInput};

@@ -1,4 +1,5 @@
-//! What a status says of a request's fate: etcd's words are the engine's refusals, all others the transport's.
+//! Converts a status to the outcome of a request: etcd's texts are refusals of the engine, all others errors of the
+//! transport.
 
 use super::super::Loss;
 use detcd_engine::request::RequestError as E;
@@ -39,7 +40,7 @@ const REFUSALS: [E; 27] = [
 /// The refusal that a status is.
 ///
 /// # Panics
-/// It has a refusal's words and another's code.
+/// It has the text of one refusal and the code of another.
 pub(super) fn refusal(status: &Status) -> Option<E> {
     let known = REFUSALS.into_iter().find(|error| error.to_string() == status.message());
     assert!(
@@ -56,7 +57,7 @@ pub(super) fn refusal(status: &Status) -> Option<E> {
     known
 }
 
-/// What became of a call that ended so.
+/// The outcome of a call that ended with this status.
 pub(super) fn loss(status: &Status) -> Loss {
     match refusal(status) {
         Some(error) => Loss::of(error),
@@ -65,7 +66,7 @@ pub(super) fn loss(status: &Status) -> Loss {
     }
 }
 
-/// No connection came about: nothing was sent. The words are madsim-tonic's.
+/// There was no connection: nothing was sent. The words are madsim-tonic's.
 fn never_left(status: &Status) -> bool {
     status.code() == Code::Unavailable && matches!(status.message(), "transport error" | "connection refused")
 }

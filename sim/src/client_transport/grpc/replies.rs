@@ -1,4 +1,4 @@
-//! etcd's messages as the engine's replies.
+//! Converts etcd's messages to the engine's replies.
 
 use crate::watch_response::{WatchEvent, WatchResponse};
 use detcd_engine::ids::{ClusterId, MemberId, WatchId};
@@ -10,7 +10,7 @@ use detcd_engine::request::{
 use server_sim::pb::response_op::Response as WireResponse;
 use server_sim::{pb, wire};
 
-/// Who answers.
+/// The member that must answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Headers {
     pub(super) cluster: ClusterId,
@@ -43,7 +43,7 @@ pub(super) fn record(kv: &wire::KeyValue) -> RecordRef {
     let header = RecordHeader {
         create_revision: kv.create_revision(),
         mod_revision: kv.mod_revision(),
-        // Not told.
+        // Not in the message.
         sub: 0,
         version: kv.version(),
         lease: LeaseId(kv.lease()),
@@ -120,7 +120,7 @@ pub(super) fn members(members: Vec<pb::Member>) -> Vec<Member> {
         peer_urls: member.peer_ur_ls,
         client_urls: member.client_ur_ls,
         is_learner: member.is_learner,
-        // Not told.
+        // Not in the message.
         incarnation: None,
     };
     members.into_iter().map(member).collect()
@@ -138,7 +138,7 @@ pub(super) fn alarms(alarms: &[pb::AlarmMember]) -> Vec<Alarm> {
     alarms.iter().map(alarm).collect()
 }
 
-/// A watch response. Progress is what says nothing else.
+/// A watch response. One without other content is progress.
 pub(super) fn watch_response(headers: Headers, answer: pb::WatchResponse) -> WatchResponse {
     let (revision, _) = headers.read(answer.header);
     let id = WatchId(answer.watch_id);

@@ -21,7 +21,7 @@ pub(super) struct Feed {
     asks: UnboundedSender<pb::WatchRequest>,
     answers: Streaming<pb::WatchResponse>,
     headers: Headers,
-    /// A response taken makes room for another.
+    /// A response that was read makes room for another.
     room: Arc<Semaphore>,
     has_ended: bool,
 }
