@@ -38,7 +38,7 @@ pub struct Size {
     /// Calls of each in the time in which faults are injected, at most; `None` for as many as they like.
     pub calls_max: Option<u64>,
     /// Values that differ from the baseline.
-    pub turned: usize,
+    pub changed: usize,
     /// The time in which faults are injected.
     pub ends_ms: u64,
     /// Runs so far.
@@ -47,13 +47,13 @@ pub struct Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Size { faults, members, clients, calls_max, turned, ends_ms, runs } = self;
+        let Size { faults, members, clients, calls_max, changed, ends_ms, runs } = self;
         write!(f, "{faults} faults, {members} members, {clients} clients")?;
         if let Some(calls) = calls_max {
             write!(f, " of {calls} calls")?;
         }
         let seconds = std::time::Duration::from_millis(*ends_ms).as_secs_f64();
-        write!(f, ", {turned} knobs turned, {seconds:.2} s of faults ({runs} runs)")
+        write!(f, ", {changed} settings changed, {seconds:.2} s of faults ({runs} runs)")
     }
 }
 
@@ -144,9 +144,9 @@ impl Shrinker<'_> {
 
     /// Every setting that can be, at its baseline.
     fn towards_baseline(&mut self) {
-        let turned = turned(&self.case);
+        let changed = changed(&self.case);
         let start = self.case.clone();
-        minimize(turned, &mut |kept| {
+        minimize(changed, &mut |kept| {
             let Some(case) = with_only(&start, kept) else { return false };
             self.attempt(case)
         });
@@ -191,7 +191,7 @@ impl Shrinker<'_> {
             members: swarm.members,
             clients: swarm.load.clients.len(),
             calls_max: self.case.calls_max,
-            turned: turned(&self.case).len(),
+            changed: changed(&self.case).len(),
             ends_ms: swarm.plan.ends_ms,
             runs: self.runs,
         }
@@ -227,7 +227,7 @@ fn minimize<T: Clone>(mut items: Vec<T>, fails: &mut dyn FnMut(&[T]) -> bool) {
 }
 
 /// The values that differ from the baseline, each by its pointer into the case's JSON.
-fn turned(case: &Case) -> Vec<String> {
+fn changed(case: &Case) -> Vec<String> {
     let (this, baseline) = (json(case), json(&baseline(case)));
     let mut found = Vec::new();
     compare(&this, &baseline, String::new(), &mut found);
@@ -242,12 +242,12 @@ fn baseline(case: &Case) -> Case {
 }
 
 /// The case, with the baseline value everywhere but in these places.
-fn with_only(case: &Case, turned: &[String]) -> Option<Case> {
-    let (this, mut changed) = (json(case), json(&baseline(case)));
-    for pointer in turned {
-        *changed.pointer_mut(pointer)? = this.pointer(pointer)?.clone();
+fn with_only(case: &Case, pointers: &[String]) -> Option<Case> {
+    let (this, mut merged) = (json(case), json(&baseline(case)));
+    for pointer in pointers {
+        *merged.pointer_mut(pointer)? = this.pointer(pointer)?.clone();
     }
-    serde_json::from_value(changed).ok()
+    serde_json::from_value(merged).ok()
 }
 
 fn json(case: &Case) -> Value {
@@ -305,7 +305,7 @@ mod tests {
         let (small, size) = shrink(&case, 10_000, &mut breaks, &mut |size| sizes.push(*size));
         assert!(breaks(&small));
         assert_eq!((size.faults, size.members, size.clients, size.calls_max), (2, 2, 1, Some(1)), "{size}");
-        assert_eq!(turned(&small), ["/swarm/knobs/wal_segment_bytes"]);
+        assert_eq!(changed(&small), ["/swarm/knobs/wal_segment_bytes"]);
         assert!(small.swarm.plan.ends_ms <= 3 * TIME_STEP_MS, "{size}");
         assert_eq!(sizes.last().map(|last| last.faults), Some(2));
         assert!(size.runs < 400, "{size}");
