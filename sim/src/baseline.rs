@@ -5,7 +5,7 @@
 
 use crate::case::{Case, FORMAT};
 use crate::disk::DiskProfile;
-use crate::network::{Delay, NetworkProfile, Order, Passage, Shape};
+use crate::network::{Delay, DeliveryProfile, NetworkProfile, Order, Shape};
 use crate::plan::{Liveness, Plan, Rates};
 use crate::random::Seed;
 use crate::served::Tier;
@@ -77,7 +77,8 @@ fn baseline_knobs() -> Knobs {
 
 fn baseline_network() -> NetworkProfile {
     let delay = Delay { median_us: 300, shape: Shape::Exponential };
-    let usual = Passage { delay, drops_per_million: 0, duplicates_per_million: 0, duplicate_delay: delay };
+    let usual =
+        DeliveryProfile { delay, drops_per_million: 0, duplicates_per_million: 0, duplicate_delay: delay };
     NetworkProfile {
         usual,
         kinds: BTreeMap::new(),

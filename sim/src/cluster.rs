@@ -8,8 +8,8 @@ mod intruder;
 mod serve;
 mod supervise;
 
-use crate::check::raft::Tapped;
-use crate::check::replicas_agree::{Onlooker, ReplicasAgree};
+use crate::check::raft::CheckedTransport;
+use crate::check::replicas_agree::{MemberObserver, ReplicasAgree};
 use crate::clock::SimClock;
 use crate::disk::Machine;
 use crate::network::Network;
@@ -228,8 +228,8 @@ impl Cluster {
             (Arc::new(transport), Arc::new(ImposterObserver::new(name.clone())))
         } else {
             let (agreement, trace) = (self.0.agreement.clone(), self.0.trace.clone());
-            let tapped = Tapped::new(transport, agreement.raft().clone());
-            (Arc::new(tapped), Arc::new(Onlooker::new(id, name.clone(), agreement, trace)))
+            let checked = CheckedTransport::new(transport, agreement.raft().clone());
+            (Arc::new(checked), Arc::new(MemberObserver::new(id, name.clone(), agreement, trace)))
         };
         let deps = Deps {
             disk: Arc::new(slot.machine.boot()),

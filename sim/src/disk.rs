@@ -151,12 +151,12 @@ impl Machine {
     }
 
     /// Cancels a power failure that is due and has not happened.
-    pub fn spare_power(&self) {
+    pub fn cancel_power_failure(&self) {
         self.lock().operations_left = None;
     }
 
     /// Ends all disk faults and cancels a power failure that is due. Damage stays.
-    pub fn spare(&self) {
+    pub fn end_faults(&self) {
         let mut state = self.lock();
         state.operations_left = None;
         state.faults.ends();

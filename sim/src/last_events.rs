@@ -50,7 +50,7 @@ fn is_notable(event: &Event) -> bool {
     let what = event.what.as_str();
     match &event.shape {
         Shape::Sent(_) => false,
-        Shape::Took(_) => !what.contains(": Heartbeat"),
+        Shape::Received(_) => !what.contains(": Heartbeat"),
         Shape::Point if what.starts_with("disk ") => what.starts_with("disk fails"),
         // The bytes of a write.
         Shape::Point => !what.starts_with("at "),

@@ -22,7 +22,7 @@ pub async fn run(cluster: Cluster, plan: Plan, trace: Trace) {
     for PlannedFault { at_ms, fault } in plan.faults {
         wait_until(at_ms).await;
         trace.event("nemesis", format_args!("{fault:?}"), &[]);
-        commit(&cluster, fault);
+        inject(&cluster, fault);
     }
     wait_until(plan.ends_ms).await;
     let Liveness { rest, down, cut } = &plan.liveness;
@@ -30,7 +30,7 @@ pub async fn run(cluster: Cluster, plan: Plan, trace: Trace) {
     for member in down {
         cluster.hold(*member);
     }
-    make_whole(&cluster);
+    heal(&cluster);
     cut_until(&cluster, cut, Duration::MAX);
 }
 
@@ -40,14 +40,14 @@ pub fn end_liveness(cluster: &Cluster, trace: &Trace) {
     for place in 0..cluster.size() {
         cluster.release(place);
     }
-    make_whole(cluster);
+    heal(cluster);
 }
 
-fn make_whole(cluster: &Cluster) {
+fn heal(cluster: &Cluster) {
     cluster.network().heal();
     cluster.network().calm();
     for place in 0..cluster.size() {
-        cluster.machine(place).spare();
+        cluster.machine(place).end_faults();
         cluster.set_clock_rate(place, 1_000_000);
         if let Some(node) = cluster.node(place) {
             Handle::current().resume(node.id());
@@ -61,7 +61,7 @@ fn make_whole(cluster: &Cluster) {
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm for each fault")]
-fn commit(cluster: &Cluster, fault: Fault) {
+fn inject(cluster: &Cluster, fault: Fault) {
     let until = |for_ms| simulated_now() + Duration::from_millis(for_ms);
     match fault {
         Fault::Kill { member, down_ms } => kill(cluster, member, down_ms),
@@ -212,7 +212,7 @@ async fn kill_when_down(cluster: Cluster, member: usize, down_ms: u64) {
     let gives_up = simulated_now() + OPERATION_COMES_WITHIN;
     while cluster.node(member).is_none() {
         if simulated_now() > gives_up {
-            cluster.machine(member).spare_power();
+            cluster.machine(member).cancel_power_failure();
             return;
         }
         sleep(Duration::from_millis(1)).await;
@@ -228,7 +228,7 @@ async fn fails_soon(cluster: &Cluster, member: usize, soon: Duration) -> bool {
     let machine = cluster.machine(member);
     while !machine.is_down() {
         if simulated_now() > gives_up {
-            machine.spare_power();
+            machine.cancel_power_failure();
             return false;
         }
         sleep(Duration::from_millis(1)).await;

@@ -13,7 +13,7 @@ mod transport;
 
 pub use delay::{Delay, Shape};
 pub use link::Link;
-pub use profile::{FrameKind, NetworkProfile, Order, Passage, SlowLink};
+pub use profile::{DeliveryProfile, FrameKind, NetworkProfile, Order, SlowLink};
 pub use transport::SimTransport;
 
 use crate::random::Stream;
@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How long `carry` sleeps where no frame is in flight.
+/// How long `deliver_all` sleeps where no frame is in flight.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// All links. Cheap to clone; all clones are the same network.
@@ -46,8 +46,8 @@ struct State {
     links: BTreeMap<(MemberId, MemberId), LinkState>,
     /// Frames in flight, by arrival time and order.
     under_way: BTreeMap<(Duration, i64), Packet>,
-    /// Wakes `carry`: a frame arrives earlier than all others.
-    sooner: Arc<Notify>,
+    /// Wakes `deliver_all`: a frame arrives earlier than all others.
+    earlier: Arc<Notify>,
     sent: i64,
     counts: FrameCounts,
     /// Members in whose place an imposter was started.
@@ -137,7 +137,7 @@ impl Network {
             members,
             links,
             under_way: BTreeMap::new(),
-            sooner: Arc::new(Notify::new()),
+            earlier: Arc::new(Notify::new()),
             sent: 0,
             counts: FrameCounts::default(),
             imposters: BTreeSet::new(),
@@ -240,27 +240,27 @@ impl Network {
     }
 
     /// Delivers frames when they arrive. Ends with the run.
-    pub async fn carry(self) {
+    pub async fn deliver_all(self) {
         loop {
-            let (next, sooner) = {
+            let (next, earlier) = {
                 let state = self.lock();
-                (state.under_way.keys().next().map(|(arrives, _)| *arrives), Arc::clone(&state.sooner))
+                (state.under_way.keys().next().map(|(arrives, _)| *arrives), Arc::clone(&state.earlier))
             };
             let wait = next.map_or(IDLE, |arrives| arrives.saturating_sub(crate::clock::simulated_now()));
             tokio::select! {
                 biased;
-                () = sooner.notified() => {}
+                () = earlier.notified() => {}
                 () = sleep(wait) => {}
             }
             loop {
                 let arrived = self.lock().next_arrived();
                 let Some((packet, inbox)) = arrived else { break };
-                self.hand_over(packet, &inbox);
+                self.deliver(packet, &inbox);
             }
         }
     }
 
-    fn hand_over(&self, packet: Packet, inbox: &PeerInbox) {
+    fn deliver(&self, packet: Packet, inbox: &PeerInbox) {
         let Packet { from, to, frame, corruption, leaves: _ } = packet;
         let refused = inbox.deliver(frame).err();
         let mut state = self.lock();

@@ -19,7 +19,7 @@ pub use fault::{Clog, Fault, PlannedFault};
 pub use liveness::Liveness;
 
 use crate::random::Seed;
-use draw::Scene;
+use draw::Targets;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -46,14 +46,14 @@ impl Plan {
         seed.stream("plan/fragile").shuffle(&mut places);
         places.truncate((members - 1) / 2);
         let ends_ms = seed.stream("plan/ends").pick(&FAULTS_MS);
-        let scene = Scene { members, fragile: places };
+        let targets = Targets { members, fragile: places };
         let mut faults = Vec::new();
         for (class, count) in &rates.0 {
-            faults.extend((0..*count).filter_map(|ordinal| scene.planned(*class, seed, ordinal, ends_ms)));
+            faults.extend((0..*count).filter_map(|ordinal| targets.planned(*class, seed, ordinal, ends_ms)));
         }
         // Stable: of two at one time, the class that is named first.
         faults.sort_by_key(|planned| planned.at_ms);
-        let liveness = Liveness::draw(seed, &scene);
+        let liveness = Liveness::draw(seed, &targets);
         Plan { faults, ends_ms, liveness }
     }
 

@@ -50,7 +50,7 @@ pub struct Report {
 }
 
 /// The parts of a run.
-struct Play {
+struct Run {
     swarm: Swarm,
     cluster: Cluster,
     /// Calls into the members.
@@ -63,9 +63,9 @@ struct Play {
 
 /// The cluster and the history of a run, for the thread that started it: they are there even if the run panicked.
 #[derive(Clone, Default)]
-pub(crate) struct Remains(Arc<Mutex<Option<(Cluster, History)>>>);
+pub(crate) struct RunHandles(Arc<Mutex<Option<(Cluster, History)>>>);
 
-impl Remains {
+impl RunHandles {
     /// What so many clients and the network counted until now.
     pub(crate) fn counts(&self, clients: usize) -> (Vec<ClientCounts>, FrameCounts) {
         match &*self.0.lock().expect("no panic while it is held") {
@@ -76,8 +76,8 @@ impl Remains {
 
     /// Ends the members.
     pub(crate) fn clear(&self) {
-        let remains = self.0.lock().expect("no panic while it is held").take();
-        if let Some((cluster, _)) = remains {
+        let handles = self.0.lock().expect("no panic while it is held").take();
+        if let Some((cluster, _)) = handles {
             cluster.clear();
         }
     }
@@ -87,42 +87,42 @@ impl Remains {
 ///
 /// # Errors
 /// The promise that was broken.
-pub(crate) async fn play(case: Case, trace: Trace, remains: Remains) -> Result<Report, String> {
+pub(crate) async fn execute(case: Case, trace: Trace, handles: RunHandles) -> Result<Report, String> {
     let Case { swarm, calls_max, .. } = case;
     let cluster = Cluster::new(&swarm, &trace);
     let history = History::default();
-    *remains.0.lock().expect("no panic while it is held") = Some((cluster.clone(), history.clone()));
-    madsim::task::spawn(cluster.network().clone().carry());
+    *handles.0.lock().expect("no panic while it is held") = Some((cluster.clone(), history.clone()));
+    madsim::task::spawn(cluster.network().clone().deliver_all());
     for place in 0..cluster.size() {
         cluster.start(place);
     }
     let in_process = InProcess::new(cluster.clone(), swarm.seed.stream("the way of clients"));
     let (event_log, phase) = (EventLog::default(), Phase::default());
-    let play = Play { swarm, cluster, in_process, history, event_log, phase, trace };
-    for member in 0..play.cluster.size() {
+    let run = Run { swarm, cluster, in_process, history, event_log, phase, trace };
+    for member in 0..run.cluster.size() {
         let (transport, event_log, phase) =
-            (play.client_transport("reader"), play.event_log.clone(), play.phase.clone());
-        let home = play.cluster.links().map(Links::readers);
+            (run.client_transport("reader"), run.event_log.clone(), run.phase.clone());
+        let home = run.cluster.links().map(Links::readers);
         spawn_at(home, event_log::read(transport, member, event_log, phase));
     }
-    let (watchers, clients) = play.start_clients(calls_max);
-    if let Some(links) = play.cluster.links() {
+    let (watchers, clients) = run.start_clients(calls_max);
+    if let Some(links) = run.cluster.links() {
         madsim::task::spawn(links.clone().run());
     }
-    nemesis::run(play.cluster.clone(), play.swarm.plan.clone(), play.trace.clone()).await;
-    if let Some(links) = play.cluster.links() {
+    nemesis::run(run.cluster.clone(), run.swarm.plan.clone(), run.trace.clone()).await;
+    if let Some(links) = run.cluster.links() {
         links.heal();
     }
-    play.phase.recover();
-    play.all_progress().await?;
-    nemesis::end_liveness(&play.cluster, &play.trace);
-    play.phase.quiet();
+    run.phase.recover();
+    run.all_progress().await?;
+    nemesis::end_liveness(&run.cluster, &run.trace);
+    run.phase.quiet();
     end(clients).await;
-    play.settle().await?;
-    play.phase.end();
+    run.settle().await?;
+    run.phase.end();
     end(watchers).await;
-    play.verdict().await?;
-    let Play { swarm, cluster, history, trace, .. } = play;
+    run.verdict().await?;
+    let Run { swarm, cluster, history, trace, .. } = run;
     let operations = history.operations();
     let answered = operations
         .iter()
@@ -154,7 +154,7 @@ fn spawn_at(home: Option<&NodeHandle>, work: impl Future<Output = ()> + Send + '
     }
 }
 
-impl Play {
+impl Run {
     /// The transport of one client.
     fn client_transport(&self, whose: &str) -> Arc<dyn ClientTransport> {
         match &self.swarm.tier {

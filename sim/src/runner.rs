@@ -10,7 +10,7 @@ use crate::check::Promise;
 use crate::history::ClientCounts;
 use crate::last_events::last_events;
 use crate::network::FrameCounts;
-use crate::run::{Remains, Report, play};
+use crate::run::{Report, RunHandles, execute};
 use crate::trace::{Event, Trace};
 use detcd_engine::{probes, seeded};
 use madsim::runtime::{Handle, NodeHandle, Runtime};
@@ -78,7 +78,7 @@ pub fn run_case(case: &Case, trace: &Trace) -> Result<Report, Broken> {
 
 /// Runs a case as `run_case` does. What was counted is there even if a promise was broken.
 pub fn run_observed(case: &Case, trace: &Trace) -> (Result<Report, Broken>, Observed) {
-    listen_to_panics();
+    capture_panics();
     let (case, trace) = (case.clone(), trace.clone());
     let name = format!("seed {}", case.swarm.seed.0);
     let run = std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || {
@@ -88,17 +88,17 @@ pub fn run_observed(case: &Case, trace: &Trace) -> (Result<Report, Broken>, Obse
         let mut runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
         runtime.set_time_limit(LONGEST);
         let clients = case.swarm.load.clients.len();
-        let (world, remains) = (runtime.create_node().name("world").build(), Remains::default());
-        let plays = world.spawn(play(case, trace, remains.clone()));
-        let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(plays)));
+        let (world, handles) = (runtime.create_node().name("world").build(), RunHandles::default());
+        let task = world.spawn(execute(case, trace, handles.clone()));
+        let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(task)));
         let outcome = match outcome {
             Ok(verdict) => {
                 verdict.unwrap_or_else(|_| Err(format!("{BROKEN}a run comes to its end, but it was ended")))
             }
             Err(panic) => Err(words(panic.as_ref())),
         };
-        let observed = observe(&outcome, clients, &remains);
-        clear(&runtime, &world, &remains);
+        let observed = observe(&outcome, clients, &handles);
+        clear(&runtime, &world, &handles);
         (outcome, observed)
     });
     let (outcome, observed) = run.expect("a thread can be started").join().expect("panics were caught");
@@ -106,23 +106,23 @@ pub fn run_observed(case: &Case, trace: &Trace) -> (Result<Report, Broken>, Obse
 }
 
 /// Probes are counted by thread, so this must run on the thread of the run.
-fn observe(outcome: &Result<Report, String>, clients: usize, remains: &Remains) -> Observed {
+fn observe(outcome: &Result<Report, String>, clients: usize, handles: &RunHandles) -> Observed {
     // The report of a run that succeeded has taken them.
     let probes = outcome.as_ref().map_or_else(|_| probes::take(), |report| report.probes.clone());
     // A panic of the run may have poisoned a lock.
-    let counts = catch_unwind(AssertUnwindSafe(|| remains.counts(clients)));
+    let counts = catch_unwind(AssertUnwindSafe(|| handles.counts(clients)));
     let (clients, frames) = counts.unwrap_or_default();
     Observed { probes, clients, frames }
 }
 
 /// Ends all tasks once a run is over. A task that sleeps keeps the timer that keeps the task: the memory of the run
 /// would never be freed.
-fn clear(runtime: &Runtime, world: &NodeHandle, remains: &Remains) {
+fn clear(runtime: &Runtime, world: &NodeHandle, handles: &RunHandles) {
     // A task may panic again for the reason of the failure.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             Handle::current().kill(world.id());
-            remains.clear();
+            handles.clear();
         });
     }));
 }
@@ -134,9 +134,9 @@ thread_local! {
 }
 
 /// A panic of a run is a verdict and is reported once, with all that belongs to it; others are reported as usual.
-fn listen_to_panics() {
-    static LISTENS: Once = Once::new();
-    LISTENS.call_once(|| {
+fn capture_panics() {
+    static HOOKED: Once = Once::new();
+    HOOKED.call_once(|| {
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             if IN_RUN.get() {

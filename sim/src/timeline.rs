@@ -145,7 +145,7 @@ fn spans<'a>(events: &'a [Event], lanes: &[&str]) -> Vec<Span<'a>> {
                 let words = format!("{what}\n{}", event.what);
                 spans.push((begins, Some(micros(event)), lane, kind, words.trim().to_owned()));
             }
-            Shape::Point | Shape::Sent(_) | Shape::Took(_) => {}
+            Shape::Point | Shape::Sent(_) | Shape::Received(_) => {}
         }
     }
     for ((lane, kind), (begins, what)) in open {
@@ -174,7 +174,7 @@ fn family(kind: &str) -> &str {
 fn messages<'a>(events: &'a [Event], lanes: &[&str]) -> Vec<Message<'a>> {
     let mut taken: BTreeMap<(usize, usize, u128), Vec<u64>> = BTreeMap::new();
     for event in events {
-        if let Shape::Took(from) = &event.shape
+        if let Shape::Received(from) = &event.shape
             && let (Some(from), Some(to)) = (lane(lanes, from), lane(lanes, &event.place))
         {
             taken.entry((from, to, event.bytes)).or_default().push(micros(event));
@@ -221,8 +221,8 @@ mod tests {
         trace.begins("client 0", "call", format_args!("put </script>"));
         trace.sent("m0", "m1", &"Append", b"one");
         trace.sent("m0", "m1", &"Heartbeat", b"two");
-        trace.took("m1", "m0", &"Append", b"one");
-        trace.took("m1", "m0", &"Append", b"one");
+        trace.received("m1", "m0", &"Append", b"one");
+        trace.received("m1", "m0", &"Append", b"one");
         trace.ends("client 0", "done", format_args!("at revision 2"));
         trace.begins("m1", "down", format_args!("loses power"));
         let mut events = trace.kept();

@@ -62,7 +62,7 @@ pub enum Shape {
     /// Bytes are sent to this place.
     Sent(String),
     /// They come from this place.
-    Took(String),
+    Received(String),
     /// Something begins that lasts, of this kind.
     Begins(&'static str),
     /// It ends.
@@ -124,8 +124,14 @@ impl Trace {
     }
 
     /// Bytes that left another place arrive.
-    pub fn took(&self, place: &str, from: &str, words: &dyn fmt::Display, bytes: &[u8]) {
-        self.lock().pass(place, format_args!("from {from}"), || Shape::Took(from.to_owned()), words, bytes);
+    pub fn received(&self, place: &str, from: &str, words: &dyn fmt::Display, bytes: &[u8]) {
+        self.lock().pass(
+            place,
+            format_args!("from {from}"),
+            || Shape::Received(from.to_owned()),
+            words,
+            bytes,
+        );
     }
 
     /// Something of this kind begins, which lasts until `ends`.
@@ -281,7 +287,7 @@ mod tests {
     fn a_frame_is_known_again_where_it_arrives() {
         let trace = Trace::keeping();
         trace.sent("m0", "m1", &"a frame", b"frame");
-        trace.took("m1", "m0", &"a frame", b"frame");
+        trace.received("m1", "m0", &"a frame", b"frame");
         let kept = trace.kept();
         assert_eq!(kept[0].bytes, kept[1].bytes);
         assert_eq!((kept[0].number, kept[1].number), (0, 1));

@@ -4,10 +4,10 @@
 //! that began after a compaction was acknowledged must not see below it, and one that was answered before any client
 //! requested a compaction must not be refused for it.
 
+use super::conversion;
 use super::promise::Promise;
 use super::real_time::is_linearizable;
 use super::reference_history::Interest;
-use super::words;
 use crate::history::{Moment, Operation, Outcome};
 use detcd_engine::request::{Request, RequestError};
 
@@ -76,7 +76,7 @@ fn revisions_read(request: &Request) -> Vec<i64> {
         Request::Range(range) => Some(range.revision).filter(|revision| *revision > 0).into_iter().collect(),
         Request::Compact(compact) => vec![compact.revision],
         Request::Txn(_) => {
-            words::write(request).map_or_else(Vec::new, |write| Interest::of(&write).revisions)
+            conversion::write(request).map_or_else(Vec::new, |write| Interest::of(&write).revisions)
         }
         _ => Vec::new(),
     }

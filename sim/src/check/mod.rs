@@ -5,6 +5,7 @@
 //! compared with that.
 
 pub mod compaction;
+mod conversion;
 pub mod event_log;
 pub mod fencing;
 #[cfg(test)]
@@ -18,6 +19,5 @@ pub mod reference_history;
 pub mod replicas_agree;
 pub mod serialization;
 pub mod watches;
-mod words;
 
 pub use promise::Promise;

@@ -29,14 +29,14 @@ struct Inner {
     leaders: BTreeMap<u64, String>,
     /// For whom a member voted in a term.
     votes: BTreeMap<(MemberId, u64), MemberId>,
-    said: BTreeMap<MemberId, Said>,
+    sent: BTreeMap<MemberId, Sent>,
     /// By leader and member: the leader's term, and up to where it knows that the member has its log.
     known: BTreeMap<(MemberId, MemberId), (u64, u64)>,
 }
 
 /// The most that a member has sent to others.
 #[derive(Clone, Copy, Debug, Default)]
-struct Said {
+struct Sent {
     term: u64,
     acknowledged_term: u64,
     acknowledged: u64,
@@ -48,16 +48,16 @@ impl Raft {
     /// # Panics
     /// Something that it had sent to others is missing.
     pub fn recovers(&self, member: MemberId, name: &str, status: &Status) {
-        let said = self.with(|inner| {
-            let said = inner.said.get(&member).copied().unwrap_or_default();
-            inner.forget_terms_of(name, said.term);
-            said
+        let sent = self.with(|inner| {
+            let sent = inner.sent.get(&member).copied().unwrap_or_default();
+            inner.forget_terms_of(name, sent.term);
+            sent
         });
-        let has_log = status.term != said.acknowledged_term || status.last_index >= said.acknowledged;
-        if status.term < said.term || !has_log {
+        let has_log = status.term != sent.acknowledged_term || status.last_index >= sent.acknowledged;
+        if status.term < sent.term || !has_log {
             let (term, last) = (status.term, status.last_index);
             let how = format!(
-                "member {member} came back at term {term} with a log to {last}, and had said {said:?}"
+                "member {member} came back at term {term} with a log to {last}, and had sent {sent:?}"
             );
             panic!("{}", Promise::PersistedFirst.broken(how));
         }
@@ -96,13 +96,13 @@ impl Raft {
         };
         let is_acknowledgement = raft.kind == RaftMessageKind::AppendResponse && !raft.reject;
         let before = self.with(|inner| {
-            let said = inner.said.entry(from).or_default();
+            let sent = inner.sent.entry(from).or_default();
             if vote_for.is_some() || is_acknowledgement {
-                said.term = said.term.max(term);
+                sent.term = sent.term.max(term);
             }
-            if is_acknowledgement && term >= said.acknowledged_term {
-                let before = if term > said.acknowledged_term { 0 } else { said.acknowledged };
-                (said.acknowledged_term, said.acknowledged) = (term, before.max(raft.index));
+            if is_acknowledgement && term >= sent.acknowledged_term {
+                let before = if term > sent.acknowledged_term { 0 } else { sent.acknowledged };
+                (sent.acknowledged_term, sent.acknowledged) = (term, before.max(raft.index));
             }
             vote_for.map(|candidate| (candidate, *inner.votes.entry((from, term)).or_insert(candidate)))
         });
@@ -142,10 +142,10 @@ impl Inner {
 
     /// A member that is alone leads before its term is on its disk, as no other member learns of it: after a crash it
     /// may lead in that term again, with other entries. One that has to ask for votes has sent its term.
-    fn forget_terms_of(&mut self, name: &str, said: u64) {
+    fn forget_terms_of(&mut self, name: &str, sent: u64) {
         let lost: Vec<u64> = self
             .leaders
-            .range(said + 1..)
+            .range(sent + 1..)
             .filter(|(_, leader)| *leader == name)
             .map(|(term, _)| *term)
             .collect();
@@ -174,19 +174,19 @@ impl Inner {
 
 /// A transport to the other members whose messages are checked.
 #[derive(Debug)]
-pub struct Tapped<T> {
+pub struct CheckedTransport<T> {
     inner: T,
     raft: Raft,
 }
 
-impl<T> Tapped<T> {
+impl<T> CheckedTransport<T> {
     /// Checks what is sent over it.
-    pub fn new(inner: T, raft: Raft) -> Tapped<T> {
-        Tapped { inner, raft }
+    pub fn new(inner: T, raft: Raft) -> CheckedTransport<T> {
+        CheckedTransport { inner, raft }
     }
 }
 
-impl<T: Transport> Transport for Tapped<T> {
+impl<T: Transport> Transport for CheckedTransport<T> {
     fn attach(&self, inbox: PeerInbox, peers: Vec<(MemberId, Vec<String>)>) {
         self.inner.attach(inbox, peers);
     }

@@ -32,7 +32,7 @@ struct Inner {
     leaders: BTreeMap<u64, String>,
     compared: u64,
     /// Hashes of states that an intruder made up.
-    never_were: BTreeSet<u128>,
+    forbidden: BTreeSet<u128>,
 }
 
 impl ReplicasAgree {
@@ -57,17 +57,17 @@ impl ReplicasAgree {
     }
 
     /// An intruder made a state up; no member may have it.
-    pub fn never_was(&self, hash: u128) {
-        self.lock().never_were.insert(hash);
+    pub fn forbid_state(&self, hash: u128) {
+        self.lock().forbidden.insert(hash);
     }
 
     /// A member reports the hash of its state at an index.
     ///
     /// # Panics
     /// Another reported a different one, or an intruder made that state up.
-    pub fn say(&self, member: &str, index: u64, hash: u128) {
+    pub fn report_state(&self, member: &str, index: u64, hash: u128) {
         let mut inner = self.lock();
-        let is_made_up = inner.never_were.contains(&hash);
+        let is_made_up = inner.forbidden.contains(&hash);
         let (first_hash, first) =
             inner.states.entry(index).or_insert_with(|| (hash, member.to_owned())).clone();
         inner.compared += u64::from(first != member);
@@ -95,7 +95,7 @@ impl ReplicasAgree {
 
 /// Observes one boot of one member.
 #[derive(Debug)]
-pub struct Onlooker {
+pub struct MemberObserver {
     id: MemberId,
     member: String,
     agreement: ReplicasAgree,
@@ -117,14 +117,14 @@ struct Last {
 /// Less is how a clock is read: in whole milliseconds.
 const NOTICED_MS: i64 = 3;
 
-impl Onlooker {
+impl MemberObserver {
     /// At the member of this id and name.
-    pub fn new(id: MemberId, member: String, agreement: ReplicasAgree, trace: Trace) -> Onlooker {
-        Onlooker { id, member, agreement, trace, last: Mutex::default() }
+    pub fn new(id: MemberId, member: String, agreement: ReplicasAgree, trace: Trace) -> MemberObserver {
+        MemberObserver { id, member, agreement, trace, last: Mutex::default() }
     }
 
     /// The clock's offset to go on with. What it ran ahead since the last turn is recorded for the checker of leases.
-    fn look_at_clock(&self, now: Time, before_ms: Option<i64>) -> i64 {
+    fn update_clock_offset(&self, now: Time, before_ms: Option<i64>) -> i64 {
         let truth = crate::clock::simulated_now();
         let truth_ms = i64::try_from(truth.as_millis()).expect("a run is short");
         let offset_ms = now.as_ms().cast_signed() - truth_ms;
@@ -138,11 +138,11 @@ impl Onlooker {
     }
 }
 
-impl Observer for Onlooker {
+impl Observer for MemberObserver {
     fn turn(&self, now: Time, effects: &Effects, status: &Status) {
         for (index, hash) in &effects.applied {
             self.trace.event(&self.member, format_args!("has applied {index}: {hash:032x}"), &[]);
-            self.agreement.say(&self.member, *index, *hash);
+            self.agreement.report_state(&self.member, *index, *hash);
         }
         if status.is_leader {
             self.agreement.leads(&self.member, status.term);
@@ -153,7 +153,7 @@ impl Observer for Onlooker {
             self.agreement.raft().recovers(self.id, &self.member, status);
         }
         let Status { term, committed, applied, is_leader, .. } = *status;
-        let clock_offset_ms = self.look_at_clock(now, last.map(|last| last.clock_offset_ms));
+        let clock_offset_ms = self.update_clock_offset(now, last.map(|last| last.clock_offset_ms));
         let is = Last { term, committed, applied, is_leader, clock_offset_ms };
         let was = last.replace(is).unwrap_or_default();
         match (was.is_leader, is_leader) {

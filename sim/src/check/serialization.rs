@@ -8,11 +8,11 @@
 //! A revision that no reply names was created by the end of a lease, or by a request whose outcome its client does not
 //! know. A matching finds which one: each such request creates one revision at most.
 
+use super::conversion;
 use super::matching::match_each;
 use super::promise::Promise;
 use super::real_time::writes;
 use super::reference_history::{Interest, ReferenceHistory};
-use super::words;
 use crate::history::{Operation, Outcome};
 use crate::watch_response::WatchEvent;
 use bytes::Bytes;
@@ -47,13 +47,13 @@ pub fn check(operations: &[Operation], reference: &ReferenceHistory) -> Result<P
             let how = format!("both received the same revision: {other:?} and {operation:?}");
             return Err(Promise::Acknowledged.broken(how));
         }
-        fits(operation, reply, makes, reference)?;
+        check_reply(operation, reply, makes, reference)?;
     }
     explain(operations, &makers, reference)
 }
 
 /// Compares a reply with that of the reference model.
-fn fits(
+fn check_reply(
     operation: &Operation,
     reply: &Reply,
     makes: bool,
@@ -66,24 +66,25 @@ fn fits(
                 let how = format!("a revision of the future was read: {operation:?}");
                 return Err(Promise::Acknowledged.broken(how));
             }
-            let mut asked = words::range(asked);
+            let mut asked = conversion::range(asked);
             let at = if asked.revision > 0 { asked.revision } else { base };
             asked.revision = 0;
             let cluster = reference.cluster_at(std::slice::from_ref(&asked.keys), &[], at);
             let found = cluster.store.found(&asked);
-            if words::found(received) == found {
+            if conversion::found(received) == found {
                 return Ok(());
             }
             format!("{found:?}")
         }
         (request, response) => {
-            let (Some(write), Some(received)) = (words::write(request), words::answer(response)) else {
+            let (Some(write), Some(received)) = (conversion::write(request), conversion::answer(response))
+            else {
                 return Ok(());
             };
             if matches!(write, Write::LeaseRevoke(_)) {
                 return Ok(());
             }
-            let (answer, changes) = put_to_reference(&write, reference, base);
+            let (answer, changes) = apply_to_reference(&write, reference, base);
             if makes && !are_recorded(&changes, reference.events(reply.revision)) {
                 let recorded = reference.events(reply.revision);
                 let how = format!("revision {} is {recorded:?} after {operation:?}", reply.revision);
@@ -103,7 +104,7 @@ fn fits(
 type Answer = Result<detcd_proptests::reference::Answer, detcd_proptests::reference::Refusal>;
 
 /// What a write is answered on the store as it was at `base`, and what it then changes.
-fn put_to_reference(write: &Write, reference: &ReferenceHistory, base: i64) -> (Answer, Vec<Version>) {
+fn apply_to_reference(write: &Write, reference: &ReferenceHistory, base: i64) -> (Answer, Vec<Version>) {
     let interest = Interest::of(write);
     let mut cluster: Cluster = reference.cluster_at(&interest.ranges, &interest.revisions, base);
     for lease in interest.leases {
@@ -134,8 +135,8 @@ fn explain(
         let makes = |place: &usize| {
             let operation = &operations[*place];
             let in_time = operation.invoked.order < latest[usize::try_from(revision).expect("positive")];
-            let write = words::write(&operation.request).expect("only writes are open");
-            in_time && are_recorded(&put_to_reference(&write, reference, revision - 1).1, &recorded.events)
+            let write = conversion::write(&operation.request).expect("only writes are open");
+            in_time && are_recorded(&apply_to_reference(&write, reference, revision - 1).1, &recorded.events)
         };
         let candidates: Vec<usize> = open.for_events(&recorded.events).into_iter().filter(makes).collect();
         match (ended_lease(&recorded.events, revision, reference), candidates.is_empty()) {
@@ -221,7 +222,7 @@ impl Open {
             if operation.outcome != Outcome::Unknown || matches!(operation.request, Request::LeaseRevoke(_)) {
                 continue;
             }
-            let Some(write) = words::write(&operation.request) else { continue };
+            let Some(write) = conversion::write(&operation.request) else { continue };
             let mut values = BTreeSet::new();
             let may_delete = collect_values(&write, &mut values);
             if may_delete {

@@ -7,10 +7,10 @@
 //! Progress is a promise about what comes before it and about when it comes: a watcher that waits for a revision of
 //! the future receives none, and one that asked for it receives it as long as nothing else happens.
 
+use super::conversion;
 use super::event_log::Revision;
 use super::promise::Promise;
 use super::reference_history::ReferenceHistory;
-use super::words;
 use crate::history::{Moment, Operation, Outcome, StreamLog};
 use crate::watch_response::{WatchEvent, WatchResponse};
 use detcd_engine::ids::WatchId;
@@ -190,7 +190,7 @@ impl<'a> Reader<'a> {
             return Err((Promise::WatchEvents, format!("asked was {create:?}")));
         }
         let next = if create.start_revision == 0 { revision + 1 } else { create.start_revision };
-        let keys = words::key_range(&create.range);
+        let keys = conversion::key_range(&create.range);
         let watcher = Watcher { create: create.clone(), keys, next, received_of_next: 0, is_torn: false };
         self.watchers.insert(id, watcher);
         Ok(())

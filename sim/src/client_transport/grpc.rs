@@ -4,9 +4,9 @@
 //! madsim-tonic passes messages without encoding them. Here they are encoded and decoded all the same, in both
 //! directions: the encoding of the server's hand-written messages is part of what is tested.
 
-mod asks;
 mod errors;
 mod replies;
+mod requests;
 mod streams;
 
 use super::{ClientTransport, Loss, WatchFeed};
@@ -152,7 +152,7 @@ fn asked<T>(message: T, require_leader: bool) -> tonic::Request<T> {
 }
 
 /// A message, encoded and decoded.
-fn carried<M: Message + Default>(message: M) -> M {
+fn encoded_and_decoded<M: Message + Default>(message: M) -> M {
     M::decode(message.encode_to_vec().as_slice()).expect("what was just encoded")
 }
 
@@ -165,33 +165,33 @@ async fn unary(
     // Each the same: encode, call, decode.
     macro_rules! call {
         ($client:ident :: $Client:ident . $method:ident, $message:expr) => {{
-            let request = asked(carried($message), require_leader);
-            carried(pb::$client::$Client::new(channel).$method(request).await?.into_inner())
+            let request = asked(encoded_and_decoded($message), require_leader);
+            encoded_and_decoded(pb::$client::$Client::new(channel).$method(request).await?.into_inner())
         }};
     }
     Ok(match request {
         Request::Range(range) => {
-            let answer = call!(kv_client::KvClient.range, asks::range(range));
+            let answer = call!(kv_client::KvClient.range, requests::range(range));
             headers.reply(answer.header, Response::Range(replies::range(answer)))
         }
         Request::Put(put) => {
-            let answer = call!(kv_client::KvClient.put, asks::put(put));
+            let answer = call!(kv_client::KvClient.put, requests::put(put));
             headers.reply(answer.header, Response::Put(answer.prev_kv.as_ref().map(replies::record)))
         }
         Request::DeleteRange(delete) => {
-            let answer = call!(kv_client::KvClient.delete_range, asks::delete_range(delete));
+            let answer = call!(kv_client::KvClient.delete_range, requests::delete_range(delete));
             headers.reply(answer.header, Response::DeleteRange(replies::delete_range(answer)))
         }
         Request::Txn(txn) => {
-            let answer = call!(kv_client::KvClient.txn, EncodedTxn::from(asks::txn(txn.clone())));
+            let answer = call!(kv_client::KvClient.txn, EncodedTxn::from(requests::txn(txn.clone())));
             headers.reply(answer.header, Response::Txn(replies::txn(answer, &txn)))
         }
         Request::Compact(compact) => {
-            let answer = call!(kv_client::KvClient.compact, asks::compact(compact));
+            let answer = call!(kv_client::KvClient.compact, requests::compact(compact));
             headers.reply(answer.header, Response::Compact)
         }
         Request::LeaseGrant(grant) => {
-            let answer = call!(lease_client::LeaseClient.lease_grant, asks::lease_grant(grant));
+            let answer = call!(lease_client::LeaseClient.lease_grant, requests::lease_grant(grant));
             headers.reply(answer.header, Response::LeaseGrant(replies::lease_grant(&answer)))
         }
         Request::LeaseRevoke(id) => {
@@ -200,7 +200,7 @@ async fn unary(
             headers.reply(answer.header, Response::LeaseRevoke)
         }
         Request::LeaseTimeToLive(asked_for) => {
-            let message = asks::lease_time_to_live(asked_for);
+            let message = requests::lease_time_to_live(asked_for);
             let answer = call!(lease_client::LeaseClient.lease_time_to_live, message);
             headers.reply(answer.header, Response::LeaseTimeToLive(replies::lease_time_to_live(answer)))
         }
@@ -215,7 +215,7 @@ async fn unary(
             headers.reply(answer.header, Response::MemberList(replies::members(answer.members)))
         }
         Request::Alarm(alarm) => {
-            let answer = call!(maintenance_client::MaintenanceClient.alarm, asks::alarm(alarm));
+            let answer = call!(maintenance_client::MaintenanceClient.alarm, requests::alarm(alarm));
             headers.reply(answer.header, Response::Alarm(replies::alarms(&answer.alarms)))
         }
         Request::LeaseKeepAlive(_) => unreachable!("keepalives have streams"),

@@ -82,7 +82,7 @@ impl Cluster {
         // Nobody but the member itself can distinguish a snapshot of another cluster from the leader's.
         let foreign = InitialCluster { id: ClusterId(self.cluster_id().0 ^ 1), ..self.0.initial.clone() };
         let (Planted { meta, bytes }, hash) = Planted::of(&foreign, FAR, term.min(MADE_UP_TERM));
-        self.agreement().never_was(hash);
+        self.agreement().forbid_state(hash);
         let announcement = PeerMessage {
             from,
             from_incarnation: life,
@@ -144,7 +144,7 @@ impl Cluster {
         }
         let index = applied.unwrap_or(1) + ahead;
         let (Planted { meta, bytes }, hash) = Planted::of(&self.0.initial, index, MADE_UP_TERM);
-        self.agreement().never_was(hash);
+        self.agreement().forbid_state(hash);
         let path = SnapshotName::of(&meta).path(Path::new(SNAPSHOTS));
         let is_left = self.machine(member).leave(&path, &bytes);
         self.trace().event("intruder", format_args!("{} is left: {is_left}", path.display()), &[]);

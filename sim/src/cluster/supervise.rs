@@ -45,7 +45,7 @@ impl Cluster {
             if !is_current || self.machine(place).is_down() {
                 continue;
             }
-            let verdict = self.judge(place, &end);
+            let verdict = self.check_end(place, &end);
             let node = {
                 let mut slot = self.slot(place);
                 self.0.trace.begins(&slot.name, "down", format_args!("ends, {verdict:?}: {}", text(&end)));
@@ -63,7 +63,7 @@ impl Cluster {
         }
     }
 
-    fn judge(&self, place: usize, end: &End) -> Verdict {
+    fn check_end(&self, place: usize, end: &End) -> Verdict {
         let machine = self.machine(place);
         let (is_of_disk, promise) = match end {
             End::NotStarted(error) => (is_of_disk(error), "a member starts from whatever a crash left"),

@@ -18,7 +18,7 @@ fn in_cluster<F: Future<Output = ()> + 'static>(swarm: Swarm, test: impl FnOnce(
     runtime.set_time_limit(Duration::from_secs(120));
     runtime.block_on(async move {
         let cluster = Cluster::new(&swarm, &Trace::default());
-        madsim::task::spawn(cluster.network().clone().carry());
+        madsim::task::spawn(cluster.network().clone().deliver_all());
         for place in 0..cluster.size() {
             cluster.start(place);
         }
@@ -36,7 +36,7 @@ fn serves(cluster: &Cluster, place: usize) -> bool {
     cluster.handle(place).is_some_and(|handle| handle.status().leader.is_some())
 }
 
-async fn suffer(cluster: &Cluster, fault: Fault) {
+async fn inject(cluster: &Cluster, fault: Fault) {
     let faults = vec![PlannedFault { at_ms: 0, fault }];
     let plan = Plan { faults, ends_ms: 3000, liveness: Liveness::default() };
     nemesis::run(cluster.clone(), plan, Trace::default()).await;
@@ -59,7 +59,7 @@ fn a_member_that_a_fault_ends_is_started_again() {
                 cluster.abort(member);
                 cluster.start(member);
             }
-            suffer(&cluster, fault.clone()).await;
+            inject(&cluster, fault.clone()).await;
             assert!(cluster.boots(0) > 1, "{fault:?}");
             assert!(serves(&cluster, 0), "{fault:?}");
         });
@@ -83,7 +83,7 @@ fn a_damaged_member_stays_down_and_the_others_go_on() {
     for file in [DamagedFile::Log, DamagedFile::Snapshot, DamagedFile::Meta] {
         in_cluster(quiet(), move |cluster| async move {
             let damage = Damage::FlippedBit;
-            suffer(&cluster, Fault::Rot { member: 0, file, damage, at_per_million: 0, kills: true }).await;
+            inject(&cluster, Fault::Rot { member: 0, file, damage, at_per_million: 0, kills: true }).await;
             assert!(cluster.is_lost(0), "{file:?}");
             assert_eq!(cluster.living(), [1, 2]);
             assert!(serves(&cluster, 1) && serves(&cluster, 2), "{file:?}");
@@ -94,7 +94,7 @@ fn a_damaged_member_stays_down_and_the_others_go_on() {
 #[test]
 fn an_imposter_starts_under_the_name_of_a_wiped_member_and_stops_when_another_starts() {
     in_cluster(quiet(), |cluster| async move {
-        suffer(&cluster, Fault::Wipe { member: 0, stranger_after_ms: Some(100) }).await;
+        inject(&cluster, Fault::Wipe { member: 0, stranger_after_ms: Some(100) }).await;
         assert!(cluster.is_lost(0) && cluster.node(0).is_some());
         assert!(cluster.handle(0).is_none(), "no client finds it");
         assert!(serves(&cluster, 1) && serves(&cluster, 2));

@@ -1,6 +1,6 @@
 //! The delivery of frames: each is lost, or in flight until some time, perhaps twice, perhaps with other bytes.
 
-use super::{Corruption, LinkState, Order, Packet, Passage, State};
+use super::{Corruption, DeliveryProfile, LinkState, Order, Packet, State};
 use crate::clock::simulated_now;
 use crate::network::FrameKind;
 use crate::random::Stream;
@@ -25,8 +25,8 @@ impl State {
         let frame = Bytes::from(frame::encode(message, self.cluster));
         let kind = FrameKind::of(&message.body);
         let now = simulated_now();
-        let passage = self.profile.passage(kind);
-        let is_lost = self.is_lost(from, to, kind, passage);
+        let delivery = self.profile.delivery(kind);
+        let is_lost = self.is_lost(from, to, kind, delivery);
         let waits = if is_lost { None } else { self.waits(from, to, frame.len()) };
         let fate = match (is_lost, waits) {
             (true, _) => ", lost",
@@ -44,22 +44,22 @@ impl State {
         let (frame, to, corruption) = self.corruption(message, frame);
         let slowness = self.links[&(from, message.to)].slowness;
         let leaves = now + waits;
-        let first = leaves + passage.delay.draw(&mut self.stream) * slowness;
-        if self.stream.happens(passage.duplicates_per_million) {
-            let second = first + passage.duplicate_delay.draw(&mut self.stream);
-            self.set_out(second, message.to, Packet { from, to, frame: frame.clone(), corruption, leaves });
+        let first = leaves + delivery.delay.draw(&mut self.stream) * slowness;
+        if self.stream.happens(delivery.duplicates_per_million) {
+            let second = first + delivery.duplicate_delay.draw(&mut self.stream);
+            self.send_over(second, message.to, Packet { from, to, frame: frame.clone(), corruption, leaves });
         }
-        self.set_out(first, message.to, Packet { from, to, frame, corruption, leaves });
+        self.send_over(first, message.to, Packet { from, to, frame, corruption, leaves });
     }
 
-    fn is_lost(&mut self, from: MemberId, to: MemberId, kind: FrameKind, passage: Passage) -> bool {
+    fn is_lost(&mut self, from: MemberId, to: MemberId, kind: FrameKind, delivery: DeliveryProfile) -> bool {
         let now = simulated_now();
         let link = &self.links[&(from, to)];
         let extra = link.losses.iter().filter(|(lost, _, until)| *lost == kind && now < *until);
         let extra = extra.map(|(_, per_million, _)| *per_million).max().unwrap_or(0);
         let is_cut = now < link.cut_until;
         // Both are drawn in any case, so that later draws do not depend on the result.
-        let (usual, extra) = (self.stream.happens(passage.drops_per_million), self.stream.happens(extra));
+        let (usual, extra) = (self.stream.happens(delivery.drops_per_million), self.stream.happens(extra));
         is_cut || usual || extra
     }
 
@@ -102,7 +102,7 @@ impl State {
     }
 
     /// Sends a frame over the link to `by`. It may arrive at another member.
-    fn set_out(&mut self, arrives: Duration, by: MemberId, packet: Packet) {
+    fn send_over(&mut self, arrives: Duration, by: MemberId, packet: Packet) {
         let link: &mut LinkState = self.links.get_mut(&(packet.from, by)).expect("a link between two");
         self.sent += 1;
         let (arrives, order) = match self.profile.order {
@@ -120,7 +120,7 @@ impl State {
 
     fn insert(&mut self, arrives: Duration, order: i64, packet: Packet) {
         if self.under_way.keys().next().is_none_or(|(next, _)| arrives < *next) {
-            self.sooner.notify_one();
+            self.earlier.notify_one();
         }
         self.under_way.insert((arrives, order), packet);
     }
@@ -149,7 +149,7 @@ impl State {
                     packet.corruption.map_or(String::new(), |corruption| format!(", {corruption:?}"));
                 let words = FrameWords { frame: &packet.frame, cluster: self.cluster, to: packet.to };
                 let (from, to) = (self.name(packet.from), self.name(packet.to));
-                self.trace.took(to, from, &format_args!("{words}{corruption}"), &packet.frame);
+                self.trace.received(to, from, &format_args!("{words}{corruption}"), &packet.frame);
                 return Some((packet, inbox));
             }
         }
@@ -196,15 +196,15 @@ impl State {
 
     /// How long a piece of a snapshot, or its answer, takes one way; `None` where it is lost.
     pub(super) fn piece_takes(&mut self, from: MemberId, to: MemberId, bytes: usize) -> Option<Duration> {
-        let passage = self.profile.passage(FrameKind::Piece);
-        if self.is_lost(from, to, FrameKind::Piece, passage) {
+        let delivery = self.profile.delivery(FrameKind::Piece);
+        if self.is_lost(from, to, FrameKind::Piece, delivery) {
             self.counts.lost += 1;
             return None;
         }
         let waits = self.waits(from, to, bytes)?;
         let link = &self.links[&(from, to)];
         let clogged = link.clogged_until.saturating_sub(simulated_now());
-        Some(clogged + waits + passage.delay.draw(&mut self.stream) * link.slowness)
+        Some(clogged + waits + delivery.delay.draw(&mut self.stream) * link.slowness)
     }
 
     /// The bytes of a piece as they arrive: their number does not change, as the transport checks it.

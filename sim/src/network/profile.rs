@@ -16,9 +16,9 @@ const ECHOES_PER_MILLION: u32 = 150_000;
 #[serde(deny_unknown_fields)]
 pub struct NetworkProfile {
     /// How frames are treated.
-    pub usual: Passage,
+    pub usual: DeliveryProfile,
     /// Kinds that are treated differently.
-    pub kinds: BTreeMap<FrameKind, Passage>,
+    pub kinds: BTreeMap<FrameKind, DeliveryProfile>,
     /// Links on which everything takes longer.
     pub slow_links: Vec<SlowLink>,
     /// Which frame of a link comes first.
@@ -46,7 +46,7 @@ pub struct NetworkProfile {
 /// How frames of a kind are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Passage {
+pub struct DeliveryProfile {
     /// One way.
     pub delay: Delay,
     /// Lost, in a million.
@@ -146,7 +146,7 @@ impl NetworkProfile {
     /// The network of a seed, between so many members.
     pub fn draw(seed: Seed, members: usize) -> NetworkProfile {
         let mut stream = seed.stream("swarm/network");
-        let usual = Passage::draw(&mut stream);
+        let usual = DeliveryProfile::draw(&mut stream);
         let order = match stream.within(0..4) {
             0 => Order::Fifo,
             1 => Order::LastFirst { window_us: stream.pick(&[1000, 10_000, 50_000]) },
@@ -170,13 +170,13 @@ impl NetworkProfile {
         if stream.happens(300_000) {
             for kind in FrameKind::ALL {
                 if stream.happens(300_000) {
-                    profile.kinds.insert(kind, Passage::draw(&mut stream));
+                    profile.kinds.insert(kind, DeliveryProfile::draw(&mut stream));
                 }
             }
         }
         let mut stream = seed.stream("swarm/network/echoes");
         if stream.happens(ECHOES_PER_MILLION) {
-            profile.kinds.entry(FrameKind::HeartbeatResponse).or_insert(Passage::with_echoes(usual));
+            profile.kinds.entry(FrameKind::HeartbeatResponse).or_insert(DeliveryProfile::with_echoes(usual));
         }
         let mut stream = seed.stream("swarm/network/slow links");
         if stream.happens(300_000) {
@@ -194,7 +194,7 @@ impl NetworkProfile {
         let median_us = self.usual.delay.median_us.min(10_000);
         let delay = Delay { median_us, shape: Shape::Exponential };
         NetworkProfile {
-            usual: Passage { delay, drops_per_million: 0, duplicates_per_million: 0, ..self.usual },
+            usual: DeliveryProfile { delay, drops_per_million: 0, duplicates_per_million: 0, ..self.usual },
             kinds: BTreeMap::new(),
             slow_links: Vec::new(),
             order: Order::Free,
@@ -208,21 +208,21 @@ impl NetworkProfile {
     }
 
     /// How frames of a kind are treated.
-    pub fn passage(&self, kind: FrameKind) -> Passage {
+    pub fn delivery(&self, kind: FrameKind) -> DeliveryProfile {
         self.kinds.get(&kind).copied().unwrap_or(self.usual)
     }
 }
 
-impl Passage {
+impl DeliveryProfile {
     /// Many are duplicated about a second later, when the leader that they answer may have been deposed.
-    fn with_echoes(usual: Passage) -> Passage {
+    fn with_echoes(usual: DeliveryProfile) -> DeliveryProfile {
         let duplicate_delay = Delay { median_us: 1_000_000, shape: Shape::Exponential };
-        Passage { duplicates_per_million: 200_000, duplicate_delay, ..usual }
+        DeliveryProfile { duplicates_per_million: 200_000, duplicate_delay, ..usual }
     }
 
-    fn draw(stream: &mut Stream) -> Passage {
+    fn draw(stream: &mut Stream) -> DeliveryProfile {
         let median_us = stream.pick(&[100, 300, 1000, 3000, 10_000, 20_000]);
-        Passage {
+        DeliveryProfile {
             delay: Delay { median_us, shape: stream.pick(&Shape::ALL) },
             drops_per_million: stream.pick(&[0, 0, 10_000, 100_000]),
             duplicates_per_million: stream.pick(&[0, 0, 10_000, 200_000]),

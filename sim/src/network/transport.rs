@@ -80,7 +80,7 @@ async fn carry_chunk(
         let other = state.members.get(&to)?;
         let (node, inbox) = (other.node.clone()?, other.inbox.clone()?);
         let words = format_args!("piece at {} of a snapshot", chunk.offset);
-        state.trace.took(&other.name, state.name(me), &words, &chunk.piece);
+        state.trace.received(&other.name, state.name(me), &words, &chunk.piece);
         (node, inbox)
     };
     // On the receiver's node: it does not end with the sender, but with the receiver.

@@ -8,13 +8,13 @@ use crate::random::{Seed, Stream};
 
 /// The members that faults can be drawn for.
 #[derive(Clone, Debug)]
-pub(super) struct Scene {
+pub(super) struct Targets {
     pub(super) members: usize,
     /// Those that may be lost for good: never a majority.
     pub(super) fragile: Vec<usize>,
 }
 
-impl Scene {
+impl Targets {
     /// One fault of a class and when it happens; of this ordinal, so that it stays what it is when others go. `None`
     /// where there is no member that it may be injected into.
     pub(super) fn planned(

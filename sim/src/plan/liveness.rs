@@ -2,7 +2,7 @@
 //! or behind links that carry nothing. All clients must be served by that quorum. Case files and the stream of chance
 //! have an older name for it, `aftermath`.
 
-use super::draw::{Scene, shape};
+use super::draw::{Targets, shape};
 use crate::network::Link;
 use crate::random::Seed;
 use serde::{Deserialize, Serialize};
@@ -21,16 +21,16 @@ pub struct Liveness {
 
 impl Liveness {
     /// In half of all runs nothing is left failed.
-    pub(super) fn draw(seed: Seed, scene: &Scene) -> Liveness {
+    pub(super) fn draw(seed: Seed, targets: &Targets) -> Liveness {
         let mut stream = seed.stream("plan/aftermath");
-        if scene.fragile.is_empty() || stream.happens(500_000) {
+        if targets.fragile.is_empty() || stream.happens(500_000) {
             return Liveness::default();
         }
-        let mut rest = scene.fragile.clone();
+        let mut rest = targets.fragile.clone();
         rest.truncate(1 + stream.index(rest.len()));
         let down: Vec<usize> = rest.iter().copied().filter(|_| stream.happens(400_000)).collect();
         let touches = |link: &Link| rest.contains(&link.from) || rest.contains(&link.to);
-        let cut = shape(scene.members, &mut stream).into_iter().filter(touches).collect();
+        let cut = shape(targets.members, &mut stream).into_iter().filter(touches).collect();
         Liveness { rest, down, cut }
     }
 

@@ -6,7 +6,7 @@
 //! renewed the lease. The difference comes off the TTL with every leader that lasts so long, but for the one that
 //! granted the lease.
 
-use super::Play;
+use super::Run;
 use crate::check::Promise;
 use crate::clock::simulated_now;
 use detcd_engine::request::{LeaseGrantRequest, LeaseId, Request, Response};
@@ -24,7 +24,7 @@ const STALLS_END_WITHIN: Duration = Duration::from_secs(5);
 /// Between two checks.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
 
-impl Play {
+impl Run {
     /// A lease outlives single leaders, but not all of them together.
     pub(super) async fn churn_leaders(&self) -> Result<(), String> {
         let timeout = self.swarm.knobs.election_timeout();
@@ -58,7 +58,7 @@ impl Play {
             let how = format!("lease {} of {ttl_secs} s outlived all leaders of {lead_time:?} each", lease.0);
             return Err(Promise::LeaseNotLate.broken(how));
         }
-        self.until(Promise::Converges, || self.apart()).await
+        self.until(Promise::Converges, || self.diverging()).await
     }
 
     async fn grant_at_rest(&self, ttl_secs: i64) -> Result<LeaseId, String> {

@@ -1,7 +1,7 @@
 //! From the end of the faults to a cluster at rest: every client is served, every lease that nobody keeps alive
 //! expires, all members apply the same index, and every watcher receives everything.
 
-use super::Play;
+use super::Run;
 use crate::check::reference_history::ReferenceHistory;
 use crate::check::{Promise, watches};
 use crate::clock::simulated_now;
@@ -21,7 +21,7 @@ const PIECE_BYTES: u64 = 1024;
 /// Between two checks.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
 
-impl Play {
+impl Run {
     /// How long anything may take once the cluster is healed.
     pub(super) fn recovery(&self) -> Duration {
         let (timeouts, besides) = RECOVERY;
@@ -57,10 +57,10 @@ impl Play {
 
     /// Clients send no new requests; leases, members and watchers become quiet.
     pub(super) async fn settle(&self) -> Result<(), String> {
-        self.until(Promise::Converges, || self.apart()).await?;
+        self.until(Promise::Converges, || self.diverging()).await?;
         self.churn_leaders().await?;
         self.leases_end().await?;
-        self.until(Promise::Converges, || self.apart()).await?;
+        self.until(Promise::Converges, || self.diverging()).await?;
         self.until(Promise::WatchReliable, || self.unreceived()).await?;
         let reference = ReferenceHistory::new(self.event_log.revisions())?;
         self.until(Promise::WatchReliable, || {
@@ -96,7 +96,7 @@ impl Play {
 
     /// All members have applied all that any has, and no log has more: entries that a failed leader left
     /// uncommitted may be committed by the next one at any moment.
-    pub(super) fn apart(&self) -> Option<String> {
+    pub(super) fn diverging(&self) -> Option<String> {
         let newest = self.cluster.agreement().newest();
         let living = self.cluster.living();
         let stands = |place: &usize| {
@@ -104,8 +104,8 @@ impl Play {
             Some((status.applied, status.last_index))
         };
         let applied: Vec<Option<(u64, u64)>> = living.iter().map(stands).collect();
-        let is_apart = applied.iter().any(|stands| *stands != Some((newest, newest)));
-        is_apart.then(|| {
+        let is_diverging = applied.iter().any(|stands| *stands != Some((newest, newest)));
+        is_diverging.then(|| {
             format!(
                 "within {:?} not: {newest} was applied somewhere, members have applied and hold {applied:?}",
                 self.recovery()

@@ -1,6 +1,6 @@
 //! What is checked once a run is over.
 
-use super::Play;
+use super::Run;
 use crate::check::reference_history::ReferenceHistory;
 use crate::check::{Promise, compaction, fencing, leases, real_time, serialization, watches};
 use crate::history::{KeyValue, key_value};
@@ -11,7 +11,7 @@ use detcd_proptests::reference::KeyRange;
 /// Of the revisions that are still readable, so many are read back at each member.
 const SAMPLES: i64 = 8;
 
-impl Play {
+impl Run {
     /// Whether every promise was kept.
     pub(super) async fn verdict(&self) -> Result<(), String> {
         let reference = ReferenceHistory::new(self.event_log.revisions())?;

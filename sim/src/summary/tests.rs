@@ -16,7 +16,7 @@ fn event(number: u64, place: &str, shape: Shape, what: &str) -> Event {
 /// What every member and one client did, with the first of two faults.
 fn events() -> Vec<Event> {
     let sent = |to: &str| Shape::Sent(to.to_owned());
-    let took = |from: &str| Shape::Took(from.to_owned());
+    let received = |from: &str| Shape::Received(from.to_owned());
     let kill = format!("{:?}", kill());
     let happened = [
         ("m0", Shape::Ends("down"), "starts, boot 1"),
@@ -24,9 +24,9 @@ fn events() -> Vec<Event> {
         ("m2", Shape::Ends("down"), "starts, boot 1"),
         ("m0", Shape::Point, "disk sync /data/member/wal/0.wal in 500us"),
         ("m0", sent("m1"), "to m1: Vote term 2 index 1"),
-        ("m1", took("m0"), "from m0: Vote term 2 index 1"),
+        ("m1", received("m0"), "from m0: Vote term 2 index 1"),
         ("m0", Shape::Begins("leads"), "leads in term 2"),
-        ("m1", took("m0"), "from m0: Heartbeat term 2 index 0"),
+        ("m1", received("m0"), "from m0: Heartbeat term 2 index 0"),
         ("client 0", Shape::Begins("call"), "at m2: Compact"),
         ("client 0", Shape::Ends("refused"), "NotDone"),
         ("client 0", Shape::Begins("call"), "at m0: LeaseLeases"),

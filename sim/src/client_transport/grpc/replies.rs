@@ -163,7 +163,7 @@ fn count(keys: i64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::carried;
+    use super::super::encoded_and_decoded;
     use super::*;
     use detcd_engine::key_range::KeyRange;
     use detcd_engine::request::{PutLease, PutRequest, PutValue, RangeRequest};
@@ -181,9 +181,9 @@ mod tests {
     #[test]
     fn the_client_understands_what_the_server_answers() {
         let asked = RangeRequest::of(KeyRange::One(b"k".as_slice().into()));
-        let answer = carried(wire::kv::range_response(None, found(false)));
+        let answer = encoded_and_decoded(wire::kv::range_response(None, found(false)));
         assert_eq!(range(answer), found(false));
-        let answer = range(carried(wire::kv::range_response(None, found(true))));
+        let answer = range(encoded_and_decoded(wire::kv::range_response(None, found(true))));
         let header =
             RecordHeader { create_revision: 2, mod_revision: 5, sub: 0, version: 3, lease: LeaseId(0) };
         let key = RecordRef::new(header, b"k", b"");
@@ -211,6 +211,6 @@ mod tests {
                 TxnOpResponse::Txn(inner_done),
             ],
         };
-        assert_eq!(txn(carried(wire::txn::txn_response(None, done.clone())), &outer), done);
+        assert_eq!(txn(encoded_and_decoded(wire::txn::txn_response(None, done.clone())), &outer), done);
     }
 }

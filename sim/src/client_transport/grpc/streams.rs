@@ -2,7 +2,7 @@
 
 use super::super::WatchFeed;
 use super::replies::{self, Headers};
-use super::{asked, asks, carried, errors};
+use super::{asked, encoded_and_decoded, errors, requests};
 use crate::served::Window;
 use crate::watch_response::WatchResponse;
 use detcd_engine::input::WatchInput;
@@ -49,7 +49,7 @@ impl Feed {
 impl WatchFeed for Feed {
     fn send(&mut self, ask: WatchInput) {
         // A stream that has ended says so by `next`.
-        drop(self.asks.send(carried(asks::watch(ask))));
+        drop(self.asks.send(encoded_and_decoded(requests::watch(ask))));
     }
 
     fn next(&mut self) -> BoxFuture<'_, Option<WatchResponse>> {
@@ -60,7 +60,7 @@ impl WatchFeed for Feed {
             match self.answers.message().await {
                 Ok(Some(answer)) => {
                     self.room.add_permits(1);
-                    Some(replies::watch_response(self.headers, carried(answer)))
+                    Some(replies::watch_response(self.headers, encoded_and_decoded(answer)))
                 }
                 ended => {
                     self.has_ended = true;
@@ -97,7 +97,7 @@ impl KeepAlives {
     /// What the stream ended with.
     pub(super) async fn ask(&mut self, id: LeaseId) -> Result<pb::LeaseKeepAliveResponse, Status> {
         // A stream that has ended says so where it is read.
-        let _ = self.asks.send(carried(pb::LeaseKeepAliveRequest { id: id.0 }));
+        let _ = self.asks.send(encoded_and_decoded(pb::LeaseKeepAliveRequest { id: id.0 }));
         answer(&mut self.answers, id).await
     }
 
@@ -107,7 +107,7 @@ impl KeepAlives {
     /// What the stream ended with.
     pub(super) async fn ask_once(self, id: LeaseId) -> Result<pb::LeaseKeepAliveResponse, Status> {
         let KeepAlives { asks, mut answers } = self;
-        let _ = asks.send(carried(pb::LeaseKeepAliveRequest { id: id.0 }));
+        let _ = asks.send(encoded_and_decoded(pb::LeaseKeepAliveRequest { id: id.0 }));
         drop(asks);
         let answer = answer(&mut answers, id).await?;
         let more = answers.message().await;
@@ -129,7 +129,7 @@ async fn answer(
         answer.id == id.0,
         "promise broken: keepalives are answered in order, but that of {id:?} with {answer:?}"
     );
-    Ok(carried(answer))
+    Ok(encoded_and_decoded(answer))
 }
 
 /// What is sent on a stream, until it is half-closed by dropping the other end.

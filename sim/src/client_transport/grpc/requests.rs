@@ -162,7 +162,7 @@ fn watch_create(create: WatchCreate) -> pb::WatchCreateRequest {
 
 #[cfg(test)]
 mod tests {
-    use super::super::carried;
+    use super::super::encoded_and_decoded;
     use super::*;
     use detcd_engine::key_range::KeyRange;
     use detcd_engine::request::LeaseId;
@@ -201,7 +201,10 @@ mod tests {
             .map(|place| some_range(orders[place % 3], targets[place % 5], spans[place % 3].clone()))
             .collect();
         for asked in &ranges {
-            assert_eq!(wire::kv::range_request(carried(range(asked.clone()))).as_ref(), Ok(asked));
+            assert_eq!(
+                wire::kv::range_request(encoded_and_decoded(range(asked.clone()))).as_ref(),
+                Ok(asked)
+            );
         }
         let puts = [
             (PutValue::Set(key()), PutLease::Set(LeaseId(-3))),
@@ -210,7 +213,7 @@ mod tests {
         ]
         .map(|(value, lease)| PutRequest { key: key(), value, lease, prev_kv: true });
         for asked in &puts {
-            assert_eq!(wire::kv::put_request(carried(put(asked.clone()))).as_ref(), Ok(asked));
+            assert_eq!(wire::kv::put_request(encoded_and_decoded(put(asked.clone()))).as_ref(), Ok(asked));
         }
         let results = [
             CompareResult::Equal,
@@ -243,7 +246,7 @@ mod tests {
             success: vec![TxnOp::Txn(inner), TxnOp::DeleteRange(delete)],
             failure: Vec::new(),
         };
-        assert_eq!(wire::txn::txn_request(carried(txn(asked.clone())), 128), Ok(asked));
+        assert_eq!(wire::txn::txn_request(encoded_and_decoded(txn(asked.clone())), 128), Ok(asked));
     }
 
     #[test]
@@ -262,7 +265,10 @@ mod tests {
                 fragment: true,
             });
             for asked in [create, WatchInput::Cancel(WatchId(9)), WatchInput::Progress] {
-                assert_eq!(wire::watch::watch_request(carried(watch(asked.clone()))), Some(asked));
+                assert_eq!(
+                    wire::watch::watch_request(encoded_and_decoded(watch(asked.clone()))),
+                    Some(asked)
+                );
             }
         }
     }
