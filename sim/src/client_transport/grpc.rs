@@ -5,6 +5,7 @@
 //! directions: the encoding of the server's hand-written messages is part of what is tested.
 
 mod errors;
+mod messages;
 mod replies;
 mod requests;
 mod streams;
@@ -15,7 +16,7 @@ use crate::random::Stream;
 use crate::served::Served;
 use detcd_engine::request::{LeaseId, Reply, Request, Response};
 use madsim::time::sleep;
-use prost::Message;
+use messages::{encoded_and_decoded, with_metadata};
 use replies::Headers;
 use server_sim::clock::BoxFuture;
 use server_sim::pb;
@@ -26,7 +27,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use streams::{Feed, KeepAlives};
 use tonic::Status;
-use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
 
 /// How long a call to a member that is down takes to fail.
@@ -142,20 +142,6 @@ fn channel(address: SocketAddr) -> Channel {
     Endpoint::from_shared(format!("http://{address}")).expect("an address is a URL").connect_lazy()
 }
 
-/// A request with its metadata.
-fn asked<T>(message: T, require_leader: bool) -> tonic::Request<T> {
-    let mut request = tonic::Request::new(message);
-    if require_leader {
-        request.metadata_mut().insert("hasleader", MetadataValue::from_static("true"));
-    }
-    request
-}
-
-/// A message, encoded and decoded.
-fn encoded_and_decoded<M: Message + Default>(message: M) -> M {
-    M::decode(message.encode_to_vec().as_slice()).expect("what was just encoded")
-}
-
 async fn unary(
     headers: Headers,
     channel: Channel,
@@ -165,7 +151,7 @@ async fn unary(
     // Each the same: encode, call, decode.
     macro_rules! call {
         ($client:ident :: $Client:ident . $method:ident, $message:expr) => {{
-            let request = asked(encoded_and_decoded($message), require_leader);
+            let request = with_metadata(encoded_and_decoded($message), require_leader);
             encoded_and_decoded(pb::$client::$Client::new(channel).$method(request).await?.into_inner())
         }};
     }

@@ -163,7 +163,7 @@ fn count(keys: i64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::encoded_and_decoded;
+    use super::super::messages::encoded_and_decoded;
     use super::*;
     use detcd_engine::key_range::KeyRange;
     use detcd_engine::request::{PutLease, PutRequest, PutValue, RangeRequest};

@@ -162,7 +162,7 @@ fn watch_create(create: WatchCreate) -> pb::WatchCreateRequest {
 
 #[cfg(test)]
 mod tests {
-    use super::super::encoded_and_decoded;
+    use super::super::messages::encoded_and_decoded;
     use super::*;
     use detcd_engine::key_range::KeyRange;
     use detcd_engine::request::LeaseId;

@@ -1,8 +1,9 @@
 //! Streams that a client keeps open: of a watch, of keepalives.
 
 use super::super::WatchFeed;
+use super::messages::{encoded_and_decoded, with_metadata};
 use super::replies::{self, Headers};
-use super::{asked, encoded_and_decoded, errors, requests};
+use super::{errors, requests};
 use crate::served::Window;
 use crate::watch_response::WatchResponse;
 use detcd_engine::input::WatchInput;
@@ -39,7 +40,7 @@ impl Feed {
     ) -> Result<Feed, Status> {
         let (asks, following) = unbounded_channel();
         let room = Arc::new(Semaphore::new(window));
-        let mut request = asked(messages(following), require_leader);
+        let mut request = with_metadata(messages(following), require_leader);
         request.extensions_mut().insert(Window(Arc::clone(&room)));
         let answers = pb::watch_client::WatchClient::new(channel).watch(request).await?.into_inner();
         Ok(Feed { asks, answers, headers, room, has_ended: false })
@@ -85,7 +86,7 @@ impl KeepAlives {
     /// What the call ended with.
     pub(super) async fn open(channel: Channel, require_leader: bool) -> Result<KeepAlives, Status> {
         let (asks, following) = unbounded_channel();
-        let request = asked(messages(following), require_leader);
+        let request = with_metadata(messages(following), require_leader);
         let answers =
             pb::lease_client::LeaseClient::new(channel).lease_keep_alive(request).await?.into_inner();
         Ok(KeepAlives { asks, answers })
