@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn keys_that_go_too_early_are_seen() {
-        // Told of at 2 s and 3 s of simulated time.
+        // Received at 2 s and 3 s of simulated time.
         let on_lease = KeyValue { lease: LEASE.0, ..fresh("k", "a", 2) };
         let reference = fixtures::reference_history(vec![
             vec![event(on_lease)],

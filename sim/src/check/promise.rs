@@ -36,7 +36,7 @@ promises! {
     PersistedFirst "persisted_first" "what a member acknowledged or voted is on its disk";
     ReplicasAgree "replicas_agree" "members agree on the state at every applied index";
     Imposters "strangers" "a member whose disk was replaced takes part in nothing";
-    Planted "planted" "a snapshot of somebody who does not lead is neither stored nor adopted";
+    Planted "planted" "a snapshot of a sender that does not lead is neither stored nor adopted";
     Starts "starts" "a member starts from whatever a crash left";
     StaysUp "stays_up" "a member does not end by itself";
     SameHistory "same_history" "all members report the same history";

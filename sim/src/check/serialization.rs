@@ -1,4 +1,4 @@
-//! Promises: what a client received stays true; nothing is written that nobody asked for, and nothing twice.
+//! Promises: what a client received stays true; nothing is written that no client requested, and nothing twice.
 //!
 //! Every reply names a revision: the one that its request created, or the one that it read. So the order of revisions
 //! is a serialization of all requests, and none has to be searched for: each request is applied to the reference model
@@ -176,7 +176,7 @@ fn unexplained(revision: i64, events: &[WatchEvent], reference: &ReferenceHistor
         let how = format!("at revision {revision}, of the keys {keys:?} on lease {lease}, went: {events:?}");
         return Promise::LeaseAtomic.broken(how);
     }
-    Promise::OnlyAsked.broken(format!("nobody asked for revision {revision}: {events:?}"))
+    Promise::OnlyAsked.broken(format!("no client requested revision {revision}: {events:?}"))
 }
 
 /// The lease whose keys these deletions are: all of them, and no others.
@@ -189,7 +189,7 @@ fn ended_lease(events: &[WatchEvent], revision: i64, reference: &ReferenceHistor
     (lease != 0 && is_whole).then_some(lease)
 }
 
-/// By revision: whatever made it was asked for before this point of the history, for then somebody received it or
+/// By revision: the request that created it was sent before this point of the history, for then a client received it or
 /// of a later one.
 fn latest_invocations(operations: &[Operation], head: i64) -> Vec<u64> {
     let length = usize::try_from(head + 1).expect("positive");

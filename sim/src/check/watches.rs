@@ -184,7 +184,7 @@ impl<'a> Reader<'a> {
 
     fn create(&mut self, id: WatchId, revision: i64) -> Result<(), (Promise, String)> {
         let Some(create) = self.created.pop_front() else {
-            return Err((Promise::WatchEvents, "nobody asked for a watcher".to_owned()));
+            return Err((Promise::WatchEvents, "no client requested a watcher".to_owned()));
         };
         if create.id.is_some_and(|asked| asked != id) || self.is_taken(id) {
             return Err((Promise::WatchEvents, format!("asked was {create:?}")));
@@ -261,7 +261,7 @@ impl<'a> Reader<'a> {
     fn cancel(&mut self, id: WatchId) -> Result<(), (Promise, String)> {
         let is_asked = self.log.asked.iter().any(|(_, ask)| *ask == WatchInput::Cancel(id));
         let was_there = self.watchers.remove(&id).is_some() | self.overtaken.remove(&id);
-        let how = || (Promise::WatchCancels, "nobody asked for that".to_owned());
+        let how = || (Promise::WatchCancels, "no client requested that".to_owned());
         if was_there && is_asked { Ok(()) } else { Err(how()) }
     }
 
@@ -279,7 +279,9 @@ impl<'a> Reader<'a> {
         let next = watcher.next;
         Err((
             Promise::WatchCancels,
-            format!("it was to go on at {next}, and nobody had asked to compact to more than {asked}"),
+            format!(
+                "it was to go on at {next}, and no client had requested a compaction to more than {asked}"
+            ),
         ))
     }
 

@@ -2,11 +2,11 @@
 //! disk under its old name, starts an imposter: its peers know the incarnation of the lost data directory, and refuse
 //! all frames of another. Nor does the imposter accept frames that are meant for the lost directory.
 //!
-//! The peers know it once they have applied what the lost member published. One that starts again may have to be told a
-//! second time, and could accept frames of an imposter until then. So an imposter is started only when all others are
-//! up and have applied that, and is stopped before any of them starts again: nothing is promised for what lies between.
-//! Frames that the others sent before they knew the incarnation are not delivered to the imposter: connections end with
-//! their machine. Nobody is to read what the store of an imposter holds, so clients do not find it either.
+//! The peers know it once they have applied what the lost member published. One that starts again may have to receive
+//! it a second time, and could accept frames of an imposter until then. So an imposter is started only when all others
+//! are up and have applied that, and is stopped before any of them starts again: nothing is promised for what lies
+//! between. Frames that the others sent before they knew the incarnation are not delivered to the imposter: connections
+//! end with their machine. No client may read the store of an imposter, so clients do not find it.
 
 use super::Cluster;
 use crate::check::Promise;

@@ -31,7 +31,7 @@ const FAR: u64 = 1 << 40;
 /// Nor in such a term.
 const MADE_UP_TERM: u64 = 1 << 30;
 const MADE_UP_LIFE: Incarnation = Incarnation(0xbad);
-const NOBODY: MemberId = MemberId(0xbad);
+const NO_MEMBER: MemberId = MemberId(0xbad);
 const SNAPSHOTS: &str = "/data/member/snap";
 /// How long a member may take to say who is in the cluster.
 const ASKS_FOR: Duration = Duration::from_millis(200);
@@ -74,12 +74,12 @@ impl Cluster {
             true => self.who_leads(member).await,
             false => {
                 let place = (member + from) % self.size();
-                let id = if place == member { NOBODY } else { self.id(place) };
+                let id = if place == member { NO_MEMBER } else { self.id(place) };
                 Some((id, MADE_UP_LIFE, MADE_UP_TERM))
             }
         };
         let Some((from, life, term)) = who else { return };
-        // Nobody but the member itself can distinguish a snapshot of another cluster from the leader's.
+        // Only the member itself can distinguish a snapshot of another cluster from the leader's.
         let foreign = InitialCluster { id: ClusterId(self.cluster_id().0 ^ 1), ..self.0.initial.clone() };
         let (Planted { meta, bytes }, hash) = Planted::of(&foreign, FAR, term.min(MADE_UP_TERM));
         self.agreement().forbid_state(hash);

@@ -54,7 +54,7 @@ impl Cluster {
         }
         let service = service(handle, Limits { txn_ops_max: TXN_OPS_MAX });
         let address = SocketAddr::new(ip(place, boot), PORT);
-        let serving = serve(service, address).await.expect("nobody else has this address");
+        let serving = serve(service, address).await.expect("the address is used once");
         let mut slot = self.slot(place);
         let is_current = slot.boots == boot;
         if let Some(up) = slot.up.as_mut().filter(|_| is_current) {

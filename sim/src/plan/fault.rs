@@ -75,7 +75,7 @@ pub enum Fault {
         /// For so long.
         for_ms: u64,
     },
-    /// Whoever leads is cut off: nothing that is sent to it or by it from now on arrives. What is in flight to it
+    /// The leader is cut off: nothing that is sent to it or by it from now on arrives. What is in flight to it
     /// already arrives, but late.
     CutOffLeader {
         /// By the places of the others: what is in flight from there takes so long at least.

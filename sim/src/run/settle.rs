@@ -113,7 +113,7 @@ impl Run {
         })
     }
 
-    /// Nobody keeps a lease alive any more.
+    /// No client keeps a lease alive any more.
     async fn leases_end(&self) -> Result<(), String> {
         let ttl_secs = self.history.operations().iter().fold(0, |most, operation| match operation.request {
             // The member raises what is less than one and a half election timeouts.
