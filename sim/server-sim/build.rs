@@ -34,6 +34,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(&described, files.encode_to_vec())?;
     madsim_tonic_build::configure()
         .file_descriptor_set_path(described)
+        // It would name the files relative to this package, where they are not: a build for every call of cargo.
+        .emit_rerun_if_changed(false)
         .skip_protoc_run()
         .bytes(["."])
         .extern_path(".mvccpb.KeyValue", "crate::wire::KeyValue")

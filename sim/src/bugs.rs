@@ -1,6 +1,6 @@
-//! Seeded bugs: mistakes that others made, put into the twins of engine and server (`sim/engine-sim/bugs`, a file
-//! each), for the simulator to find. One that it does not find is a gap of the simulator's: a fault that it never
-//! makes, a workload that never goes there, a promise that nobody checks.
+//! Seeded bugs: mistakes that others made, put into the copies of engine and server (`sim/engine-sim/bugs`, a file
+//! each), for the simulator to find. One that it does not find is a gap of the simulator: a fault that it never
+//! injects, a state that no workload reaches, a promise that no checker checks.
 //!
 //! A bug is on for one thread and one run at a time.
 
@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn a_bug_that_does_not_exist_is_named() {
-        let told = named("no_such_bug").unwrap_err();
-        assert!(told.contains("\"no_such_bug\"") && told.contains(BUGS[0].name), "{told}");
+        let text = named("no_such_bug").unwrap_err();
+        assert!(text.contains("\"no_such_bug\"") && text.contains(BUGS[0].name), "{text}");
     }
 }

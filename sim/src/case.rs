@@ -1,4 +1,4 @@
-//! A case: everything that makes one run what it is, as a file. A seed alone means another run as soon as one draw
+//! A case: everything that determines one run, as a file. A seed alone means another run as soon as one draw
 //! is added anywhere; a case says what was drawn, so that what it found stays found.
 //!
 //! ```text
@@ -21,16 +21,16 @@ use std::path::{Path, PathBuf};
 pub const FORMAT: u64 = 1;
 /// More are not simulated.
 const MEMBERS_MAX: usize = 9;
-/// Of one name, so many files: beyond that somebody should look at them.
+/// Of one name, so many files: beyond that a person should look at them.
 const ALIKE_MAX: u32 = 1000;
 
-/// One run, but for the dice thrown while it goes: these are thrown from the seed in the swarm.
+/// One run, but for what is drawn while it goes: that is drawn from the seed in the swarm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// `FORMAT`.
     pub format: u64,
-    /// What it is, for who reads it.
+    /// What it is, for the reader.
     #[serde(default)]
     pub story: String,
     /// The promise that it broke when it was found, by its name; `None` where it kept all.
@@ -39,7 +39,7 @@ pub struct Case {
     /// The bug that is put in while it runs.
     #[serde(default)]
     pub bug: Option<String>,
-    /// While things go wrong each client calls so often and then waits for the end; `None` for as often as it likes.
+    /// While faults are injected each client sends so many requests and then waits for the end; `None` for no limit.
     #[serde(default)]
     pub calls_max: Option<u64>,
     /// The rest.
@@ -47,8 +47,8 @@ pub struct Case {
 }
 
 impl Case {
-    /// The case of a seed. In one of twelve clients grow silent before things go wrong no more: what follows from an
-    /// idle cluster's state then stays.
+    /// The case of a seed. In one of twelve clients stop before the faults end: so the state of an idle cluster is
+    /// tested, too.
     pub fn draw(seed: u64) -> Case {
         let swarm = Swarm::draw(Seed(seed));
         let mut stream = Seed(seed).stream("case/calls");

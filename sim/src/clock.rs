@@ -1,5 +1,5 @@
-//! A clock for each member: it stands at zero when the member starts, runs a little too fast or too slow, stands still
-//! for a while, and jumps forward now and then, as when the machine slept. There is no wall clock: a member reads none.
+//! A clock for each member: it shows zero when the member starts, runs a little too fast or too slow, stalls
+//! for a while, and jumps forward now and then, as after a suspend. There is no wall clock: a member reads none.
 
 use detcd_engine::time::Time;
 use madsim::time::sleep;
@@ -25,7 +25,7 @@ pub struct SimClock {
 /// What the clock showed when its rate last changed.
 #[derive(Debug)]
 struct Reading {
-    /// In the future where the clock stands still until then.
+    /// In the future where the clock is stalled until then.
     at: Duration,
     shown_micros: u128,
     /// A million is true.
@@ -48,12 +48,12 @@ impl SimClock {
     }
 
     /// Of a machine on which a turn takes so long when the main loop has more to do at once; zero for no time at all.
-    /// What takes a member many turns is then under way while other things happen.
+    /// Work that takes many turns is then interleaved with other events.
     pub fn with_busy_turn(self, busy_turn: Duration) -> SimClock {
         SimClock { busy_turn, ..self }
     }
 
-    /// Goes faster or slower from now on.
+    /// Changes the rate from now on.
     pub fn set_rate(&self, micros_per_second: u32) {
         let now = simulated_now();
         self.change(|reading| {
@@ -62,7 +62,7 @@ impl SimClock {
         });
     }
 
-    /// Stands still until then, and goes on from where it stood.
+    /// Stalls until then, and continues from the value it had.
     pub fn stall(&self, until: Duration) {
         let now = simulated_now();
         self.change(|reading| {

@@ -1,15 +1,15 @@
 //! Members as `server_sim` runs them, each on a machine with a disk, a clock and a place in the network of its own.
-//! They are started, killed and stopped here; which and when is the nemesis's business. One that ends by itself is
-//! judged and started again by `supervise`. One whose disk is gone never comes back, but somebody may start another
-//! under its name: `stranger`.
+//! They are started, killed and stopped here; `nemesis` decides which and when. One that ends by itself is
+//! checked and started again by `supervise`. One whose disk was wiped is not started again, but another may be started
+//! under its name: `imposter`.
 
+mod imposter;
 mod intruder;
 mod serve;
-mod stranger;
 mod supervise;
 
-use crate::check::raft::Tapped;
-use crate::check::replicas_agree::{Onlooker, ReplicasAgree};
+use crate::check::raft::CheckedTransport;
+use crate::check::replicas_agree::{MemberObserver, ReplicasAgree};
 use crate::clock::SimClock;
 use crate::disk::Machine;
 use crate::network::Network;
@@ -20,6 +20,7 @@ use crate::trace::Trace;
 use detcd_engine::config::Config;
 use detcd_engine::ids::MemberId;
 use detcd_engine::membership::InitialCluster;
+use imposter::ImposterObserver;
 pub(crate) use intruder::Intruder;
 use madsim::runtime::{Handle, NodeHandle};
 use server_sim::handle::MemberHandle;
@@ -30,7 +31,6 @@ use server_sim::wire;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use stranger::Outsider;
 use supervise::{End, Ended};
 use tokio::sync::{mpsc, oneshot};
 
@@ -63,7 +63,7 @@ struct Slot {
     boots: u32,
     /// Of the machine's clock; a million is true.
     micros_per_second: u32,
-    /// Its disk is damaged or gone: it never comes back.
+    /// Its disk is damaged or gone: it is not started again.
     is_lost: bool,
     /// Kept down for now.
     is_held: bool,
@@ -210,11 +210,11 @@ impl Cluster {
             return;
         }
         drop(slot);
-        self.strangers_leave();
+        self.stop_imposters();
         self.boot(place);
     }
 
-    /// A machine that is down comes up. Where its member is lost, it is a stranger that comes.
+    /// Starts a machine that is down. Where its member is lost, an imposter is started.
     fn boot(&self, place: usize) {
         let mut slot = self.slot(place);
         slot.boots += 1;
@@ -223,13 +223,13 @@ impl Cluster {
         self.0.trace.ends(&name, "down", format_args!("starts, {whose} {boot}"));
         let node = self.machine_for(place, &name, boot);
         let clock = SimClock::start(slot.micros_per_second).with_busy_turn(self.0.busy_turn);
-        let way = self.0.network.boot(id, Arc::clone(&node));
+        let transport = self.0.network.boot(id, Arc::clone(&node));
         let (transport, observer): (Arc<dyn Transport>, Arc<dyn Observer>) = if slot.is_lost {
-            (Arc::new(way), Arc::new(Outsider::new(name.clone())))
+            (Arc::new(transport), Arc::new(ImposterObserver::new(name.clone())))
         } else {
             let (agreement, trace) = (self.0.agreement.clone(), self.0.trace.clone());
-            let tapped = Tapped::new(way, agreement.raft().clone());
-            (Arc::new(tapped), Arc::new(Onlooker::new(id, name.clone(), agreement, trace)))
+            let checked = CheckedTransport::new(transport, agreement.raft().clone());
+            (Arc::new(checked), Arc::new(MemberObserver::new(id, name.clone(), agreement, trace)))
         };
         let deps = Deps {
             disk: Arc::new(slot.machine.boot()),
@@ -266,12 +266,12 @@ impl Cluster {
             Ok(member) => member,
             Err(error) => return ended(End::NotStarted(error)),
         };
-        // Clients were never told of a stranger.
-        let is_stranger = self.is_lost(place);
-        if let Some(up) = self.slot(place).up.as_mut().filter(|_| !is_stranger) {
+        // Clients do not know an imposter.
+        let is_imposter = self.is_lost(place);
+        if let Some(up) = self.slot(place).up.as_mut().filter(|_| !is_imposter) {
             up.handle = Some(member.handle());
         }
-        if self.0.links.is_some() && !is_stranger {
+        if self.0.links.is_some() && !is_imposter {
             madsim::task::spawn(self.clone().serve(place, boot, member.handle()));
         }
         tokio::select! {
@@ -311,18 +311,18 @@ impl Cluster {
         true
     }
 
-    /// A member stays down until it is let go.
+    /// Stops a member until `release`.
     pub fn hold(&self, place: usize) {
         self.slot(place).is_held = true;
         self.kill(place);
     }
 
-    /// A member that was held may start again.
-    pub fn let_go(&self, place: usize) {
+    /// Ends `hold`: the member may start again.
+    pub fn release(&self, place: usize) {
         self.slot(place).is_held = false;
     }
 
-    /// The machine loses power, and its disk is gone: the member never comes back.
+    /// The machine loses power, and its disk is gone: the member is not started again.
     pub fn wipe(&self, place: usize) {
         self.kill(place);
         let mut slot = self.slot(place);
@@ -331,7 +331,7 @@ impl Cluster {
         slot.is_lost = true;
     }
 
-    /// Whether the member never comes back.
+    /// Whether the member is not started again.
     pub fn is_lost(&self, place: usize) -> bool {
         self.slot(place).is_lost
     }

@@ -1,9 +1,9 @@
-//! The cases that are kept: each broke a promise once, by a bug that was mended since, or breaks one by a bug that is
-//! put in. The first kind passes for ever; the second shows that what found it still does.
+//! The kept cases: each broke a promise once, by a bug that was fixed since, or breaks one by a seeded bug. The first
+//! kind must pass; the second shows that the bug is still found.
 
 use crate::case::Case;
+use crate::runner::{Failure, run_case};
 use crate::trace::Trace;
-use crate::trial::{Failure, run_case};
 use std::path::{Path, PathBuf};
 
 /// Where they are, in the sources.

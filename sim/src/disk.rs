@@ -1,30 +1,30 @@
-//! A disk for each member that keeps the promises of `server_sim::disk` and not one more.
+//! A simulated disk for each member that guarantees what `server_sim::disk` states, and nothing more.
 //!
-//! A machine's disk outlives its members: each boot has a `SimDisk` of its own onto it, which goes dead when the
-//! power fails. What a dead handle is asked never answers, as nobody is left to hear it.
+//! A machine's disk outlives its members: each boot has a `SimDisk` of its own, which is
+//! closed when the power fails. A call to a closed handle never completes, as no caller is left.
 //!
-//! What a disk does wrong while the power is on is `trouble`'s: errors, no room, slowness. What it loses of what it
-//! had is `rot`'s.
+//! What fails while the power is on is in `faults`: errors, no room, slowness. Damage to what was durable is in
+//! `rot`.
 
+mod faults;
+mod filesystem;
 mod handle;
 mod image;
-mod platter;
 mod rot;
-mod trouble;
 
+pub use faults::OperationKind;
 pub use handle::SimDisk;
 pub use rot::{Damage, DamagedFile};
-pub use trouble::OperationKind;
 
 use crate::random::{Seed, Stream};
 use crate::trace::Trace;
-use platter::Platter;
+use faults::DiskFaults;
+use filesystem::SimFilesystem;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use trouble::Trouble;
 
 /// No sync takes longer by chance. Well beyond any election timeout, and well within the time that members have to
 /// come to rest.
@@ -64,20 +64,20 @@ pub struct Machine(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     name: String,
-    platter: Platter,
+    filesystem: SimFilesystem,
     profile: DiskProfile,
     stream: Stream,
     trace: Trace,
     /// Which boot may use the disk.
     boot: u32,
     locked: BTreeSet<PathBuf>,
-    /// This boot's member has ended in order: it asks for nothing more.
+    /// This boot's member has ended in order: it does no more operations.
     is_closed: bool,
     /// The power fails at the so many-th operation from now.
     operations_left: Option<u64>,
     is_down: bool,
     operations: u64,
-    trouble: Trouble,
+    faults: DiskFaults,
     /// Files that do not hold what was written to them.
     damaged: Vec<PathBuf>,
 }
@@ -86,7 +86,7 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Admission {
     Done,
-    /// The power fails in the middle of it: its effect may be found, its answer never comes.
+    /// The power fails in the middle of it: its effect may be found later, and the call never completes.
     Last,
     /// It fails.
     Closed,
@@ -98,7 +98,7 @@ impl Machine {
     pub fn new(name: String, profile: DiskProfile, stream: Stream, trace: Trace) -> Machine {
         let state = State {
             name,
-            platter: Platter::new(),
+            filesystem: SimFilesystem::new(),
             profile,
             stream,
             trace,
@@ -108,7 +108,7 @@ impl Machine {
             operations_left: None,
             is_down: true,
             operations: 0,
-            trouble: Trouble::default(),
+            faults: DiskFaults::default(),
             damaged: Vec::new(),
         };
         Machine(Arc::new(Mutex::new(state)))
@@ -121,7 +121,7 @@ impl Machine {
         state.is_down = false;
         state.is_closed = false;
         state.boot += 1;
-        state.trouble.begin_boot();
+        state.faults.begin_boot();
         SimDisk::new(self.clone(), state.boot)
     }
 
@@ -129,8 +129,8 @@ impl Machine {
     pub fn lose_power(&self) {
         let mut state = self.lock();
         state.go_down();
-        let State { platter, stream, .. } = &mut *state;
-        platter.lose_power(stream);
+        let State { filesystem, stream, .. } = &mut *state;
+        filesystem.lose_power(stream);
     }
 
     /// The member's process ended; the machine stays up, and nothing is lost.
@@ -138,29 +138,28 @@ impl Machine {
         self.lock().go_down();
     }
 
-    /// Somebody puts a file there, while the machine is down. Whether there is such a directory.
+    /// Writes a file while the machine is down. Whether there is such a directory.
     pub(crate) fn leave(&self, path: &Path, bytes: &[u8]) -> bool {
         let mut state = self.lock();
         assert!(state.is_down, "a file is left on {} while it is up", state.name);
-        state.platter.leave(path, bytes).is_ok()
+        state.filesystem.leave(path, bytes).is_ok()
     }
 
     /// The names in a directory; none where it is not there.
     pub(crate) fn names(&self, dir: &Path) -> Vec<String> {
-        self.lock().platter.list(dir).unwrap_or_default()
+        self.lock().filesystem.list(dir).unwrap_or_default()
     }
 
-    /// The power is not to fail after all, if it has not yet.
-    pub fn spare_power(&self) {
+    /// Cancels a power failure that is due and has not happened.
+    pub fn cancel_power_failure(&self) {
         self.lock().operations_left = None;
     }
 
-    /// All is well from now on: the power is not to fail after all, if it has not yet, and the disk does what it is
-    /// asked. Damage stays.
-    pub fn spare(&self) {
+    /// Ends all disk faults and cancels a power failure that is due. Damage stays.
+    pub fn end_faults(&self) {
         let mut state = self.lock();
         state.operations_left = None;
-        state.trouble.ends();
+        state.faults.ends();
     }
 
     /// The power is to fail after so many more operations, in the middle of whatever that is: `is_down` says when.
@@ -168,12 +167,12 @@ impl Machine {
         self.lock().operations_left = Some(operations);
     }
 
-    /// Whether nothing that a member asks of this disk is answered any more.
+    /// Whether no operation of a member completes any more.
     pub fn is_down(&self) -> bool {
         self.lock().is_down
     }
 
-    /// How much was asked of the disk so far.
+    /// How many operations there were so far.
     pub fn operations(&self) -> u64 {
         self.lock().operations
     }

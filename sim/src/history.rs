@@ -1,12 +1,14 @@
-//! What clients asked and what they were told: one format for all workloads, with an order in time that all agree on.
+//! What clients requested and what they received: one format for all workloads, with an order in time on which all
+//! agree.
 //!
-//! Every request of every client is an `Operation`, every watch stream a `StreamLog`. What a client makes of the
-//! answers (that it holds a lock, say) is a `Claim`: no member ever said it, but the answers together promise it.
+//! Every request of every client is an `Operation`, every watch stream a `StreamLog`. What a client concludes
+//! from several replies (that it holds a lock, say) is a `Claim`: no single reply says it, but all of them imply it.
 
-use crate::workload::door::News;
+use crate::watch_response::WatchResponse;
 use bytes::Bytes;
 use detcd_engine::request::{RecordRef, Reply, Request, RequestError};
 use detcd_engine::watch::WatchInput;
+use std::ops::AddAssign;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -27,16 +29,16 @@ pub fn key_value(record: &RecordRef) -> KeyValue {
 /// A point in time. No two events of a history have the same `order`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
-    /// The how manieth event of the history it is.
+    /// The number of the event in the history.
     pub order: u64,
     /// Simulated time since the run began.
     pub at: Duration,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// Nobody knows: no answer came, or one that says as much. A write may have been done, or be done yet.
+    /// Unknown: no reply came, or one that says as much. A write may have been done, or be done yet.
     Unknown,
     /// It was not done and will not be.
     NotDone,
@@ -55,13 +57,13 @@ pub struct Operation {
     pub member: usize,
     /// What was asked.
     pub request: Request,
-    /// The client had asked the same before and does not know what became of it.
+    /// The client had asked the same before and does not know its outcome.
     pub is_retry: bool,
     /// When it was asked.
     pub invoked: Moment,
     /// When the outcome was known; `None` where it never was: a write may come yet.
     pub answered: Option<Moment>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
 }
 
@@ -85,26 +87,26 @@ pub struct StreamLog {
     /// What was asked on it, in order.
     pub asked: Vec<(Moment, WatchInput)>,
     /// What came, in order.
-    pub news: Vec<(Moment, News)>,
+    pub received: Vec<(Moment, WatchResponse)>,
     /// The client still reads it.
     pub is_open: bool,
 }
 
-/// What a client makes of several answers.
+/// What a client concludes from several replies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// The client wrote under a seat that it had been first in line for, at this revision.
-    Seated {
-        /// The line's prefix.
-        line: Bytes,
-        /// The create revision of its key in the line.
+    /// The client wrote while its key was the oldest under a prefix, and compared the fence in that transaction.
+    FencedWrite {
+        /// Of the keys of all clients that wait.
+        prefix: Bytes,
+        /// The create revision of its own key.
         fence: i64,
         /// Of the write.
         revision: i64,
     },
     /// It put an element in the queue.
     Enqueued(Bytes),
-    /// It took an element out of the queue: it is nobody else's.
+    /// It took an element out of the queue: no other client may take it.
     Dequeued {
         /// The element's key.
         element: Bytes,
@@ -113,7 +115,44 @@ pub enum Claim {
     },
 }
 
-/// All that clients did and were told in a run. Cheap to clone; all clones are the same history.
+/// How the requests of one client ended, and what came on its watch streams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientCounts {
+    /// Requests that were done.
+    pub done: usize,
+    /// Requests that a member refused.
+    pub refused: usize,
+    /// Requests that no member accepted.
+    pub not_done: usize,
+    /// Requests whose outcome the client does not know.
+    pub unknown: usize,
+    /// Watch streams that were opened.
+    pub streams: usize,
+    /// Responses received on them.
+    pub responses: usize,
+}
+
+impl ClientCounts {
+    /// All requests.
+    pub fn calls(&self) -> usize {
+        let ClientCounts { done, refused, not_done, unknown, streams: _, responses: _ } = self;
+        done + refused + not_done + unknown
+    }
+}
+
+impl AddAssign for ClientCounts {
+    fn add_assign(&mut self, other: ClientCounts) {
+        let ClientCounts { done, refused, not_done, unknown, streams, responses } = other;
+        self.done += done;
+        self.refused += refused;
+        self.not_done += not_done;
+        self.unknown += unknown;
+        self.streams += streams;
+        self.responses += responses;
+    }
+}
+
+/// All that clients sent and received in a run. Cheap to clone; all clones are the same history.
 #[derive(Clone, Debug, Default)]
 pub struct History(Arc<Mutex<Inner>>);
 
@@ -134,7 +173,7 @@ pub struct Open(usize);
 pub struct StreamPlace(usize);
 
 impl History {
-    /// A client asks.
+    /// A client sends a request.
     pub fn invoke(&self, client: usize, member: usize, request: Request, is_retry: bool) -> Open {
         let mut inner = self.lock();
         let invoked = inner.moment();
@@ -143,7 +182,7 @@ impl History {
         Open(inner.operations.len() - 1)
     }
 
-    /// It is told. An unknown outcome has no time at which it was answered: the write may come yet.
+    /// The outcome is known. An unknown one has no time at which it was answered: the write may come yet.
     pub fn answer(&self, open: Open, outcome: Outcome) {
         let mut inner = self.lock();
         let now = inner.moment();
@@ -155,23 +194,23 @@ impl History {
     /// A client opened a watch stream.
     pub fn open_stream(&self, client: usize, member: usize) -> StreamPlace {
         let mut inner = self.lock();
-        let (asked, news) = (Vec::new(), Vec::new());
-        inner.streams.push(StreamLog { client, member, asked, news, is_open: true });
+        let (asked, received) = (Vec::new(), Vec::new());
+        inner.streams.push(StreamLog { client, member, asked, received, is_open: true });
         StreamPlace(inner.streams.len() - 1)
     }
 
-    /// It asks for something on it.
+    /// The client sends a request on it.
     pub fn watch_asked(&self, stream: StreamPlace, ask: WatchInput) {
         let mut inner = self.lock();
         let now = inner.moment();
         inner.streams[stream.0].asked.push((now, ask));
     }
 
-    /// Something came on it.
-    pub fn watch_told(&self, stream: StreamPlace, news: News) {
+    /// The client received a response on it.
+    pub fn watch_received(&self, stream: StreamPlace, response: WatchResponse) {
         let mut inner = self.lock();
         let now = inner.moment();
-        inner.streams[stream.0].news.push((now, news));
+        inner.streams[stream.0].received.push((now, response));
     }
 
     /// It has ended, or is read no more.
@@ -200,7 +239,7 @@ impl History {
         };
         since.into_iter().any(is_answered)
             || inner.streams.iter().any(|stream| {
-                stream.client == client && stream.news.last().is_some_and(|(at, _)| *at > after)
+                stream.client == client && stream.received.last().is_some_and(|(at, _)| *at > after)
             })
     }
 
@@ -217,6 +256,27 @@ impl History {
     /// All claims, in the order in which they were made, each with its client.
     pub fn claims(&self) -> Vec<(usize, Moment, Claim)> {
         self.lock().claims.clone()
+    }
+
+    /// Counts for each of the first `clients` clients.
+    pub fn counts(&self, clients: usize) -> Vec<ClientCounts> {
+        let inner = self.lock();
+        let mut counts = vec![ClientCounts::default(); clients];
+        for Operation { client, outcome, .. } in &inner.operations {
+            let Some(counts) = counts.get_mut(*client) else { continue };
+            *match outcome {
+                Outcome::Done(_) => &mut counts.done,
+                Outcome::Refused(_) => &mut counts.refused,
+                Outcome::NotDone => &mut counts.not_done,
+                Outcome::Unknown => &mut counts.unknown,
+            } += 1;
+        }
+        for StreamLog { client, received, .. } in &inner.streams {
+            let Some(counts) = counts.get_mut(*client) else { continue };
+            counts.streams += 1;
+            counts.responses += received.len();
+        }
+        counts
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -1,12 +1,12 @@
-//! Hunts for seeded bugs: random seeds, as `many` runs them, with a bug in them until one fails. A hunt knows nothing
+//! Hunts for seeded bugs: random seeds, as `many` runs them, with a bug in them until one fails. A hunt uses nothing
 //! of its bug but the budget.
 
 pub mod record;
 
 use crate::case::Case;
 use crate::run::Report;
+use crate::runner::{Broken, run_case};
 use crate::trace::Trace;
-use crate::trial::{Broken, run_case};
 use detcd_engine::seeded::Bug;
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
 //! `detcd-sim`: runs seeds.
 
 #[cfg(any(madsim, doc))]
-mod tool;
+mod cli;
 
 #[cfg(any(madsim, doc))]
 fn main() -> std::process::ExitCode {
-    tool::main()
+    cli::main()
 }
 
 #[cfg(not(any(madsim, doc)))]

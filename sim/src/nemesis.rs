@@ -1,59 +1,59 @@
-//! Does to the cluster what the plan says, then makes everything whole again: at first without what the aftermath
-//! keeps failed, and in the end with it.
+//! Injects the faults of the plan, then heals the cluster: first all but what the liveness phase keeps failed, in the
+//! end everything.
 
 use crate::clock::simulated_now;
 use crate::cluster::{Cluster, Intruder};
-use crate::network::FrameKind;
-use crate::plan::{Aftermath, Clog, Fault, Link, Plan, PlannedFault};
+use crate::network::{FrameKind, Link};
+use crate::plan::{Clog, Fault, Liveness, Plan, PlannedFault};
 use crate::trace::Trace;
 use madsim::runtime::Handle;
 use madsim::time::sleep;
 use std::time::Duration;
 
-/// How long a machine is given to come to the operation at which it is to fail.
+/// How long a machine may take to reach the operation at which it is to fail.
 const OPERATION_COMES_WITHIN: Duration = Duration::from_secs(5);
 /// A member whose log could not be written ends within this, unless it was paused all the time.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Runs a plan to its end; what its aftermath keeps failed is failed then.
+/// Runs a plan to its end; what its liveness phase keeps failed fails then.
 pub async fn run(cluster: Cluster, plan: Plan, trace: Trace) {
     let start = simulated_now();
     let wait_until = |at_ms| sleep((start + Duration::from_millis(at_ms)).saturating_sub(simulated_now()));
     for PlannedFault { at_ms, fault } in plan.faults {
         wait_until(at_ms).await;
         trace.event("nemesis", format_args!("{fault:?}"), &[]);
-        commit(&cluster, fault);
+        inject(&cluster, fault);
     }
     wait_until(plan.ends_ms).await;
-    let Aftermath { rest, down, cut } = &plan.aftermath;
+    let Liveness { rest, down, cut } = &plan.liveness;
     trace.event("nemesis", format_args!("all but {rest:?} is made whole"), &[]);
     for member in down {
         cluster.hold(*member);
     }
-    make_whole(&cluster);
+    heal(&cluster);
     cut_until(&cluster, cut, Duration::MAX);
 }
 
-/// What the aftermath kept failed is made whole as well.
-pub fn end_aftermath(cluster: &Cluster, trace: &Trace) {
+/// Heals what the liveness phase kept failed as well.
+pub fn end_liveness(cluster: &Cluster, trace: &Trace) {
     trace.event("nemesis", format_args!("all is made whole"), &[]);
     for place in 0..cluster.size() {
-        cluster.let_go(place);
+        cluster.release(place);
     }
-    make_whole(cluster);
+    heal(cluster);
 }
 
-fn make_whole(cluster: &Cluster) {
+fn heal(cluster: &Cluster) {
     cluster.network().heal();
     cluster.network().calm();
     for place in 0..cluster.size() {
-        cluster.machine(place).spare();
+        cluster.machine(place).end_faults();
         cluster.set_clock_rate(place, 1_000_000);
         if let Some(node) = cluster.node(place) {
             Handle::current().resume(node.id());
         }
         if cluster.machine(place).is_down() {
-            // It failed in the middle of an operation, and nobody has looked yet.
+            // It failed in the middle of an operation, which no task has noticed yet.
             cluster.kill(place);
         }
         cluster.start(place);
@@ -61,7 +61,7 @@ fn make_whole(cluster: &Cluster) {
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm for each fault")]
-fn commit(cluster: &Cluster, fault: Fault) {
+fn inject(cluster: &Cluster, fault: Fault) {
     let until = |for_ms| simulated_now() + Duration::from_millis(for_ms);
     match fault {
         Fault::Kill { member, down_ms } => kill(cluster, member, down_ms),
@@ -115,7 +115,7 @@ fn commit(cluster: &Cluster, fault: Fault) {
         Fault::Wipe { member, stranger_after_ms } => {
             cluster.wipe(member);
             if let Some(after_ms) = stranger_after_ms {
-                madsim::task::spawn(cluster.clone().stranger_comes(member, Duration::from_millis(after_ms)));
+                madsim::task::spawn(cluster.clone().imposter_starts(member, Duration::from_millis(after_ms)));
             }
         }
         Fault::SendSnapshot { member, from, overhears, pieces, sent_per_million, down_ms } => {
@@ -159,7 +159,7 @@ fn cut_off_leader(cluster: &Cluster, late_ms: &[u64], until: Duration) {
     let (network, me) = (cluster.network(), cluster.id(leader));
     let others = (0..cluster.size()).filter(|place| *place != leader);
     for (place, other) in others.map(|place| cluster.id(place)).enumerate() {
-        // Lost as they are sent; a cut would take what is under way as well.
+        // Lost as they are sent; a cut would lose frames in flight as well.
         for kind in FrameKind::ALL {
             network.lose(me, other, kind, 1_000_000, until);
             network.lose(other, me, kind, 1_000_000, until);
@@ -208,11 +208,11 @@ fn start_after(cluster: &Cluster, member: usize, down_ms: u64) {
 }
 
 async fn kill_when_down(cluster: Cluster, member: usize, down_ms: u64) {
-    // One that is down is hit when it comes back.
+    // One that is down fails after its next start.
     let gives_up = simulated_now() + OPERATION_COMES_WITHIN;
     while cluster.node(member).is_none() {
         if simulated_now() > gives_up {
-            cluster.machine(member).spare_power();
+            cluster.machine(member).cancel_power_failure();
             return;
         }
         sleep(Duration::from_millis(1)).await;
@@ -222,13 +222,13 @@ async fn kill_when_down(cluster: Cluster, member: usize, down_ms: u64) {
     }
 }
 
-/// Whether the machine came to the operation at which it was to fail.
+/// Whether the machine reached the operation at which it was to fail.
 async fn fails_soon(cluster: &Cluster, member: usize, soon: Duration) -> bool {
     let gives_up = simulated_now() + soon;
     let machine = cluster.machine(member);
     while !machine.is_down() {
         if simulated_now() > gives_up {
-            machine.spare_power();
+            machine.cancel_power_failure();
             return false;
         }
         sleep(Duration::from_millis(1)).await;
@@ -248,7 +248,7 @@ async fn storm(cluster: Cluster, member: usize, operations: Vec<u64>) {
     cluster.start(member);
 }
 
-/// Looks at a member whose disk is to fail, until it has had time enough to end.
+/// Checks that a member whose disk failed ends in time.
 async fn ends_when_its_log_fails(cluster: Cluster, member: usize) {
     let looks_until = simulated_now() + 2 * ENDS_WITHIN;
     while simulated_now() < looks_until {
@@ -258,8 +258,8 @@ async fn ends_when_its_log_fails(cluster: Cluster, member: usize) {
         let Some(since) = since.filter(|_| is_up) else { continue };
         assert!(
             simulated_now() < since + ENDS_WITHIN,
-            "promise broken: a member ends when its log or its snapshot cannot be written, but member {member} was \
-             told so at {since:?} and is up at {:?}",
+            "promise broken: a member ends when its log or its snapshot cannot be written, but member {member} got \
+             the error at {since:?} and is up at {:?}",
             simulated_now()
         );
     }

@@ -1,17 +1,19 @@
-//! The network between members: every frame is delayed, dropped, doubled, damaged or overtaken on its own, and links
-//! are cut or clogged in either direction. Nothing tells the two ends apart from silence: no connection is closed by
-//! a partition.
+//! The network between members: every frame is delayed, lost, duplicated, corrupted or reordered on its own, and links
+//! are cut or clogged in either direction. Both ends of such a link notice nothing but silence: no connection is closed
+//! by a partition.
 //!
-//! A frame that was damaged, led to the wrong member or came from another cluster must be refused by whoever gets it,
-//! and any other frame must not be: both are checked here, at every frame.
+//! A receiver must refuse a frame that was corrupted, misrouted or sent by another cluster, and must accept any other
+//! frame. Both are checked here, for every frame.
 
 mod delay;
+mod delivery;
+mod link;
 mod profile;
-mod road;
 mod transport;
 
 pub use delay::{Delay, Shape};
-pub use profile::{FrameKind, NetworkProfile, Order, Passage, SlowLink};
+pub use link::Link;
+pub use profile::{DeliveryProfile, FrameKind, NetworkProfile, Order, SlowLink};
 pub use transport::SimTransport;
 
 use crate::random::Stream;
@@ -27,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How long the carrier of frames sleeps where none is under way.
+/// How long `deliver_all` sleeps where no frame is in flight.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// All links. Cheap to clone; all clones are the same network.
@@ -41,28 +43,28 @@ struct State {
     trace: Trace,
     /// The members by place; a member that is down has no inbox.
     members: BTreeMap<MemberId, Attached>,
-    roads: BTreeMap<(MemberId, MemberId), Road>,
-    /// Frames under way, by the time they arrive and the order in which they come then.
+    links: BTreeMap<(MemberId, MemberId), LinkState>,
+    /// Frames in flight, by arrival time and order.
     under_way: BTreeMap<(Duration, i64), Packet>,
-    /// The next frame arrives sooner than was thought.
-    sooner: Arc<Notify>,
+    /// Wakes `deliver_all`: a frame arrives earlier than all others.
+    earlier: Arc<Notify>,
     sent: i64,
-    counts: Counts,
-    /// In whose place a stranger has come.
-    strangers: BTreeSet<MemberId>,
+    counts: FrameCounts,
+    /// Members in whose place an imposter was started.
+    imposters: BTreeSet<MemberId>,
 }
 
 struct Attached {
     name: String,
     boot: u32,
-    /// Where what arrives for it runs.
+    /// The node on which arriving frames are handled.
     node: Option<Arc<NodeHandle>>,
     inbox: Option<PeerInbox>,
 }
 
 /// One direction between two members.
 #[derive(Clone, Debug)]
-struct Road {
+struct LinkState {
     /// Everything takes so many times as long.
     slowness: u32,
     /// Nothing gets through until then.
@@ -71,7 +73,7 @@ struct Road {
     clogged_until: Duration,
     /// Of a kind, so many in a million are lost until then.
     losses: Vec<(FrameKind, u32, Duration)>,
-    /// When it will have carried all that was sent.
+    /// When all that was sent will have been transmitted.
     busy_until: Duration,
     /// When the last frame arrives.
     last_arrives: Duration,
@@ -79,18 +81,18 @@ struct Road {
 
 struct Packet {
     from: MemberId,
-    /// Where it arrives; not always where it was to go.
+    /// The member at which it arrives; not always its addressee.
     to: MemberId,
     frame: Bytes,
     /// What is wrong with it, if anything.
-    harm: Option<Harm>,
-    /// Until then it stands in front of its link.
+    corruption: Option<Corruption>,
+    /// Until then it waits in the queue of its link.
     leaves: Duration,
 }
 
-/// What a receiver must notice.
+/// Why a receiver must refuse it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Harm {
+enum Corruption {
     Corrupt,
     CrossWired,
     Foreign,
@@ -98,14 +100,14 @@ enum Harm {
 
 /// What became of frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Delivered to a member that believed them.
+pub struct FrameCounts {
+    /// Delivered to a member that accepted them.
     pub delivered: u64,
-    /// Lost on the way.
+    /// Lost by a link.
     pub lost: u64,
-    /// Lost in front of a link that was full.
+    /// Lost because the queue of a link was full.
     pub overflowed: u64,
-    /// Damaged, led astray or of another cluster, and refused by the member that got them.
+    /// Corrupted, misrouted or of another cluster, and refused by the receiver.
     pub refused: u64,
 }
 
@@ -126,23 +128,23 @@ impl Network {
     ) -> Network {
         let down = |name| Attached { name, boot: 0, node: None, inbox: None };
         let members: BTreeMap<_, _> = members.into_iter().map(|(id, name)| (id, down(name))).collect();
-        let roads = roads(&members.keys().copied().collect::<Vec<_>>(), &profile);
+        let links = links(&members.keys().copied().collect::<Vec<_>>(), &profile);
         Network(Arc::new(Mutex::new(State {
             cluster,
             profile,
             stream,
             trace,
             members,
-            roads,
+            links,
             under_way: BTreeMap::new(),
-            sooner: Arc::new(Notify::new()),
+            earlier: Arc::new(Notify::new()),
             sent: 0,
-            counts: Counts::default(),
-            strangers: BTreeSet::new(),
+            counts: FrameCounts::default(),
+            imposters: BTreeSet::new(),
         })))
     }
 
-    /// A member boots on this node: its way to the others.
+    /// A member boots on this node: its transport to the others.
     pub fn boot(&self, member: MemberId, node: Arc<NodeHandle>) -> SimTransport {
         let mut state = self.lock();
         let attached = state.members.get_mut(&member).expect("a member of the cluster");
@@ -156,61 +158,61 @@ impl Network {
         SimTransport::new(self.clone(), member, boot)
     }
 
-    /// A member is gone: what arrives for it is lost. What it sent before is still under way.
+    /// A member is down: what arrives for it is lost. What it sent before is still in flight.
     pub fn down(&self, member: MemberId) {
         let mut state = self.lock();
         let attached = state.members.get_mut(&member).expect("a member of the cluster");
         (attached.node, attached.inbox) = (None, None);
     }
 
-    /// A member's machine loses power: what stands in front of its links is lost. A link that carries 20 bytes a
-    /// millisecond would otherwise let a dead leader speak for a minute.
+    /// A member's machine loses power: the queues of its links are lost. A link of 20 bytes a millisecond would
+    /// otherwise deliver frames of a crashed leader for a minute.
     pub fn loses_power(&self, member: MemberId) {
         let mut state = self.lock();
         let now = crate::clock::simulated_now();
         let before = state.under_way.len();
         state.under_way.retain(|_, packet| packet.from != member || packet.leaves <= now);
         state.counts.lost += (before - state.under_way.len()) as u64;
-        for (_, road) in state.roads.iter_mut().filter(|((from, _), _)| *from == member) {
-            road.busy_until = road.busy_until.min(now);
+        for (_, link) in state.links.iter_mut().filter(|((from, _), _)| *from == member) {
+            link.busy_until = link.busy_until.min(now);
         }
     }
 
     /// Nothing gets from one to the other until then; the other direction is left as it is.
     pub fn cut(&self, from: MemberId, to: MemberId, until: Duration) {
-        self.road(from, to, |road| road.cut_until = road.cut_until.max(until));
+        self.link(from, to, |link| link.cut_until = link.cut_until.max(until));
     }
 
     /// What gets from one to the other before that arrives then.
     pub fn clog(&self, from: MemberId, to: MemberId, until: Duration) {
-        self.road(from, to, |road| road.clogged_until = road.clogged_until.max(until));
+        self.link(from, to, |link| link.clogged_until = link.clogged_until.max(until));
     }
 
     /// Of a kind, so many in a million are lost until then.
     pub fn lose(&self, from: MemberId, to: MemberId, kind: FrameKind, per_million: u32, until: Duration) {
-        self.road(from, to, |road| road.losses.push((kind, per_million, until)));
+        self.link(from, to, |link| link.losses.push((kind, per_million, until)));
     }
 
-    fn road(&self, from: MemberId, to: MemberId, change: impl FnOnce(&mut Road)) {
-        if let Some(road) = self.lock().roads.get_mut(&(from, to)) {
-            change(road);
+    fn link(&self, from: MemberId, to: MemberId, change: impl FnOnce(&mut LinkState)) {
+        if let Some(link) = self.lock().links.get_mut(&(from, to)) {
+            change(link);
         }
     }
 
-    /// All links are whole again; how frames fare stays as it is.
+    /// Ends all cuts, clogs and losses of the plan; the network profile stays.
     pub fn heal(&self) {
-        for road in self.lock().roads.values_mut() {
-            (road.cut_until, road.clogged_until) = (Duration::ZERO, Duration::ZERO);
-            road.losses.clear();
+        for link in self.lock().links.values_mut() {
+            (link.cut_until, link.clogged_until) = (Duration::ZERO, Duration::ZERO);
+            link.losses.clear();
         }
     }
 
-    /// Frames fare well from now on. What is under way arrives as it would have.
+    /// The network profile becomes a calm one. Frames in flight arrive as they would have.
     pub fn calm(&self) {
         let mut state = self.lock();
         state.profile = state.profile.calm();
-        for road in state.roads.values_mut() {
-            (road.slowness, road.busy_until, road.last_arrives) = (1, Duration::ZERO, Duration::ZERO);
+        for link in state.links.values_mut() {
+            (link.slowness, link.busy_until, link.last_arrives) = (1, Duration::ZERO, Duration::ZERO);
         }
     }
 
@@ -219,50 +221,50 @@ impl Network {
         self.lock().counts.delivered
     }
 
-    /// A stranger is to come in this member's place. What others sent before they knew whose data directory they meant
-    /// does not find it: connections end with their machine.
-    pub fn stranger_comes(&self, member: MemberId) {
-        self.lock().strangers.insert(member);
+    /// An imposter starts in this member's place. Frames without an incarnation, which others sent before they knew it,
+    /// are not delivered to it: connections end with their machine.
+    pub fn imposter_starts(&self, member: MemberId) {
+        self.lock().imposters.insert(member);
     }
 
-    /// Where what somebody sends a member arrives, and the node that it runs on; `None` while the member is down.
-    pub(crate) fn door(&self, member: MemberId) -> Option<(Arc<NodeHandle>, PeerInbox)> {
+    /// The inbox of a member and the node on which it runs; `None` while the member is down.
+    pub(crate) fn inbox(&self, member: MemberId) -> Option<(Arc<NodeHandle>, PeerInbox)> {
         let state = self.lock();
         let attached = state.members.get(&member)?;
         Some((attached.node.clone()?, attached.inbox.clone()?))
     }
 
     /// What became of frames so far.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> FrameCounts {
         self.lock().counts
     }
 
-    /// Carries frames. Ends with the run.
-    pub async fn carry(self) {
+    /// Delivers frames when they arrive. Ends with the run.
+    pub async fn deliver_all(self) {
         loop {
-            let (next, sooner) = {
+            let (next, earlier) = {
                 let state = self.lock();
-                (state.under_way.keys().next().map(|(arrives, _)| *arrives), Arc::clone(&state.sooner))
+                (state.under_way.keys().next().map(|(arrives, _)| *arrives), Arc::clone(&state.earlier))
             };
             let wait = next.map_or(IDLE, |arrives| arrives.saturating_sub(crate::clock::simulated_now()));
             tokio::select! {
                 biased;
-                () = sooner.notified() => {}
+                () = earlier.notified() => {}
                 () = sleep(wait) => {}
             }
             loop {
                 let arrived = self.lock().next_arrived();
                 let Some((packet, inbox)) = arrived else { break };
-                self.hand_over(packet, &inbox);
+                self.deliver(packet, &inbox);
             }
         }
     }
 
-    fn hand_over(&self, packet: Packet, inbox: &PeerInbox) {
-        let Packet { from, to, frame, harm, leaves: _ } = packet;
+    fn deliver(&self, packet: Packet, inbox: &PeerInbox) {
+        let Packet { from, to, frame, corruption, leaves: _ } = packet;
         let refused = inbox.deliver(frame).err();
         let mut state = self.lock();
-        match (harm, refused) {
+        match (corruption, refused) {
             (None, None) => state.counts.delivered += 1,
             (Some(_), Some(_)) => {
                 state.counts.refused += 1;
@@ -271,13 +273,13 @@ impl Network {
             (None, Some(reason)) => {
                 let (from, to) = (state.name(from).to_owned(), state.name(to).to_owned());
                 drop(state);
-                panic!("promise broken: a whole frame is believed, but {to} refused one of {from}: {reason}");
+                panic!("promise broken: a valid frame is accepted, but {to} refused one of {from}: {reason}");
             }
-            (Some(harm), None) => {
+            (Some(corruption), None) => {
                 let (from, to) = (state.name(from).to_owned(), state.name(to).to_owned());
                 drop(state);
                 panic!(
-                    "promise broken: a frame with a fault is refused, but {to} took one of {from}: {harm:?}"
+                    "promise broken: a frame with a fault is refused, but {to} took one of {from}: {corruption:?}"
                 );
             }
         }
@@ -288,8 +290,8 @@ impl Network {
     }
 }
 
-fn roads(ids: &[MemberId], profile: &NetworkProfile) -> BTreeMap<(MemberId, MemberId), Road> {
-    let whole = Road {
+fn links(ids: &[MemberId], profile: &NetworkProfile) -> BTreeMap<(MemberId, MemberId), LinkState> {
+    let whole = LinkState {
         slowness: 1,
         cut_until: Duration::ZERO,
         clogged_until: Duration::ZERO,
@@ -297,14 +299,13 @@ fn roads(ids: &[MemberId], profile: &NetworkProfile) -> BTreeMap<(MemberId, Memb
         busy_until: Duration::ZERO,
         last_arrives: Duration::ZERO,
     };
-    let mut roads: BTreeMap<_, _> = crate::plan::Link::all(ids.len())
-        .map(|link| ((ids[link.from], ids[link.to]), whole.clone()))
-        .collect();
+    let mut links: BTreeMap<_, _> =
+        Link::all(ids.len()).map(|link| ((ids[link.from], ids[link.to]), whole.clone())).collect();
     for SlowLink { link, times } in &profile.slow_links {
         // A case whose members were taken away may still name their links.
         if let (Some(from), Some(to)) = (ids.get(link.from), ids.get(link.to)) {
-            roads.get_mut(&(*from, *to)).expect("a link between two").slowness = *times;
+            links.get_mut(&(*from, *to)).expect("a link between two").slowness = *times;
         }
     }
-    roads
+    links
 }

@@ -1,29 +1,30 @@
-//! What goes wrong in a run, and when: drawn before it begins, so that the same plan can be run again with less in it.
+//! The plan: which faults a run has, and when. It is drawn before the run, so that it can be run again with fewer
+//! faults.
 //!
-//! A plan is plain data. Every fault says itself for how long it lasts, so any of them can be left out and the rest
-//! still means what it meant; each is drawn from a stream of its own (its class and its place in the class), so that
-//! a class more, or a fault less in another class, leaves it as it was.
+//! A plan is plain data. Every fault has its own duration, so any of them can be left out without a change to the
+//! others. Each is drawn from a stream of its own (its class and its ordinal in the class), so that one more class, or
+//! one fault less in another class, does not change it.
 //!
-//! **The fault atlas.** A member whose files are damaged or gone must not come back under its old name: it may have
-//! forgotten what it promised. So only members of one minority, drawn first (`fragile`), ever lose anything, and the
-//! aftermath keeps no other members failed: whatever happens, the rest is a quorum.
+//! **The fault atlas.** A member whose files are damaged or gone must not start again under its old name: votes and
+//! acknowledgements may be missing. So only members of one minority, drawn first (`fragile`), ever lose data, and the
+//! liveness phase keeps no other members failed: the rest is always a quorum.
 
-mod aftermath;
 mod class;
 mod draw;
 mod fault;
+mod liveness;
 
-pub use aftermath::Aftermath;
 pub use class::{FaultClass, Rates};
-pub use fault::{Clog, Fault, Link};
+pub use fault::{Clog, Fault, PlannedFault};
+pub use liveness::Liveness;
 
 use crate::random::Seed;
-use draw::Scene;
+use draw::Targets;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// How long faults begin; then everything is made whole and all must go well.
-const TROUBLES_MS: [u64; 4] = [5000, 20_000, 20_000, 30_000];
+/// Faults begin until then; after that the cluster is healed and must recover.
+const FAULTS_MS: [u64; 4] = [5000, 20_000, 20_000, 30_000];
 
 /// The faults of a run, in order of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,20 +32,11 @@ const TROUBLES_MS: [u64; 4] = [5000, 20_000, 20_000, 30_000];
 pub struct Plan {
     /// Each with when it happens.
     pub faults: Vec<PlannedFault>,
-    /// When all is made whole, from the start.
+    /// When the cluster is healed, from the start.
     pub ends_ms: u64,
-    /// What is not made whole then, but only once every client was served without it.
-    pub aftermath: Aftermath,
-}
-
-/// A fault and its time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlannedFault {
-    /// From the start.
-    pub at_ms: u64,
-    /// What happens.
-    pub fault: Fault,
+    /// What is not healed then, but only once every client was served without it.
+    #[serde(rename = "aftermath")]
+    pub liveness: Liveness,
 }
 
 impl Plan {
@@ -53,17 +45,16 @@ impl Plan {
         let mut places: Vec<usize> = (0..members).collect();
         seed.stream("plan/fragile").shuffle(&mut places);
         places.truncate((members - 1) / 2);
-        let ends_ms = seed.stream("plan/ends").pick(&TROUBLES_MS);
-        let scene = Scene { members, fragile: places };
+        let ends_ms = seed.stream("plan/ends").pick(&FAULTS_MS);
+        let targets = Targets { members, fragile: places };
         let mut faults = Vec::new();
         for (class, count) in &rates.0 {
-            let drawn = (0..*count).filter_map(|ordinal| class.draw(seed, ordinal, ends_ms, &scene));
-            faults.extend(drawn.map(|(at_ms, fault)| PlannedFault { at_ms, fault }));
+            faults.extend((0..*count).filter_map(|ordinal| targets.planned(*class, seed, ordinal, ends_ms)));
         }
         // Stable: of two at one time, the class that is named first.
         faults.sort_by_key(|planned| planned.at_ms);
-        let aftermath = Aftermath::draw(seed, &scene);
-        Plan { faults, ends_ms, aftermath }
+        let liveness = Liveness::draw(seed, &targets);
+        Plan { faults, ends_ms, liveness }
     }
 
     /// Whether it can be run with so many members.
@@ -72,7 +63,7 @@ impl Plan {
     /// The first fault, by its place, that names a member that does not exist; or more members that are lost for
     /// good or kept failed than the others can do without.
     pub fn check(&self, members: usize) -> Result<(), String> {
-        let mut lost: BTreeSet<usize> = self.aftermath.rest.iter().copied().collect();
+        let mut lost: BTreeSet<usize> = self.liveness.rest.iter().copied().collect();
         for (place, PlannedFault { fault, .. }) in self.faults.iter().enumerate() {
             let named = fault.members();
             if let Some(member) = named.iter().find(|member| **member >= members) {
@@ -85,7 +76,7 @@ impl Plan {
                 lost.extend(named);
             }
         }
-        self.aftermath.check(members)?;
+        self.liveness.check(members)?;
         if lost.len() > (members - 1) / 2 {
             return Err(format!(
                 "plan: members {lost:?} of {members} are lost for good or kept failed, and the others are no quorum"

@@ -1,5 +1,5 @@
-//! Chance, one stream a concern: a draw more in one place leaves the others' sequences as they were, so that a plan
-//! of faults survives a small edit of the workload.
+//! Streams of random numbers, one for each concern: one more draw in one place does not change the others' sequences,
+//! so that a plan of faults stays the same after a small edit of a workload.
 
 use detcd_engine::random::Random;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::time::Duration;
 use twox_hash::XxHash3_128;
 
-/// The root of all of a run's chance.
+/// The seed of all streams of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seed(pub u64);
@@ -20,7 +20,7 @@ impl Seed {
     }
 }
 
-/// One concern's chance.
+/// The random numbers of one concern.
 #[derive(Clone, Debug)]
 pub struct Stream(Random);
 

@@ -1,21 +1,24 @@
-//! One seed, from an empty cluster through its troubles to the verdict.
+//! One run, from an empty cluster through the faults of its plan to the final checks.
 
+mod leader_churn;
 mod settle;
-mod tenures;
 mod verdict;
 
 use crate::case::Case;
-use crate::check::chronicle::{self, Chronicle};
+use crate::check::event_log::{self, EventLog};
+use crate::client_transport::ClientTransport;
+use crate::client_transport::grpc::Grpc;
+use crate::client_transport::in_process::InProcess;
 use crate::cluster::Cluster;
-use crate::history::{History, Outcome};
+use crate::history::{ClientCounts, History, Outcome};
 use crate::nemesis;
+use crate::network::FrameCounts;
+use crate::phase::Phase;
 use crate::served::{Links, Tier};
-use crate::stage::Stage;
 use crate::swarm::Swarm;
 use crate::trace::Trace;
-use crate::workload::Role;
 use crate::workload::client::Client;
-use crate::workload::door::{Door, Grpc, InProcess};
+use crate::workload::{self, Role};
 use detcd_engine::probes;
 use madsim::runtime::NodeHandle;
 use madsim::task::JoinHandle;
@@ -30,7 +33,7 @@ pub struct Report {
     pub trace: u128,
     /// Events in the trace.
     pub events: u64,
-    /// How long it was, for the cluster.
+    /// Its simulated time.
     pub simulated: Duration,
     /// Calls of clients.
     pub calls: usize,
@@ -42,31 +45,39 @@ pub struct Report {
     pub compared: u64,
     /// Frames delivered.
     pub frames: u64,
-    /// Rare states (`detcd_engine::probes`), and how often it came to each.
+    /// Rare states (`detcd_engine::probes`), and how often each was reached.
     pub probes: BTreeMap<&'static str, u64>,
 }
 
-/// What a run is made of, while it goes.
-struct Play {
+/// The parts of a run.
+struct Run {
     swarm: Swarm,
     cluster: Cluster,
-    /// Straight into the members.
+    /// Calls into the members.
     in_process: InProcess,
     history: History,
-    chronicle: Chronicle,
-    stage: Stage,
+    event_log: EventLog,
+    phase: Phase,
     trace: Trace,
 }
 
-/// The cluster of a run, for who clears up after it.
+/// The cluster and the history of a run, for the thread that started it: they are there even if the run panicked.
 #[derive(Clone, Default)]
-pub(crate) struct Remains(Arc<Mutex<Option<Cluster>>>);
+pub(crate) struct RunHandles(Arc<Mutex<Option<(Cluster, History)>>>);
 
-impl Remains {
-    /// Ends its members.
+impl RunHandles {
+    /// What so many clients and the network counted until now.
+    pub(crate) fn counts(&self, clients: usize) -> (Vec<ClientCounts>, FrameCounts) {
+        match &*self.0.lock().expect("no panic while it is held") {
+            Some((cluster, history)) => (history.counts(clients), cluster.network().counts()),
+            None => (vec![ClientCounts::default(); clients], FrameCounts::default()),
+        }
+    }
+
+    /// Ends the members.
     pub(crate) fn clear(&self) {
-        let cluster = self.0.lock().expect("no panic while it is held").take();
-        if let Some(cluster) = cluster {
+        let handles = self.0.lock().expect("no panic while it is held").take();
+        if let Some((cluster, _)) = handles {
             cluster.clear();
         }
     }
@@ -76,40 +87,42 @@ impl Remains {
 ///
 /// # Errors
 /// The promise that was broken.
-pub(crate) async fn play(case: Case, trace: Trace, remains: Remains) -> Result<Report, String> {
+pub(crate) async fn execute(case: Case, trace: Trace, handles: RunHandles) -> Result<Report, String> {
     let Case { swarm, calls_max, .. } = case;
     let cluster = Cluster::new(&swarm, &trace);
-    *remains.0.lock().expect("no panic while it is held") = Some(cluster.clone());
-    madsim::task::spawn(cluster.network().clone().carry());
+    let history = History::default();
+    *handles.0.lock().expect("no panic while it is held") = Some((cluster.clone(), history.clone()));
+    madsim::task::spawn(cluster.network().clone().deliver_all());
     for place in 0..cluster.size() {
         cluster.start(place);
     }
     let in_process = InProcess::new(cluster.clone(), swarm.seed.stream("the way of clients"));
-    let (history, chronicle, stage) = (History::default(), Chronicle::default(), Stage::default());
-    let play = Play { swarm, cluster, in_process, history, chronicle, stage, trace };
-    for member in 0..play.cluster.size() {
-        let (door, chronicle, stage) = (play.door("reader"), play.chronicle.clone(), play.stage.clone());
-        let home = play.cluster.links().map(Links::readers);
-        spawn_at(home, chronicle::read(door, member, chronicle, stage));
+    let (event_log, phase) = (EventLog::default(), Phase::default());
+    let run = Run { swarm, cluster, in_process, history, event_log, phase, trace };
+    for member in 0..run.cluster.size() {
+        let (transport, event_log, phase) =
+            (run.client_transport("reader"), run.event_log.clone(), run.phase.clone());
+        let home = run.cluster.links().map(Links::readers);
+        spawn_at(home, event_log::read(transport, member, event_log, phase));
     }
-    let (watchers, clients) = play.start_clients(calls_max);
-    if let Some(links) = play.cluster.links() {
+    let (watchers, clients) = run.start_clients(calls_max);
+    if let Some(links) = run.cluster.links() {
         madsim::task::spawn(links.clone().run());
     }
-    nemesis::run(play.cluster.clone(), play.swarm.plan.clone(), play.trace.clone()).await;
-    if let Some(links) = play.cluster.links() {
+    nemesis::run(run.cluster.clone(), run.swarm.plan.clone(), run.trace.clone()).await;
+    if let Some(links) = run.cluster.links() {
         links.heal();
     }
-    play.stage.whole();
-    play.all_progress().await?;
-    nemesis::end_aftermath(&play.cluster, &play.trace);
-    play.stage.rest();
+    run.phase.recover();
+    run.all_progress().await?;
+    nemesis::end_liveness(&run.cluster, &run.trace);
+    run.phase.quiet();
     end(clients).await;
-    play.settle().await?;
-    play.stage.end();
+    run.settle().await?;
+    run.phase.end();
     end(watchers).await;
-    play.verdict().await?;
-    let Play { swarm, cluster, history, trace, .. } = play;
+    run.verdict().await?;
+    let Run { swarm, cluster, history, trace, .. } = run;
     let operations = history.operations();
     let answered = operations
         .iter()
@@ -141,9 +154,9 @@ fn spawn_at(home: Option<&NodeHandle>, work: impl Future<Output = ()> + Send + '
     }
 }
 
-impl Play {
-    /// The way of one client to the members.
-    fn door(&self, whose: &str) -> Arc<dyn Door> {
+impl Run {
+    /// The transport of one client.
+    fn client_transport(&self, whose: &str) -> Arc<dyn ClientTransport> {
         match &self.swarm.tier {
             Tier::Members => Arc::new(self.in_process.clone()),
             Tier::Server(served) => {
@@ -153,29 +166,29 @@ impl Play {
         }
     }
 
-    /// Those that watch, who read on to the very end, and the others.
+    /// Watching clients, which read on to the very end, and the others.
     fn start_clients(&self, calls_max: Option<u64>) -> (Vec<JoinHandle<()>>, Vec<JoinHandle<()>>) {
         let load = Arc::new(self.swarm.load.clone());
         let (mut watchers, mut others) = (Vec::new(), Vec::new());
         for (place, role) in load.clients.iter().enumerate() {
             let client = Client {
                 place,
-                door: self.door(&format!("client/{place}")),
+                transport: self.client_transport(&format!("client/{place}")),
                 history: self.history.clone(),
-                chronicle: self.chronicle.clone(),
+                event_log: self.event_log.clone(),
                 load: Arc::clone(&load),
                 stream: self.swarm.seed.stream(&format!("client/{place}")),
                 trace: self.trace.clone(),
-                stage: self.stage.clone(),
+                phase: self.phase.clone(),
                 member: 0,
                 values: 0,
                 calls_left: calls_max,
-                hand: 0,
-                hands: self.swarm.seed.stream(&format!("client/{place}/hands")),
+                session: 0,
+                sessions: self.swarm.seed.stream(&format!("client/{place}/hands")),
             };
             let clients = if *role == Role::Watches { &mut watchers } else { &mut others };
             let home = self.cluster.links().map(|links| links.client(place));
-            clients.push(spawn_at(home, client.run(*role)));
+            clients.push(spawn_at(home, workload::run(client, *role)));
         }
         (watchers, others)
     }

@@ -1,10 +1,10 @@
 //! The second tier: the whole server. Members serve gRPC, from server's own services on the simulated tonic, and
-//! clients speak it over madsim's network, each from a machine of its own.
+//! clients call it over madsim's network, each from a machine of its own.
 //!
-//! The first tier, without services, is faster and asks members directly; workloads, faults and checkers are the same
-//! in both. What goes wrong here besides is what lies between a client and a member: long ways, links that are cut in
-//! one direction or both, clients that hang up, responses that nobody takes. Members still talk to each other over
-//! `network`, as madsim's cannot lose, repeat or damage a frame.
+//! The first tier, without services, is faster and calls members directly; workloads, faults and checkers are the same
+//! in both. Here there are also faults between a client and a member: long delays, links that are cut in
+//! one direction or both, clients that hang up, responses that no client reads. Members still talk to each other over
+//! `network`, as madsim's cannot lose, duplicate or corrupt a frame.
 
 mod calls;
 mod links;
@@ -20,7 +20,7 @@ const SERVER_PER_MILLION: u32 = 125_000;
 /// As far as HTTP/2's window of 64 KiB goes with small responses.
 const WINDOW: usize = 64;
 
-/// What of the server takes part.
+/// Which part of the server is simulated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
@@ -35,9 +35,10 @@ pub enum Tier {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Served {
-    /// How long a message is on its way between a client and a member, at most; 1 ms at least.
-    pub way_ms_max: u64,
-    /// So many responses of a stream may be on their way to a client that takes none: HTTP/2's window.
+    /// How long a message takes between a client and a member, at most; 1 ms at least.
+    #[serde(rename = "way_ms_max")]
+    pub delay_ms_max: u64,
+    /// So many responses of a stream may be in flight to a client that reads none: HTTP/2's window.
     pub window: usize,
     /// Keepalives that have a stream to themselves, half-closed at once. The rest share one.
     pub lone_keepalives_per_million: u32,
@@ -56,7 +57,8 @@ pub struct ClientCut {
     /// Which member, likewise.
     pub member: usize,
     /// What does not arrive.
-    pub way: Way,
+    #[serde(rename = "way")]
+    pub direction: Direction,
     /// For how long.
     pub for_ms: u64,
 }
@@ -64,7 +66,7 @@ pub struct ClientCut {
 /// A direction between a client and a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Way {
+pub enum Direction {
     /// To the member.
     There,
     /// To the client.
@@ -83,10 +85,10 @@ impl Tier {
         }
     }
 
-    /// Turns every knob back. The tier and the cuts stay.
-    pub(crate) fn make_plain(&mut self) {
+    /// Sets every setting to its baseline. The tier and the cuts stay.
+    pub(crate) fn reset_to_baseline(&mut self) {
         if let Tier::Server(served) = self {
-            *served = Served { cuts: std::mem::take(&mut served.cuts), ..Served::plain() };
+            *served = Served { cuts: std::mem::take(&mut served.cuts), ..Served::baseline() };
         }
     }
 }
@@ -95,7 +97,7 @@ impl Served {
     /// That of a seed.
     pub fn draw(seed: Seed, members: usize, clients: usize, ends_ms: u64) -> Served {
         let mut stream = seed.stream("served");
-        let way_ms_max = stream.pick(&[2, 5, 10, 60]);
+        let delay_ms_max = stream.pick(&[2, 5, 10, 60]);
         let window = stream.pick(&[1, 4, WINDOW]);
         let lone_keepalives_per_million = stream.pick(&[0, 300_000, 1_000_000]);
         let count = stream.pick(&[0, 2, 8, 30]);
@@ -104,16 +106,16 @@ impl Served {
                 at_ms: stream.within(0..ends_ms.max(1)),
                 client: stream.index(clients.max(1)),
                 member: stream.index(members),
-                way: stream.pick(&[Way::There, Way::Back, Way::Both]),
+                direction: stream.pick(&[Direction::There, Direction::Back, Direction::Both]),
                 for_ms: stream.within(1..5000),
             })
             .collect();
         cuts.sort_by_key(|cut| cut.at_ms);
-        Served { way_ms_max, window, lone_keepalives_per_million, cuts }
+        Served { delay_ms_max, window, lone_keepalives_per_million, cuts }
     }
 
-    /// That nobody turned a knob of.
-    pub fn plain() -> Served {
-        Served { way_ms_max: 2, window: WINDOW, lone_keepalives_per_million: 0, cuts: Vec::new() }
+    /// The baseline.
+    pub fn baseline() -> Served {
+        Served { delay_ms_max: 2, window: WINDOW, lone_keepalives_per_million: 0, cuts: Vec::new() }
     }
 }

@@ -1,12 +1,12 @@
-//! Makes a failing case small: fewer faults, fewer members, fewer clients that call less, knobs as nobody turned them,
-//! less time. What is left is what the failure needs.
+//! Makes a failing case small: fewer faults, fewer members, fewer clients with fewer calls, settings at their
+//! baseline, less time. What is left is what the failure needs.
 //!
 //! Delta debugging, greedily: leave out the larger half, then smaller and smaller pieces, and keep whatever still
 //! breaks the *same* promise. One round over everything is followed by another as long as something went: a fault may
-//! become needless once a member is gone.
+//! be needless once a member is left out.
 
 use crate::case::Case;
-use crate::plan::Aftermath;
+use crate::plan::Liveness;
 use crate::served::{Served, Tier};
 use serde_json::Value;
 use std::fmt;
@@ -20,13 +20,13 @@ pub struct Shrinker<'a> {
     case: Case,
     /// Whether a case breaks it.
     breaks: &'a mut dyn FnMut(&Case) -> bool,
-    /// Told after every step that made it smaller.
+    /// Called after every step that made it smaller.
     says: &'a mut dyn FnMut(&Size),
     runs: u64,
     runs_max: u64,
 }
 
-/// How large a case is, and what it cost to come to it.
+/// How large a case is, and how many runs that took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     /// Faults planned.
@@ -35,11 +35,11 @@ pub struct Size {
     pub members: usize,
     /// Clients.
     pub clients: usize,
-    /// Calls of each in the time of trouble, at most; `None` for as many as they like.
+    /// Calls of each in the time in which faults are injected, at most; `None` for as many as they like.
     pub calls_max: Option<u64>,
-    /// Values that are not the plain ones.
-    pub turned: usize,
-    /// The time of trouble.
+    /// Values that differ from the baseline.
+    pub changed: usize,
+    /// The time in which faults are injected.
     pub ends_ms: u64,
     /// Runs so far.
     pub runs: u64,
@@ -47,13 +47,13 @@ pub struct Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Size { faults, members, clients, calls_max, turned, ends_ms, runs } = self;
+        let Size { faults, members, clients, calls_max, changed, ends_ms, runs } = self;
         write!(f, "{faults} faults, {members} members, {clients} clients")?;
         if let Some(calls) = calls_max {
             write!(f, " of {calls} calls")?;
         }
         let seconds = std::time::Duration::from_millis(*ends_ms).as_secs_f64();
-        write!(f, ", {turned} knobs turned, {seconds:.2} s of trouble ({runs} runs)")
+        write!(f, ", {changed} settings changed, {seconds:.2} s of faults ({runs} runs)")
     }
 }
 
@@ -70,11 +70,11 @@ pub fn shrink(
         shrinker.attempt_with(|case| case.swarm.tier = Tier::Members);
         shrinker.fewer_faults();
         shrinker.fewer_cuts();
-        shrinker.attempt_with(|case| case.swarm.plan.aftermath = Aftermath::default());
+        shrinker.attempt_with(|case| case.swarm.plan.liveness = Liveness::default());
         shrinker.fewer_members();
         shrinker.fewer_clients();
         shrinker.fewer_calls();
-        shrinker.plainer();
+        shrinker.towards_baseline();
         shrinker.less_time();
         if shrinker.case == before || shrinker.runs >= runs_max {
             let size = shrinker.size();
@@ -142,11 +142,11 @@ impl Shrinker<'_> {
         }
     }
 
-    /// Every knob that can be, as nobody turned it.
-    fn plainer(&mut self) {
-        let turned = turned(&self.case);
+    /// Every setting that can be, at its baseline.
+    fn towards_baseline(&mut self) {
+        let changed = changed(&self.case);
         let start = self.case.clone();
-        minimize(turned, &mut |kept| {
+        minimize(changed, &mut |kept| {
             let Some(case) = with_only(&start, kept) else { return false };
             self.attempt(case)
         });
@@ -191,7 +191,7 @@ impl Shrinker<'_> {
             members: swarm.members,
             clients: swarm.load.clients.len(),
             calls_max: self.case.calls_max,
-            turned: turned(&self.case).len(),
+            changed: changed(&self.case).len(),
             ends_ms: swarm.plan.ends_ms,
             runs: self.runs,
         }
@@ -204,7 +204,7 @@ fn keep_members(case: &mut Case, members: usize) {
     case.swarm.plan.faults.retain(|planned| planned.fault.members().iter().all(|named| *named < members));
 }
 
-/// Leaves out pieces of `items`, large ones first, as long as `fails` says yes to what is left. Nothing of what
+/// Leaves out pieces of `items`, large ones first, as long as `fails` is true of what is left. Nothing of what
 /// remains can be left out alone.
 fn minimize<T: Clone>(mut items: Vec<T>, fails: &mut dyn FnMut(&[T]) -> bool) {
     let mut size = items.len();
@@ -226,42 +226,42 @@ fn minimize<T: Clone>(mut items: Vec<T>, fails: &mut dyn FnMut(&[T]) -> bool) {
     }
 }
 
-/// The values that are not the plain ones, each by its pointer into the case's JSON.
-fn turned(case: &Case) -> Vec<String> {
-    let (this, plain) = (json(case), json(&plain(case)));
+/// The values that differ from the baseline, each by its pointer into the case's JSON.
+fn changed(case: &Case) -> Vec<String> {
+    let (this, baseline) = (json(case), json(&baseline(case)));
     let mut found = Vec::new();
-    compare(&this, &plain, String::new(), &mut found);
+    compare(&this, &baseline, String::new(), &mut found);
     found
 }
 
-/// The same run with every knob as nobody turned it.
-fn plain(case: &Case) -> Case {
-    let mut plain = case.clone();
-    plain.swarm.make_plain();
-    plain
+/// The same run with every setting at its baseline.
+fn baseline(case: &Case) -> Case {
+    let mut baseline = case.clone();
+    baseline.swarm.reset_to_baseline();
+    baseline
 }
 
-/// The case, with the plain value everywhere but in these places.
-fn with_only(case: &Case, turned: &[String]) -> Option<Case> {
-    let (this, mut changed) = (json(case), json(&plain(case)));
-    for pointer in turned {
-        *changed.pointer_mut(pointer)? = this.pointer(pointer)?.clone();
+/// The case, with the baseline value everywhere but in these places.
+fn with_only(case: &Case, pointers: &[String]) -> Option<Case> {
+    let (this, mut merged) = (json(case), json(&baseline(case)));
+    for pointer in pointers {
+        *merged.pointer_mut(pointer)? = this.pointer(pointer)?.clone();
     }
-    serde_json::from_value(changed).ok()
+    serde_json::from_value(merged).ok()
 }
 
 fn json(case: &Case) -> Value {
     serde_json::to_value(case).expect("plain data")
 }
 
-fn compare(this: &Value, plain: &Value, pointer: String, found: &mut Vec<String>) {
-    match (this, plain) {
-        (Value::Object(these), Value::Object(plains)) if these.keys().eq(plains.keys()) => {
+fn compare(this: &Value, baseline: &Value, pointer: String, found: &mut Vec<String>) {
+    match (this, baseline) {
+        (Value::Object(these), Value::Object(baselines)) if these.keys().eq(baselines.keys()) => {
             for (key, value) in these {
-                compare(value, &plains[key], format!("{pointer}/{key}"), found);
+                compare(value, &baselines[key], format!("{pointer}/{key}"), found);
             }
         }
-        _ if this != plain => found.push(pointer),
+        _ if this != baseline => found.push(pointer),
         _ => {}
     }
 }
@@ -276,12 +276,12 @@ mod tests {
         PlannedFault { at_ms, fault: Fault::Kill { member, down_ms: 10 } }
     }
 
-    /// Twenty kills of five members, many clients, and every knob as some seed turned it.
+    /// Twenty kills of five members, many clients, and every setting as some seed drew it.
     fn large() -> Case {
         let mut case = Case::draw(3);
         case.swarm.members = 5;
         case.swarm.knobs.wal_segment_bytes = 4096;
-        case.swarm.plan.aftermath = Aftermath::default();
+        case.swarm.plan.liveness = Liveness::default();
         case.swarm.network.slow_links.clear();
         case.swarm.load.clients = vec![Role::Sets, Role::Registers, Role::Queues, Role::Registers];
         case.swarm.plan.faults = (0..20).map(|place| kill(500 + 900 * place, (place % 5) as usize)).collect();
@@ -301,13 +301,13 @@ mod tests {
                 && case.swarm.knobs.wal_segment_bytes == large().swarm.knobs.wal_segment_bytes
         };
         assert!(breaks(&case));
-        let mut told = Vec::new();
-        let (small, size) = shrink(&case, 10_000, &mut breaks, &mut |size| told.push(*size));
+        let mut sizes = Vec::new();
+        let (small, size) = shrink(&case, 10_000, &mut breaks, &mut |size| sizes.push(*size));
         assert!(breaks(&small));
         assert_eq!((size.faults, size.members, size.clients, size.calls_max), (2, 2, 1, Some(1)), "{size}");
-        assert_eq!(turned(&small), ["/swarm/knobs/wal_segment_bytes"]);
+        assert_eq!(changed(&small), ["/swarm/knobs/wal_segment_bytes"]);
         assert!(small.swarm.plan.ends_ms <= 3 * TIME_STEP_MS, "{size}");
-        assert_eq!(told.last().map(|last| last.faults), Some(2));
+        assert_eq!(sizes.last().map(|last| last.faults), Some(2));
         assert!(size.runs < 400, "{size}");
     }
 

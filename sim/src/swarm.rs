@@ -1,5 +1,5 @@
-//! Everything that a run varies, drawn from its seed: the cluster, its knobs, the load, and which faults come how
-//! often. Each concern draws from a stream of its own.
+//! Everything that a run varies, drawn from its seed: the cluster, its settings, the load, and how often which faults
+//! are injected. Each concern draws from a stream of its own.
 
 mod knobs;
 
@@ -14,7 +14,7 @@ use crate::workload::Load;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// One run, but for the dice thrown while it goes.
+/// One run, but for what is drawn while it goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Swarm {
@@ -39,9 +39,9 @@ pub struct Swarm {
     pub disk: DiskProfile,
     /// What clients do.
     pub load: Load,
-    /// How often what goes wrong: what the plan was drawn from.
+    /// How many faults of each class: what the plan was drawn from.
     pub rates: Rates,
-    /// What goes wrong, and when.
+    /// The faults.
     pub plan: Plan,
     /// Whether members serve gRPC.
     #[serde(default)]
@@ -125,14 +125,14 @@ fn scarce_space(seed: Seed) -> Option<u64> {
     is_scarce.then(|| stream.pick(&[4 * 1024, 16 * 1024, 64 * 1024]))
 }
 
-/// In one run of eight a sweep or a long queue is not done with in no time.
+/// In one run of eight a sweep or a long queue takes time.
 fn busy_turn_us(seed: Seed) -> u64 {
     let mut stream = seed.stream("swarm/busy turns");
     let are_slow = stream.happens(125_000);
     if are_slow { stream.pick(&[300, 2000]) } else { 0 }
 }
 
-/// In a quarter of the runs no clock is true, by up to 2 %: what a bad crystal does. Faults do worse.
+/// In a quarter of the runs no clock is true, by up to 2 %, as with a bad crystal. Faults change the rate by more.
 fn clocks(seed: Seed, members: usize) -> Vec<u32> {
     let mut stream = seed.stream("swarm/clocks");
     if !stream.happens(250_000) {

@@ -18,7 +18,7 @@ const PAGE: &str = include_str!("timeline/page.html");
 /// Where in the page the data goes.
 const SLOT: &str = "/*RUN*/";
 
-/// What stands above the picture.
+/// The heading of the page.
 #[derive(Clone, Debug, Default)]
 pub struct Heading {
     /// Which run it is.
@@ -83,7 +83,7 @@ fn micros(event: &Event) -> u64 {
     u64::try_from(event.at.as_micros()).expect("a run is short")
 }
 
-/// What goes wrong on top, then clients, then members.
+/// Faults on top, then clients, then members.
 fn lanes(events: &[Event]) -> Vec<&str> {
     let rank = |name: &str| match name {
         "nemesis" => 0,
@@ -128,7 +128,7 @@ fn spans<'a>(events: &'a [Event], lanes: &[&str]) -> Vec<Span<'a>> {
         match event.shape {
             Shape::Begins(kind) => {
                 if kind == "down" {
-                    // What a member was at ends with it.
+                    // Spans of the member end with it.
                     let on_lane: Vec<_> = open.keys().filter(|(other, _)| *other == lane).copied().collect();
                     for key in on_lane {
                         let (begins, what) = open.remove(&key).expect("it was just seen");
@@ -145,7 +145,7 @@ fn spans<'a>(events: &'a [Event], lanes: &[&str]) -> Vec<Span<'a>> {
                 let words = format!("{what}\n{}", event.what);
                 spans.push((begins, Some(micros(event)), lane, kind, words.trim().to_owned()));
             }
-            Shape::Point | Shape::Sent(_) | Shape::Took(_) => {}
+            Shape::Point | Shape::Sent(_) | Shape::Received(_) => {}
         }
     }
     for ((lane, kind), (begins, what)) in open {
@@ -170,11 +170,11 @@ fn family(kind: &str) -> &str {
 }
 
 /// A frame is known again by its bytes. One that was sent twice arrives first come, first served; one that arrives
-/// more often than it was sent was doubled on the way.
+/// more often than it was sent was duplicated by the network.
 fn messages<'a>(events: &'a [Event], lanes: &[&str]) -> Vec<Message<'a>> {
     let mut taken: BTreeMap<(usize, usize, u128), Vec<u64>> = BTreeMap::new();
     for event in events {
-        if let Shape::Took(from) = &event.shape
+        if let Shape::Received(from) = &event.shape
             && let (Some(from), Some(to)) = (lane(lanes, from), lane(lanes, &event.place))
         {
             taken.entry((from, to, event.bytes)).or_default().push(micros(event));
@@ -221,8 +221,8 @@ mod tests {
         trace.begins("client 0", "call", format_args!("put </script>"));
         trace.sent("m0", "m1", &"Append", b"one");
         trace.sent("m0", "m1", &"Heartbeat", b"two");
-        trace.took("m1", "m0", &"Append", b"one");
-        trace.took("m1", "m0", &"Append", b"one");
+        trace.received("m1", "m0", &"Append", b"one");
+        trace.received("m1", "m0", &"Append", b"one");
         trace.ends("client 0", "done", format_args!("at revision 2"));
         trace.begins("m1", "down", format_args!("loses power"));
         let mut events = trace.kept();
@@ -251,6 +251,6 @@ mod tests {
         let text = page(&Heading { title: "a run".to_owned(), ..Heading::default() }, &example());
         assert_eq!(text.matches("</script>").count(), 2, "the page has two scripts");
         assert!(!text.contains(SLOT) && text.contains("a run"));
-        assert!(!text.contains("http://") && !text.contains("https://"), "a page from disk asks nobody");
+        assert!(!text.contains("http://") && !text.contains("https://"), "a page from disk loads nothing");
     }
 }

@@ -1,9 +1,9 @@
-//! What happened in a run, as one number: two runs of a seed are the same run if their traces are equal.
+//! The events of a run, and one hash over all of them: two runs of a seed are the same run if their hashes are equal.
 //!
-//! Every event goes in with its simulated time, its place and its bytes, on top of the number that all events before
-//! it made: a chain. So the last link stands for the whole run, and where two chains part is where the runs did.
-//! What is remembered besides is asked for when the trace is made, and costs nothing where it is not: a run that
-//! fails is run again, with its events kept.
+//! It is a hash chain: each event is hashed with its simulated time, its place and its bytes, and with the hash of all
+//! events before. So the last link stands for the whole run, and where two chains differ first, the runs did. What is
+//! kept besides is chosen when the trace is created, and costs nothing otherwise: a run that fails is run again, with
+//! its events kept.
 
 use std::fmt;
 use std::io::Write;
@@ -20,18 +20,18 @@ struct Inner {
     link: u128,
     events: u64,
     memory: Memory,
-    /// What the next link is made of; kept for its room.
+    /// A buffer for the input of the next link.
     room: Vec<u8>,
 }
 
-/// What a trace remembers besides its number.
+/// What a trace keeps besides its hash.
 enum Memory {
     Nothing,
-    /// Every event, printed as it happens.
-    Prints,
+    /// Every event, printed as it happens and kept.
+    Prints(Vec<Event>),
     Links(Vec<u128>),
     Events(Vec<Event>),
-    /// Another run's links, and where this one left them.
+    /// Another run's links, and the first event that differed.
     Compares(Vec<u128>, Option<Event>),
 }
 
@@ -44,25 +44,25 @@ pub struct Event {
     pub at: Duration,
     /// Where: a member, a client, the nemesis.
     pub place: String,
-    /// What it is to a picture.
+    /// How the timeline draws it.
     pub shape: Shape,
     /// What happened, in words.
     pub what: String,
-    /// Of the bytes that went in with it: a frame is known again by it where it arrives.
+    /// The hash of its bytes. It identifies a frame where it arrives.
     pub bytes: u128,
     /// The chain up to here.
     pub link: u128,
 }
 
-/// What an event is to a picture. Not part of the trace's number.
+/// How the timeline draws an event. Not part of the hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// Something happened at one moment.
     Point,
-    /// Bytes leave for this place.
+    /// Bytes are sent to this place.
     Sent(String),
     /// They come from this place.
-    Took(String),
+    Received(String),
     /// Something begins that lasts, of this kind.
     Begins(&'static str),
     /// It ends.
@@ -88,9 +88,9 @@ impl Default for Trace {
 }
 
 impl Trace {
-    /// One that prints every event as it happens.
+    /// One that prints every event as it happens, and keeps it.
     pub fn printing() -> Trace {
-        Trace::with(Memory::Prints)
+        Trace::with(Memory::Prints(Vec::new()))
     }
 
     /// One that keeps every event.
@@ -112,19 +112,26 @@ impl Trace {
         Trace(Arc::new(Mutex::new(Inner { link: 0, events: 0, memory, room: Vec::new() })))
     }
 
-    /// Something happened, now. `bytes` go into the number and are not kept.
+    /// Something happened, now. `bytes` are hashed and not kept.
     pub fn event(&self, place: &str, what: fmt::Arguments<'_>, bytes: &[u8]) {
         self.lock().add(place, || Shape::Point, what, bytes);
     }
 
-    /// Bytes leave one place for another. `words` say what the bytes are, and are only asked where somebody reads.
+    /// Bytes leave one place for another. `words` describe the bytes, and are formatted only where they are kept or
+    /// printed.
     pub fn sent(&self, place: &str, to: &str, words: &dyn fmt::Display, bytes: &[u8]) {
         self.lock().pass(place, format_args!("to {to}"), || Shape::Sent(to.to_owned()), words, bytes);
     }
 
     /// Bytes that left another place arrive.
-    pub fn took(&self, place: &str, from: &str, words: &dyn fmt::Display, bytes: &[u8]) {
-        self.lock().pass(place, format_args!("from {from}"), || Shape::Took(from.to_owned()), words, bytes);
+    pub fn received(&self, place: &str, from: &str, words: &dyn fmt::Display, bytes: &[u8]) {
+        self.lock().pass(
+            place,
+            format_args!("from {from}"),
+            || Shape::Received(from.to_owned()),
+            words,
+            bytes,
+        );
     }
 
     /// Something of this kind begins, which lasts until `ends`.
@@ -137,12 +144,12 @@ impl Trace {
         self.lock().add(place, || Shape::Ends(kind), what, &[]);
     }
 
-    /// The number.
+    /// The hash.
     pub fn hash(&self) -> u128 {
         self.lock().link
     }
 
-    /// How many events went in.
+    /// How many events there were.
     pub fn events(&self) -> u64 {
         self.lock().events
     }
@@ -158,7 +165,7 @@ impl Trace {
     /// The events of a trace that keeps them, in order; none of any other.
     pub fn kept(&self) -> Vec<Event> {
         match &self.lock().memory {
-            Memory::Events(events) => events.clone(),
+            Memory::Events(events) | Memory::Prints(events) => events.clone(),
             _ => Vec::new(),
         }
     }
@@ -184,25 +191,31 @@ impl Inner {
     fn pass(
         &mut self,
         place: &str,
-        way: fmt::Arguments<'_>,
+        direction: fmt::Arguments<'_>,
         shape: impl FnOnce() -> Shape,
         words: &dyn fmt::Display,
         bytes: &[u8],
     ) {
-        self.link(place, way, bytes, |event| {
-            (event.shape, event.what) = (shape(), format!("{way}: {words}"))
+        self.link(place, direction, bytes, |event| {
+            (event.shape, event.what) = (shape(), format!("{direction}: {words}"))
         });
     }
 
-    /// The next link; `tells` fills in what only a reader wants.
-    fn link(&mut self, place: &str, what: fmt::Arguments<'_>, bytes: &[u8], tells: impl FnOnce(&mut Event)) {
+    /// The next link; `describe` fills in what only a reader wants.
+    fn link(
+        &mut self,
+        place: &str,
+        what: fmt::Arguments<'_>,
+        bytes: &[u8],
+        describe: impl FnOnce(&mut Event),
+    ) {
         let at = crate::clock::simulated_now();
         let number = self.events;
         self.events += 1;
         self.room.clear();
         self.room.extend_from_slice(&self.link.to_le_bytes());
         self.room.extend_from_slice(&at.as_nanos().to_le_bytes());
-        // A place has no zero in it, so where it ends is plain.
+        // A place contains no zero, so its end is unambiguous.
         self.room.extend_from_slice(place.as_bytes());
         self.room.push(0);
         self.room.write_fmt(what).expect("a vector takes all that is written");
@@ -214,12 +227,16 @@ impl Inner {
             let (place, bytes) = (place.to_owned(), XxHash3_128::oneshot(bytes));
             let mut event =
                 Event { number, at, place, shape: Shape::Point, what: String::new(), bytes, link };
-            tells(&mut event);
+            describe(&mut event);
             event
         };
         match &mut self.memory {
             Memory::Nothing => {}
-            Memory::Prints => println!("{}", event()),
+            Memory::Prints(events) => {
+                let event = event();
+                println!("{event}");
+                events.push(event);
+            }
             Memory::Links(links) => links.push(link),
             Memory::Events(events) => events.push(event()),
             Memory::Compares(links, parted) => {
@@ -236,7 +253,7 @@ impl Inner {
 mod tests {
     use super::*;
 
-    fn told(trace: Trace, events: &[&str]) -> Trace {
+    fn traced(trace: Trace, events: &[&str]) -> Trace {
         for event in events {
             trace.event("m0", format_args!("{event}"), event.as_bytes());
         }
@@ -244,23 +261,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_does_not_change_the_number() {
-        let plain = told(Trace::default(), &["a", "b"]);
+    fn what_is_kept_does_not_change_the_hash() {
+        let plain = traced(Trace::default(), &["a", "b"]);
         for other in [Trace::keeping(), Trace::linking(), Trace::comparing(Vec::new())] {
-            assert_eq!(told(other, &["a", "b"]).hash(), plain.hash());
+            assert_eq!(traced(other, &["a", "b"]).hash(), plain.hash());
         }
-        assert_ne!(told(Trace::default(), &["b", "a"]).hash(), plain.hash());
+        assert_ne!(traced(Trace::default(), &["b", "a"]).hash(), plain.hash());
     }
 
     #[test]
     fn the_first_event_that_differs_is_named() {
-        let links = told(Trace::linking(), &["a", "b", "c", "d"]).links();
+        let links = traced(Trace::linking(), &["a", "b", "c", "d"]).links();
         for (events, parted) in [
             (&["a", "b", "c", "d"][..], None),
             (&["a", "b", "x", "d"], Some((2, "x"))),
             (&["a", "b", "c", "d", "e"], Some((4, "e"))),
         ] {
-            let found = told(Trace::comparing(links.clone()), events).parted();
+            let found = traced(Trace::comparing(links.clone()), events).parted();
             let found = found.as_ref().map(|event| (event.number, event.what.as_str()));
             assert_eq!(found, parted, "{events:?}");
         }
@@ -270,7 +287,7 @@ mod tests {
     fn a_frame_is_known_again_where_it_arrives() {
         let trace = Trace::keeping();
         trace.sent("m0", "m1", &"a frame", b"frame");
-        trace.took("m1", "m0", &"a frame", b"frame");
+        trace.received("m1", "m0", &"a frame", b"frame");
         let kept = trace.kept();
         assert_eq!(kept[0].bytes, kept[1].bytes);
         assert_eq!((kept[0].number, kept[1].number), (0, 1));

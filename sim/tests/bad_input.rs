@@ -1,4 +1,4 @@
-//! What the tool says to a file that is no case: which file, which field, exit code 1, and nothing is written.
+//! What detcd-sim says to a file that is no case: which file, which field, exit code 1, and nothing is written.
 #![cfg(madsim)]
 
 use detcd_sim::case::Case;
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output};
 
-fn tool(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_detcd-sim")).args(arguments).output().expect("the tool was built")
+fn detcd_sim(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_detcd-sim")).args(arguments).output().expect("the binary was built")
 }
 
 /// A good case with something else at a pointer.
@@ -68,11 +68,11 @@ fn a_bad_file_is_named_with_its_field() {
         let path = directory.path().join("bad.json");
         std::fs::write(&path, &text).unwrap();
         for verb in ["replay", "shrink"] {
-            let output = tool(&[verb, path.to_str().unwrap()]);
-            let told = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert_eq!(output.status.code(), Some(1), "{verb}, {what}: {told}");
+            let output = detcd_sim(&[verb, path.to_str().unwrap()]);
+            let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{verb}, {what}: {printed}");
             for words in [path.to_str().unwrap()].iter().chain(said) {
-                assert!(told.contains(words), "{verb}, {what}: {words:?} is not in {told:?}");
+                assert!(printed.contains(words), "{verb}, {what}: {words:?} is not in {printed:?}");
             }
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "{what}: the file was written");
@@ -85,7 +85,7 @@ fn a_bad_file_is_named_with_its_field() {
 }
 
 #[test]
-fn what_cannot_be_done_is_told_with_exit_code_1() {
+fn what_cannot_be_done_is_reported_with_exit_code_1() {
     for (arguments, said) in [
         (&["replay", "no/such/file.json"][..], "no/such/file.json"),
         (&["run", "twelve"], "invalid value 'twelve'"),
@@ -93,10 +93,10 @@ fn what_cannot_be_done_is_told_with_exit_code_1() {
         (&["dance"], "unrecognized subcommand 'dance'"),
         (&[], "Usage"),
     ] {
-        let output = tool(arguments);
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {told}");
-        assert!(told.contains(said), "{arguments:?}: {told}");
+        let output = detcd_sim(arguments);
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {printed}");
+        assert!(printed.contains(said), "{arguments:?}: {printed}");
     }
 }
 

@@ -17,6 +17,6 @@ fn the_simulator_is_compiled_in() {
 #[cfg(madsim)]
 #[test]
 fn the_simulator_is_compiled_in() {
-    let report = detcd_sim::trial::run(0).unwrap_or_else(|failure| panic!("{failure}"));
+    let report = detcd_sim::runner::run(0).unwrap_or_else(|failure| panic!("{failure}"));
     assert!(report.events > 0, "a run without events");
 }

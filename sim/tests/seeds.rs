@@ -1,11 +1,11 @@
-//! Seeds, each a cluster with troubles of its own. A failure prints what happened last, and what was broken.
+//! Seeds, each a cluster with faults of its own. A failure prints what happened last, and what was broken.
 #![cfg(madsim)]
 
 use detcd_sim::case::Case;
 use detcd_sim::corpus;
 use detcd_sim::run::Report;
+use detcd_sim::runner::{run, run_case, run_twice};
 use detcd_sim::trace::Trace;
-use detcd_sim::trial::{run, run_case, run_twice};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Every item, on all cores: a run takes one.

@@ -4,9 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-/// The binary alone, the real clock and the simulator's own command line: none of them is in a run.
+/// The server binary, the real clock and the command line of the simulator: none of them is in a run.
 const NOT_RUN: [&str; 5] =
-    ["server/src/main.rs", "server/src/process", "server/src/clock.rs", "sim/src/main.rs", "sim/src/tool"];
+    ["server/src/main.rs", "server/src/process", "server/src/clock.rs", "sim/src/main.rs", "sim/src/cli"];
 
 /// What is looked for, and why it is not there.
 const FORBIDDEN: [(&str, &str); 8] = [

@@ -1,13 +1,13 @@
 //! Promises: a lease does not end before its time, and one that has ended is gone.
 //!
-//! Early is told by the holder's clock, which is true time here: from when it asked for the lease, or for its
-//! renewal, until somebody was first told that it is gone, at least its TTL must have passed by the clock of the
-//! leaders that ended it. How much more than the true time the members' clocks may have shown meanwhile, `Clocks`
-//! knows: drifts and jumps forward, of whichever member, and in whatever order they led.
+//! Whether a lease ended early is measured from when its holder requested it, or its renewal, until a client first
+//! received that it is gone: at least its TTL must have passed by the clocks of the leaders that ended it. By how much
+//! the clocks of members may have run ahead of true time meanwhile, `Clocks` has recorded: drifts and jumps forward, of
+//! any member, in any order of leaders.
 
-use super::past::Past;
 use super::promise::Promise;
-use super::witness::Places;
+use super::reference_history::ReferenceHistory;
+use super::serialization::Places;
 use crate::history::{Moment, Operation, Outcome};
 use detcd_engine::request::{PutLease, Request, RequestError, Response};
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ const SLACK: Duration = Duration::from_millis(5);
 pub struct Clocks(Arc<Mutex<Vec<(Duration, Duration)>>>);
 
 impl Clocks {
-    /// A member's clock has shown so much more than the truth since it was last looked at.
+    /// A member's clock has run ahead of true time by so much since it was last read.
     pub fn ran_ahead(&self, now: Duration, by: Duration) {
         let mut all = self.0.lock().expect("no panic while it is held");
         let before = all.last().map_or(Duration::ZERO, |(_, sum)| *sum);
@@ -46,9 +46,9 @@ struct Lease<'a> {
     ttl: Duration,
     /// When renewals were asked for that were answered, with the answer's moment; the grant is the first.
     renewals: Vec<(Moment, Moment)>,
-    /// The first moment at which somebody may have revoked it.
+    /// The first moment at which a client may have revoked it.
     revoked: Option<Moment>,
-    /// Known to be gone by then: somebody was told so.
+    /// Known to be gone by then: a client received that.
     gone: Option<(Moment, &'a Operation)>,
 }
 
@@ -56,16 +56,22 @@ struct Lease<'a> {
 ///
 /// # Errors
 /// The promise, and what breaks it.
-pub fn check(operations: &[Operation], past: &Past, places: &Places, clocks: &Clocks) -> Result<(), String> {
+pub fn check(
+    operations: &[Operation],
+    reference: &ReferenceHistory,
+    places: &Places,
+    clocks: &Clocks,
+) -> Result<(), String> {
     let mut leases = granted(operations);
     for operation in operations {
         learn(&mut leases, operation);
     }
     for (id, lease) in &leases {
-        let ended = places.ends.get(id).and_then(|revision| past.from(*revision).next());
-        let seen = ended.map(|(revision, told)| (told.seen, format!("it was gone at revision {revision}")));
-        let told = lease.gone.map(|(at, by)| (at.at, format!("then came {by:?}")));
-        for (at, how) in seen.into_iter().chain(told) {
+        let ended = places.ends.get(id).and_then(|revision| reference.from(*revision).next());
+        let seen =
+            ended.map(|(revision, recorded)| (recorded.seen, format!("it was gone at revision {revision}")));
+        let received = lease.gone.map(|(at, by)| (at.at, format!("then came {by:?}")));
+        for (at, how) in seen.into_iter().chain(received) {
             lasted(*id, lease, at, &how, clocks)?;
         }
     }
@@ -94,7 +100,7 @@ fn learn<'a>(leases: &mut BTreeMap<i64, Lease<'a>>, operation: &'a Operation) {
             if let Some(lease) = leases.get_mut(&id.0) {
                 lease.revoked.get_or_insert(operation.invoked);
             }
-            // Revoked now, or by whoever came first.
+            // Revoked now, or by an earlier request.
             let is_gone = matches!(outcome, Outcome::Done(_) | Outcome::Refused(RequestError::LeaseNotFound));
             is_gone.then_some(id.0)
         }
@@ -129,7 +135,7 @@ fn learn<'a>(leases: &mut BTreeMap<i64, Lease<'a>>, operation: &'a Operation) {
     }
 }
 
-/// Each renewal that was asked for before the end bought a whole TTL.
+/// Each renewal that was asked for before the end extends the lease by a whole TTL.
 fn lasted(id: i64, lease: &Lease<'_>, ended: Duration, how: &str, clocks: &Clocks) -> Result<(), String> {
     if lease.revoked.is_some_and(|revoked| revoked.at <= ended) {
         return Ok(());
@@ -148,7 +154,7 @@ fn lasted(id: i64, lease: &Lease<'_>, ended: Duration, how: &str, clocks: &Clock
     )))
 }
 
-/// What was asked after somebody had been told of the end finds no lease. Ids are not granted twice.
+/// What was asked after a client had received the end finds no lease. Ids are not granted twice.
 fn is_not_used_when_gone(leases: &BTreeMap<i64, Lease<'_>>, operation: &Operation) -> Result<(), String> {
     let Some(reply) = operation.reply() else { return Ok(()) };
     let used = match (&operation.request, &reply.response) {
@@ -162,7 +168,7 @@ fn is_not_used_when_gone(leases: &BTreeMap<i64, Lease<'_>>, operation: &Operatio
     };
     let gone = leases.get(&used).and_then(|lease| lease.gone);
     match gone {
-        // An expiring lease is beyond renewal, but its end may still be on its way.
+        // An expiring lease is beyond renewal, but its end may not be applied yet.
         Some((at, by)) if at < operation.invoked && !matches!(by.request, Request::LeaseKeepAlive(_)) => {
             let grant = leases[&used].grant;
             Err(Promise::LeaseGone.broken(format!("of {grant:?}, first was {by:?} and then {operation:?}")))
@@ -174,7 +180,7 @@ fn is_not_used_when_gone(leases: &BTreeMap<i64, Lease<'_>>, operation: &Operatio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::made::{self, done, event, fresh};
+    use crate::check::fixtures::{self, done, event, fresh};
     use crate::history::KeyValue;
     use detcd_engine::request::{
         LeaseGrantRequest, LeaseGrantResponse, LeaseId, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
@@ -205,7 +211,7 @@ mod tests {
     }
 
     fn broken(operations: &[Operation], clocks: &Clocks) -> Option<Promise> {
-        let checked = check(operations, &Past::default(), &Places::default(), clocks);
+        let checked = check(operations, &ReferenceHistory::default(), &Places::default(), clocks);
         checked.err().map(|text| Promise::of(&text).unwrap())
     }
 
@@ -240,11 +246,14 @@ mod tests {
 
     #[test]
     fn keys_that_go_too_early_are_seen() {
-        // Told of at 2 s and 3 s of simulated time.
+        // Received at 2 s and 3 s of simulated time.
         let on_lease = KeyValue { lease: LEASE.0, ..fresh("k", "a", 2) };
-        let past = made::past(vec![vec![event(on_lease)], vec![event(made::key_value("k", "", (0, 3), 0))]]);
+        let reference = fixtures::reference_history(vec![
+            vec![event(on_lease)],
+            vec![event(fixtures::key_value("k", "", (0, 3), 0))],
+        ]);
         let places = Places { ends: BTreeMap::from([(LEASE.0, 3)]), ..Places::default() };
-        let check = |operations: &[Operation]| check(operations, &past, &places, &Clocks::default());
+        let check = |operations: &[Operation]| check(operations, &reference, &places, &Clocks::default());
         assert_eq!(check(&[grant()]), Ok(()));
         let found = check(&[grant(), keep_alive(1500, 2)]).unwrap_err();
         assert_eq!(Promise::of(&found), Some(Promise::LeaseNotEarly), "{found}");

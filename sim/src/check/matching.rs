@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One choice each, none twice. Kuhn's algorithm: where all candidates are taken, one of their owners is asked to
-/// take another.
+/// One choice each, none twice. Kuhn's algorithm: where all candidates are taken, one of their owners takes
+/// another.
 ///
 /// # Errors
 /// The place of the first that goes without.

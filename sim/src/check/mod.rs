@@ -1,23 +1,23 @@
-//! One promise or one kind of promise a file; a failure's text is the promise that was broken.
+//! Checkers: one promise or one kind of promise a file; a failure's text is the promise that was broken.
 //!
-//! Some look on while the run goes (`replicas_agree`, `raft`, `chronicle`), the others at the end: the chronicle tells
-//! what happened, `past` turns it into a store that can be asked about any revision, and what clients were told is
-//! held against that.
+//! Some check during the run (`replicas_agree`, `raft`, `event_log`), the others at its end: the event log has all
+//! revisions, `reference_history` makes a store of it that can be read at any revision, and what clients received is
+//! compared with that.
 
-pub mod chronicle;
-pub mod leases;
-pub mod lines;
+pub mod compaction;
+mod conversion;
+pub mod event_log;
+pub mod fencing;
 #[cfg(test)]
-mod made;
+mod fixtures;
+pub mod leases;
 mod matching;
-pub mod past;
 mod promise;
 pub mod raft;
 pub mod real_time;
+pub mod reference_history;
 pub mod replicas_agree;
+pub mod serialization;
 pub mod watches;
-pub mod windows;
-pub mod witness;
-mod words;
 
 pub use promise::Promise;

@@ -1,4 +1,4 @@
-//! The promises, each with a name that never changes (seeds, tables and case files speak of it) and the words that a
+//! The promises, each with a name that never changes (tables and case files contain it) and the words that a
 //! failure begins with: the failure's text is the promise.
 
 use std::fmt::Display;
@@ -35,15 +35,15 @@ promises! {
     NeverBack "never_back" "a leader sends a member nothing that the member has acknowledged to it";
     PersistedFirst "persisted_first" "what a member acknowledged or voted is on its disk";
     ReplicasAgree "replicas_agree" "members agree on the state at every applied index";
-    Strangers "strangers" "a member whose disk was replaced takes part in nothing";
-    Planted "planted" "a snapshot of somebody who does not lead is neither stored nor adopted";
+    Imposters "strangers" "a member whose disk was replaced takes part in nothing";
+    Planted "planted" "a snapshot of a sender that does not lead is neither stored nor adopted";
     Starts "starts" "a member starts from whatever a crash left";
     StaysUp "stays_up" "a member does not end by itself";
-    SameHistory "same_history" "all members tell the same history";
+    SameHistory "same_history" "all members report the same history";
     Answers "answers" "a member at rest answers";
     NoRefusal "no_refusal" "a well-formed request is not refused";
     Linearizable "linearizable" "the store is linearizable";
-    Acknowledged "acknowledged" "what a client was told stays true";
+    Acknowledged "acknowledged" "what a client received stays true";
     OnlyAsked "only_asked" "only what was asked for is written";
     Once "once" "a request is applied once";
     PastState "past_state" "a serializable read sees some past state";
@@ -53,14 +53,14 @@ promises! {
     WatchReliable "watch_reliable" "a watch is reliable: no event is left out";
     WatchAtomic "watch_atomic" "a watch is atomic: a revision comes whole";
     WatchBookmarks "watch_bookmarks" "a watch is bookmarkable: progress means that all before was sent";
-    WatchReported "watch_reported" "a watch that asked for progress is told of it while nothing happens";
-    WatchEvents "watch_events" "an event tells what happened: key, value, versions, and the key before";
+    WatchReported "watch_reported" "a watch that asked for progress receives it while nothing happens";
+    WatchEvents "watch_events" "an event reports what happened: key, value, versions, and the key before";
     WatchCancels "watch_cancels" "a watch is cancelled only when asked, refused or overtaken by compaction";
     LeaseNotEarly "lease_not_early" "a lease does not end before its time";
     LeaseNotLate "lease_not_late" "a lease that nobody keeps alive ends in time";
     LeaseGone "lease_gone" "a lease that has ended is gone";
     LeaseAtomic "lease_atomic" "a lease ends with all of its keys, in one revision";
-    OneInSeat "one_in_seat" "only the first in line writes what its seat guards";
+    FencedWrites "one_in_seat" "only who has the oldest key under a prefix writes what that key guards";
     QueueOnce "queue_once" "an element of a queue is taken once at most, and only if it was put in";
     Progress "progress" "once all is whole every client is served";
     Converges "converges" "once all is whole and at rest, members come to the same index";
@@ -72,7 +72,7 @@ impl Promise {
         format!("promise broken: {}, but {how}", self.text())
     }
 
-    /// Which promise a failure's text speaks of; `None` where an assertion of the engine's own did not hold.
+    /// Which promise a failure's text names; `None` where an assertion of the engine's own did not hold.
     pub fn of(failure: &str) -> Option<Promise> {
         let said = failure.strip_prefix("promise broken: ")?;
         Promise::ALL.iter().copied().find(|promise| said.starts_with(promise.text()))

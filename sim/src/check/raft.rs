@@ -1,8 +1,8 @@
-//! Promises of raft (the paper's figure 3, and §5.1), looked after at every turn of every member and at every frame
-//! that leaves one.
+//! Promises of raft (the paper's figure 3, and §5.1), checked at every turn of every member and at every frame
+//! that is sent.
 //!
-//! What a member says to others counts: a vote it gave, an entry it acknowledged. That it is on its disk by then
-//! shows when the member comes back from a crash: it must know its term, and have the entry.
+//! Votes and acknowledgements count once they are sent to others. Whether they were on the disk by then shows when the
+//! member restarts after a crash: it must know its term, and have the entry.
 
 use super::promise::Promise;
 use detcd_engine::effects::Effects;
@@ -30,35 +30,35 @@ struct Inner {
     leaders: BTreeMap<u64, String>,
     /// For whom a member voted in a term.
     votes: BTreeMap<(MemberId, u64), MemberId>,
-    said: BTreeMap<MemberId, Said>,
+    sent: BTreeMap<MemberId, Sent>,
     /// By leader and member: the leader's term, and up to where it knows that the member has its log.
     known: BTreeMap<(MemberId, MemberId), (u64, u64)>,
 }
 
-/// The most that a member has told others.
+/// The most that a member has sent to others.
 #[derive(Clone, Copy, Debug, Default)]
-struct Said {
+struct Sent {
     term: u64,
     acknowledged_term: u64,
     acknowledged: u64,
 }
 
 impl Raft {
-    /// A boot's first turn: what the member's disk gave back.
+    /// A boot's first turn: what the member read from its disk.
     ///
     /// # Panics
-    /// Something that it had told others is missing.
+    /// Something that it had sent to others is missing.
     pub fn recovers(&self, member: MemberId, name: &str, status: &Status) {
-        let said = self.with(|inner| {
-            let said = inner.said.get(&member).copied().unwrap_or_default();
-            inner.forget_terms_of(name, said.term);
-            said
+        let sent = self.with(|inner| {
+            let sent = inner.sent.get(&member).copied().unwrap_or_default();
+            inner.forget_terms_of(name, sent.term);
+            sent
         });
-        let has_log = status.term != said.acknowledged_term || status.last_index >= said.acknowledged;
-        if status.term < said.term || !has_log {
+        let has_log = status.term != sent.acknowledged_term || status.last_index >= sent.acknowledged;
+        if status.term < sent.term || !has_log {
             let (term, last) = (status.term, status.last_index);
             let how = format!(
-                "member {member} came back at term {term} with a log to {last}, and had said {said:?}"
+                "member {member} came back at term {term} with a log to {last}, and had sent {sent:?}"
             );
             panic!("{}", Promise::PersistedFirst.broken(how));
         }
@@ -67,7 +67,7 @@ impl Raft {
     /// A turn of a member.
     ///
     /// # Panics
-    /// Two logs differ, or a new leader lacks something.
+    /// Two logs differ, or a new leader lacks a committed entry.
     pub fn turn(&self, name: &str, effects: &Effects, status: &Status) {
         let records = effects.persist.iter().flat_map(|persist| &persist.records);
         let broken = self.with(|inner| {
@@ -86,7 +86,7 @@ impl Raft {
         assert!(broken.is_none(), "{}", broken.unwrap_or_default());
     }
 
-    /// A frame leaves a member.
+    /// A member sends a frame.
     fn sends(&self, message: &PeerMessage) {
         let PeerBody::Raft(raft) = &message.body else { return };
         let (from, to, term) = (message.from, message.to, raft.term);
@@ -97,13 +97,13 @@ impl Raft {
         };
         let is_acknowledgement = raft.kind == RaftMessageKind::AppendResponse && !raft.reject;
         let before = self.with(|inner| {
-            let said = inner.said.entry(from).or_default();
+            let sent = inner.sent.entry(from).or_default();
             if vote_for.is_some() || is_acknowledgement {
-                said.term = said.term.max(term);
+                sent.term = sent.term.max(term);
             }
-            if is_acknowledgement && term >= said.acknowledged_term {
-                let before = if term > said.acknowledged_term { 0 } else { said.acknowledged };
-                (said.acknowledged_term, said.acknowledged) = (term, before.max(raft.index));
+            if is_acknowledgement && term >= sent.acknowledged_term {
+                let before = if term > sent.acknowledged_term { 0 } else { sent.acknowledged };
+                (sent.acknowledged_term, sent.acknowledged) = (term, before.max(raft.index));
             }
             vote_for.map(|candidate| (candidate, *inner.votes.entry((from, term)).or_insert(candidate)))
         });
@@ -121,7 +121,7 @@ impl Raft {
 }
 
 impl Inner {
-    /// A heartbeat tells a member that what it has acknowledged is committed, and so what its leader knows of it.
+    /// A heartbeat says to a member that what it has acknowledged is committed, and so what its leader knows of it.
     /// A leader's first entries may wait for its term to be on disk, and leave after that: such a message is older
     /// than the heartbeat, and commits less.
     fn goes_back(&mut self, leader: MemberId, member: MemberId, message: &RaftMessage) -> Option<String> {
@@ -141,12 +141,12 @@ impl Inner {
         None
     }
 
-    /// A member that is alone leads before its term is on its disk, as nobody hears of it: after a crash it may lead
-    /// in that term again, with other entries. One that has to ask for votes has said its term.
-    fn forget_terms_of(&mut self, name: &str, said: u64) {
+    /// A member that is alone leads before its term is on its disk, as no other member learns of it: after a crash it
+    /// may lead in that term again, with other entries. One that has to ask for votes has sent its term.
+    fn forget_terms_of(&mut self, name: &str, sent: u64) {
         let lost: Vec<u64> = self
             .leaders
-            .range(said + 1..)
+            .range(sent + 1..)
             .filter(|(_, leader)| *leader == name)
             .map(|(term, _)| *term)
             .collect();
@@ -173,21 +173,21 @@ impl Inner {
     }
 }
 
-/// A way to the other members that is listened to.
+/// A transport to the other members whose messages are checked.
 #[derive(Debug)]
-pub struct Tapped<T> {
+pub struct CheckedTransport<T> {
     inner: T,
     raft: Raft,
 }
 
-impl<T> Tapped<T> {
-    /// Listens to what is sent this way.
-    pub fn new(inner: T, raft: Raft) -> Tapped<T> {
-        Tapped { inner, raft }
+impl<T> CheckedTransport<T> {
+    /// Checks what is sent over it.
+    pub fn new(inner: T, raft: Raft) -> CheckedTransport<T> {
+        CheckedTransport { inner, raft }
     }
 }
 
-impl<T: Transport> Transport for Tapped<T> {
+impl<T: Transport> Transport for CheckedTransport<T> {
     fn attach(&self, inbox: PeerInbox, peers: Vec<(MemberId, Vec<String>)>) {
         self.inner.attach(inbox, peers);
     }

@@ -1,7 +1,7 @@
 //! Promise: the store is linearizable, as far as time goes: the order of revisions agrees with the order in time.
 //!
-//! No search: an answer's revision says where a request stands in the order of all, so it is enough that what began
-//! after an answer stands behind it. That each answer fits its place is `witness`'s to say.
+//! No search: an answer's revision says where a request stands in the order of all, so it is enough that a request that
+//! began after a reply has a later place. That each reply fits its place is checked by `serialization`.
 
 use super::promise::Promise;
 use crate::history::{Moment, Operation};
@@ -9,7 +9,7 @@ use detcd_engine::request::{Request, Response, TxnOpResponse, TxnResponse};
 use detcd_engine::txn;
 use std::collections::BTreeMap;
 
-/// Whether the order of revisions agrees with the order in time. `places` tells at which revision a request stands
+/// Whether the order of revisions agrees with the order in time. `places` says at which revision a request stands
 /// whose outcome no client knows, by its place among the operations.
 ///
 /// # Errors
@@ -45,8 +45,8 @@ pub fn check(operations: &[Operation], places: &BTreeMap<usize, i64>) -> Result<
     Ok(())
 }
 
-/// Where a request stands, and whether it is what made that revision; `None` where it stands nowhere, or wherever it
-/// likes.
+/// Where a request stands, and whether it is what made that revision; `None` where it has no place, or any
+/// place is right.
 fn stands_at(operation: &Operation, place: usize, places: &BTreeMap<usize, i64>) -> Option<(i64, bool)> {
     let Some(reply) = operation.reply() else {
         return places.get(&place).map(|revision| (*revision, true));
@@ -54,8 +54,8 @@ fn stands_at(operation: &Operation, place: usize, places: &BTreeMap<usize, i64>)
     is_linearizable(&operation.request).then(|| (reply.revision, writes(&reply.response)))
 }
 
-/// Whether a request sees all that was answered before it. Not so a serializable read; and what only the leader can
-/// tell of a lease comes with the revision of the member that passes it on.
+/// Whether a request sees all that was answered before it. Not so a serializable read; and what only the leader
+/// knows of a lease comes with the revision of the member that passes it on.
 pub fn is_linearizable(request: &Request) -> bool {
     match request {
         Request::Range(range) => !range.serializable,
@@ -89,19 +89,19 @@ fn txn_writes(txn: &TxnResponse) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::made::{self, done};
+    use crate::check::fixtures::{self, done};
     use detcd_engine::request::RangeResponse;
 
     fn read(times: (u64, u64), serializable: bool) -> Operation {
         let found = RangeResponse { kvs: Vec::new(), keys_only: false, more: false, count: 0 };
-        let mut range = made::range("k");
+        let mut range = fixtures::range("k");
         range.serializable = serializable;
         done(times, Request::Range(range), 1, Response::Range(found))
     }
 
     #[test]
     fn a_read_that_begins_after_a_write_ended_sees_it() {
-        let write = |times| done(times, made::put("k", "a"), 2, Response::Put(None));
+        let write = |times| done(times, fixtures::put("k", "a"), 2, Response::Put(None));
         let check = |operations: &[Operation]| check(operations, &BTreeMap::new());
         assert_eq!(check(&[write((1, 3)), read((2, 4), false)]), Ok(()));
         assert_eq!(check(&[read((1, 2), false), write((3, 4))]), Ok(()));
@@ -112,10 +112,10 @@ mod tests {
 
     #[test]
     fn a_write_does_not_stand_where_another_did_that_ended_before_it_began() {
-        let write = |times, value| done(times, made::put("k", value), 2, Response::Put(None));
+        let write = |times, value| done(times, fixtures::put("k", value), 2, Response::Put(None));
         let twice = [write((1, 2), "a"), write((3, 4), "b")];
         assert!(check(&twice, &BTreeMap::new()).is_err());
-        let mut late = made::unknown(3, made::put("k", "b"));
+        let mut late = fixtures::unknown(3, fixtures::put("k", "b"));
         assert_eq!(check(&[write((1, 2), "a"), late.clone()], &BTreeMap::from([(1, 3)])), Ok(()));
         late.invoked.order = 5;
         assert!(check(&[write((1, 2), "a"), late], &BTreeMap::from([(1, 2)])).is_err());

@@ -1,7 +1,7 @@
-//! Promise: at every applied index all members have the same state, whether they came to it by applying entries, by
-//! reading a snapshot of their own and the log behind it, or by a snapshot of another member's.
+//! Promise: at every applied index all members have the same state, whether they reached it by applying entries, by
+//! a snapshot of their own and the log behind it, or by a snapshot of another member.
 //!
-//! Looks at every turn of every member, so a difference is found at the entry that made it.
+//! It is checked at every turn of every member, so a difference is found at the entry that caused it.
 
 use super::leases::Clocks;
 use super::promise::Promise;
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// What all members said of their states. Cheap to clone; all clones are the same.
+/// The state hashes that all members reported. Cheap to clone; all clones are the same.
 #[derive(Clone, Debug, Default)]
 pub struct ReplicasAgree {
     inner: Arc<Mutex<Inner>>,
@@ -26,22 +26,22 @@ pub struct ReplicasAgree {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Index, the hash and who said it first.
+    /// By index: the hash and the member that reported it first.
     states: BTreeMap<u64, (u128, String)>,
-    /// Who leads in a term.
+    /// The leader of each term.
     leaders: BTreeMap<u64, String>,
     compared: u64,
-    /// Hashes of states that somebody made up.
-    never_were: BTreeSet<u128>,
+    /// Hashes of states that an intruder made up.
+    forbidden: BTreeSet<u128>,
 }
 
 impl ReplicasAgree {
-    /// What raft promises of them.
+    /// The checks of raft.
     pub fn raft(&self) -> &Raft {
         &self.raft
     }
 
-    /// How right their clocks are.
+    /// By how much their clocks ran ahead.
     pub fn clocks(&self) -> &Clocks {
         &self.clocks
     }
@@ -56,18 +56,18 @@ impl ReplicasAgree {
         self.lock().states.keys().next_back().copied().unwrap_or(0)
     }
 
-    /// Somebody made a state up; no member may have it.
-    pub fn never_was(&self, hash: u128) {
-        self.lock().never_were.insert(hash);
+    /// An intruder made a state up; no member may have it.
+    pub fn forbid_state(&self, hash: u128) {
+        self.lock().forbidden.insert(hash);
     }
 
-    /// A member says what its state is at an index.
+    /// A member reports the hash of its state at an index.
     ///
     /// # Panics
-    /// Another said otherwise, or somebody made that state up.
-    pub fn say(&self, member: &str, index: u64, hash: u128) {
+    /// Another reported a different one, or an intruder made that state up.
+    pub fn report_state(&self, member: &str, index: u64, hash: u128) {
         let mut inner = self.lock();
-        let is_made_up = inner.never_were.contains(&hash);
+        let is_made_up = inner.forbidden.contains(&hash);
         let (first_hash, first) =
             inner.states.entry(index).or_insert_with(|| (hash, member.to_owned())).clone();
         inner.compared += u64::from(first != member);
@@ -78,7 +78,7 @@ impl ReplicasAgree {
         assert!(first_hash == hash, "{}", Promise::ReplicasAgree.broken(how()));
     }
 
-    /// A member says that it leads.
+    /// A member reports that it leads.
     ///
     /// # Panics
     /// Another one led in that term.
@@ -93,9 +93,9 @@ impl ReplicasAgree {
     }
 }
 
-/// Looks on at one boot of one member.
+/// Observes one boot of one member.
 #[derive(Debug)]
-pub struct Onlooker {
+pub struct MemberObserver {
     id: MemberId,
     member: String,
     agreement: ReplicasAgree,
@@ -103,7 +103,7 @@ pub struct Onlooker {
     last: Mutex<Option<Last>>,
 }
 
-/// How a member stood after its last turn.
+/// The status of a member after its last turn.
 #[derive(Clone, Copy, Debug, Default)]
 struct Last {
     term: u64,
@@ -117,14 +117,14 @@ struct Last {
 /// Less is how a clock is read: in whole milliseconds.
 const NOTICED_MS: i64 = 3;
 
-impl Onlooker {
+impl MemberObserver {
     /// At the member of this id and name.
-    pub fn new(id: MemberId, member: String, agreement: ReplicasAgree, trace: Trace) -> Onlooker {
-        Onlooker { id, member, agreement, trace, last: Mutex::default() }
+    pub fn new(id: MemberId, member: String, agreement: ReplicasAgree, trace: Trace) -> MemberObserver {
+        MemberObserver { id, member, agreement, trace, last: Mutex::default() }
     }
 
-    /// The clock's offset to go on with. What it ran ahead since the last turn is told to who judges leases.
-    fn look_at_clock(&self, now: Time, before_ms: Option<i64>) -> i64 {
+    /// The clock's offset to go on with. What it ran ahead since the last turn is recorded for the checker of leases.
+    fn update_clock_offset(&self, now: Time, before_ms: Option<i64>) -> i64 {
         let truth = crate::clock::simulated_now();
         let truth_ms = i64::try_from(truth.as_millis()).expect("a run is short");
         let offset_ms = now.as_ms().cast_signed() - truth_ms;
@@ -138,11 +138,11 @@ impl Onlooker {
     }
 }
 
-impl Observer for Onlooker {
+impl Observer for MemberObserver {
     fn turn(&self, now: Time, effects: &Effects, status: &Status) {
         for (index, hash) in &effects.applied {
             self.trace.event(&self.member, format_args!("has applied {index}: {hash:032x}"), &[]);
-            self.agreement.say(&self.member, *index, *hash);
+            self.agreement.report_state(&self.member, *index, *hash);
         }
         if status.is_leader {
             self.agreement.leads(&self.member, status.term);
@@ -153,7 +153,7 @@ impl Observer for Onlooker {
             self.agreement.raft().recovers(self.id, &self.member, status);
         }
         let Status { term, committed, applied, is_leader, .. } = *status;
-        let clock_offset_ms = self.look_at_clock(now, last.map(|last| last.clock_offset_ms));
+        let clock_offset_ms = self.update_clock_offset(now, last.map(|last| last.clock_offset_ms));
         let is = Last { term, committed, applied, is_leader, clock_offset_ms };
         let was = last.replace(is).unwrap_or_default();
         match (was.is_leader, is_leader) {

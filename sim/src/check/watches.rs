@@ -1,33 +1,33 @@
-//! Promises: a watch is ordered, unique, reliable, atomic, resumable and bookmarkable, and tells what happened.
+//! Promises: a watch is ordered, unique, reliable, atomic, resumable and bookmarkable, and reports what happened.
 //!
-//! What a watcher must be told follows from the chronicle: the events from its start on, in its range, not filtered.
-//! What it was told is held against that, event by event. Resuming needs no check of its own: a watcher that takes up
-//! after another has a past start like any other, and misses nothing either.
+//! What a watcher must receive follows from the event log: the events from its start on, in its range, not filtered.
+//! What it received is compared with that, event by event. Resuming needs no check of its own: a watcher that resumes
+//! another starts at an old revision like any other, and must miss nothing either.
 //!
 //! Progress is a promise about what comes before it and about when it comes: a watcher that waits for a revision of
-//! the future is told of none, and one that asked for it is told of it as long as nothing else happens.
+//! the future receives none, and one that asked for it receives it as long as nothing else happens.
 
-use super::chronicle::Revision;
-use super::past::Past;
+use super::conversion;
+use super::event_log::Revision;
 use super::promise::Promise;
-use super::words;
+use super::reference_history::ReferenceHistory;
 use crate::history::{Moment, Operation, Outcome, StreamLog};
-use crate::workload::door::{News, WatchEvent};
+use crate::watch_response::{WatchEvent, WatchResponse};
 use detcd_engine::ids::WatchId;
 use detcd_engine::request::Request;
 use detcd_engine::watch::{WatchCreate, WatchInput};
 use detcd_proptests::reference::KeyRange;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// One watcher, as far as it has come.
+/// One watcher and its position.
 #[derive(Debug)]
 struct Watcher {
     create: WatchCreate,
     keys: KeyRange,
-    /// The first revision that it may still be told of.
+    /// The first revision that it may still receive.
     next: i64,
-    /// Of that revision, what was told already in fragments.
-    told_of_next: usize,
+    /// Of that revision, what was received already in fragments.
+    received_of_next: usize,
     /// More of `next` must follow at once.
     is_torn: bool,
 }
@@ -35,9 +35,9 @@ struct Watcher {
 /// One stream, read from its beginning.
 #[derive(Debug)]
 struct Reader<'a> {
-    past: &'a Past,
+    reference: &'a ReferenceHistory,
     log: &'a StreamLog,
-    /// The highest revision that anybody had asked to compact to, by when.
+    /// The highest revision that any client had requested a compaction to, by when.
     compactions: &'a [(Moment, i64)],
     created: VecDeque<&'a WatchCreate>,
     watchers: BTreeMap<WatchId, Watcher>,
@@ -45,45 +45,50 @@ struct Reader<'a> {
     overtaken: BTreeSet<WatchId>,
 }
 
-/// Whether every stream was told what it should have been.
+/// Whether every stream received what it should have.
 ///
 /// # Errors
 /// The promise, and what breaks it.
-pub fn check(streams: &[StreamLog], operations: &[Operation], past: &Past) -> Result<(), String> {
+pub fn check(
+    streams: &[StreamLog],
+    operations: &[Operation],
+    reference: &ReferenceHistory,
+) -> Result<(), String> {
     let compactions = compactions(operations);
-    streams.iter().try_for_each(|log| Reader::new(log, past, &compactions).read().map(|_| ()))
+    streams.iter().try_for_each(|log| Reader::new(log, reference, &compactions).read().map(|_| ()))
 }
 
-/// What an open stream was not told of yet; `None` where it was told of everything.
-pub fn untold(log: &StreamLog, past: &Past) -> Option<String> {
+/// What an open stream did not receive yet; `None` where it received everything.
+pub fn unreceived(log: &StreamLog, reference: &ReferenceHistory) -> Option<String> {
     let all = [(Moment { order: 0, at: std::time::Duration::ZERO }, i64::MAX)];
-    // What is wrong with it otherwise is said in the end.
-    let watchers = Reader::new(log, past, &all).read().ok()?;
+    // Its other faults are reported at the end.
+    let watchers = Reader::new(log, reference, &all).read().ok()?;
     watchers.into_iter().find_map(|(id, watcher)| {
-        let missing = watcher.expected(past).next()?;
+        let missing = watcher.expected(reference).next()?;
         Some(format!(
-            "watcher {} of client {} at member {} was not told of {missing:?}",
+            "watcher {} of client {} at member {} did not receive {missing:?}",
             id.0, log.client, log.member
         ))
     })
 }
 
-/// A watcher of an open stream that asked for progress and was told of none since nothing happens any more; `None`
-/// where all were. One that waits for a revision of the future is owed nothing.
-pub fn unreported(log: &StreamLog, since: Moment, past: &Past) -> Option<String> {
+/// A watcher of an open stream that asked for progress and received none since nothing happens any more; `None`
+/// where all were. One that waits for a revision of the future gets no progress.
+pub fn unreported(log: &StreamLog, since: Moment, reference: &ReferenceHistory) -> Option<String> {
     let all = [(Moment { order: 0, at: std::time::Duration::ZERO }, i64::MAX)];
-    // What is wrong with it otherwise is said in the end.
-    let watchers = Reader::new(log, past, &all).read().ok()?;
-    let late = log.news.iter().rev().take_while(|(at, _)| *at > since);
-    let told: BTreeSet<WatchId> = late
-        .filter_map(|(_, news)| match news {
-            News::Progress { id, .. } => Some(*id),
+    // Its other faults are reported at the end.
+    let watchers = Reader::new(log, reference, &all).read().ok()?;
+    let late = log.received.iter().rev().take_while(|(at, _)| *at > since);
+    let reported: BTreeSet<WatchId> = late
+        .filter_map(|(_, response)| match response {
+            WatchResponse::Progress { id, .. } => Some(*id),
             _ => None,
         })
         .collect();
-    let is_owed =
-        |watcher: &Watcher| watcher.create.progress_notify && watcher.create.start_revision <= past.head();
-    let (id, _) = watchers.into_iter().find(|(id, watcher)| is_owed(watcher) && !told.contains(id))?;
+    let is_owed = |watcher: &Watcher| {
+        watcher.create.progress_notify && watcher.create.start_revision <= reference.head()
+    };
+    let (id, _) = watchers.into_iter().find(|(id, watcher)| is_owed(watcher) && !reported.contains(id))?;
     Some(format!("watcher {} of client {} at member {} was not", id.0, log.client, log.member))
 }
 
@@ -101,30 +106,37 @@ fn compactions(operations: &[Operation]) -> Vec<(Moment, i64)> {
 
 impl Watcher {
     /// The revision that comes next and what of it is for this watcher, without end.
-    fn expected<'a>(&'a self, past: &'a Past) -> impl Iterator<Item = (i64, Vec<&'a WatchEvent>)> {
-        past.from(self.next).filter_map(|(revision, told)| {
-            let wanted = self.wanted(told);
+    fn expected<'a>(
+        &'a self,
+        reference: &'a ReferenceHistory,
+    ) -> impl Iterator<Item = (i64, Vec<&'a WatchEvent>)> {
+        reference.from(self.next).filter_map(|(revision, recorded)| {
+            let wanted = self.wanted(recorded);
             (!wanted.is_empty()).then_some((revision, wanted))
         })
     }
 
-    fn wanted<'a>(&self, told: &'a Revision) -> Vec<&'a WatchEvent> {
+    fn wanted<'a>(&self, recorded: &'a Revision) -> Vec<&'a WatchEvent> {
         let is_wanted = |event: &&WatchEvent| {
             let is_filtered = if event.is_delete { self.create.no_delete } else { self.create.no_put };
             !is_filtered && self.keys.contains(&event.kv.key)
         };
-        told.events.iter().filter(is_wanted).collect()
+        recorded.events.iter().filter(is_wanted).collect()
     }
 }
 
 impl<'a> Reader<'a> {
-    fn new(log: &'a StreamLog, past: &'a Past, compactions: &'a [(Moment, i64)]) -> Reader<'a> {
+    fn new(
+        log: &'a StreamLog,
+        reference: &'a ReferenceHistory,
+        compactions: &'a [(Moment, i64)],
+    ) -> Reader<'a> {
         let created = log.asked.iter().filter_map(|(_, ask)| match ask {
             WatchInput::Create(create) => Some(create),
             _ => None,
         });
         Reader {
-            past,
+            reference,
             log,
             compactions,
             created: created.collect(),
@@ -133,53 +145,53 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Those that are left at its end.
+    /// The watchers that remain at its end.
     fn read(mut self) -> Result<BTreeMap<WatchId, Watcher>, String> {
         let log = self.log;
-        for (at, news) in &log.news {
-            self.take(*at, news).map_err(|(promise, how)| {
+        for (at, response) in &log.received {
+            self.take(*at, response).map_err(|(promise, how)| {
                 let (client, member) = (log.client, log.member);
                 promise.broken(format!(
-                    "a stream of client {client} at member {member} was told {news:?}: {how}"
+                    "a stream of client {client} at member {member} received {response:?}: {how}"
                 ))
             })?;
         }
         Ok(self.watchers)
     }
 
-    fn take(&mut self, at: Moment, news: &News) -> Result<(), (Promise, String)> {
-        if let Some(id) = torn(&self.watchers, news) {
+    fn take(&mut self, at: Moment, response: &WatchResponse) -> Result<(), (Promise, String)> {
+        if let Some(id) = torn(&self.watchers, response) {
             return Err((
                 Promise::WatchAtomic,
                 format!("the rest of a revision was due to watcher {}", id.0),
             ));
         }
-        match news {
-            News::Created { id, revision } => self.create(*id, *revision),
-            News::Rejected { reason, .. } => self.reject(reason),
-            News::Events { id, revision, events, fragment } => {
+        match response {
+            WatchResponse::Created { id, revision } => self.create(*id, *revision),
+            WatchResponse::Rejected { reason, .. } => self.reject(reason),
+            WatchResponse::Events { id, revision, events, fragment } => {
                 if events.iter().any(|event| event.kv.mod_revision > *revision) {
                     return Err((Promise::WatchEvents, "the header is of an older revision".to_owned()));
                 }
                 self.events(at, *id, events, *fragment)
             }
-            News::Progress { id, revision } => self.progress(*id, *revision),
-            News::Canceled { id } => self.cancel(*id),
-            News::Compacted { id, compact_revision } => self.compacted(at, *id, *compact_revision),
-            News::NoLeader => Ok(()),
+            WatchResponse::Progress { id, revision } => self.progress(*id, *revision),
+            WatchResponse::Canceled { id } => self.cancel(*id),
+            WatchResponse::Compacted { id, compact_revision } => self.compacted(at, *id, *compact_revision),
+            WatchResponse::NoLeader => Ok(()),
         }
     }
 
     fn create(&mut self, id: WatchId, revision: i64) -> Result<(), (Promise, String)> {
         let Some(create) = self.created.pop_front() else {
-            return Err((Promise::WatchEvents, "nobody asked for a watcher".to_owned()));
+            return Err((Promise::WatchEvents, "no client requested a watcher".to_owned()));
         };
         if create.id.is_some_and(|asked| asked != id) || self.is_taken(id) {
             return Err((Promise::WatchEvents, format!("asked was {create:?}")));
         }
         let next = if create.start_revision == 0 { revision + 1 } else { create.start_revision };
-        let keys = words::key_range(&create.range);
-        let watcher = Watcher { create: create.clone(), keys, next, told_of_next: 0, is_torn: false };
+        let keys = conversion::key_range(&create.range);
+        let watcher = Watcher { create: create.clone(), keys, next, received_of_next: 0, is_torn: false };
         self.watchers.insert(id, watcher);
         Ok(())
     }
@@ -202,20 +214,21 @@ impl<'a> Reader<'a> {
         events: &[WatchEvent],
         fragment: bool,
     ) -> Result<(), (Promise, String)> {
-        let (past, compacted) = (self.past, self.compacted_by(at));
+        let (reference, compacted) = (self.reference, self.compacted_by(at));
         let watcher = self.watchers.get_mut(&id).ok_or_else(|| gone(id))?;
         for event in events {
-            tell(watcher, event, past, compacted)?;
+            receive(watcher, event, reference, compacted)?;
         }
         let last = events.last().map_or(0, |event| event.kv.mod_revision);
-        let (revision, left) = watcher.expected(past).next().map_or((0, 0), |(at, left)| (at, left.len()));
+        let (revision, left) =
+            watcher.expected(reference).next().map_or((0, 0), |(at, left)| (at, left.len()));
         // Between two events of a revision only one who takes fragments is left, and only until the next response.
-        let is_torn = revision == last && left > watcher.told_of_next && watcher.told_of_next > 0;
+        let is_torn = revision == last && left > watcher.received_of_next && watcher.received_of_next > 0;
         if is_torn && !(watcher.create.fragment && fragment) {
             return Err((Promise::WatchAtomic, format!("revision {revision} goes on")));
         }
         if !is_torn && !fragment && last > 0 {
-            (watcher.next, watcher.told_of_next) = (last + 1, 0);
+            (watcher.next, watcher.received_of_next) = (last + 1, 0);
         }
         watcher.is_torn = fragment;
         Ok(())
@@ -227,10 +240,10 @@ impl<'a> Reader<'a> {
             id => vec![id],
         };
         for id in spoken_of {
-            let past = self.past;
+            let reference = self.reference;
             let watcher = self.watchers.get_mut(&id).ok_or_else(|| gone(id))?;
-            if let Some((missing, _)) = watcher.expected(past).next().filter(|(at, _)| *at <= revision) {
-                return Err((Promise::WatchBookmarks, format!("watcher {} was not told of {missing}", id.0)));
+            if let Some((missing, _)) = watcher.expected(reference).next().filter(|(at, _)| *at <= revision) {
+                return Err((Promise::WatchBookmarks, format!("watcher {} did not receive {missing}", id.0)));
             }
             let start = watcher.create.start_revision;
             if revision < start {
@@ -239,7 +252,7 @@ impl<'a> Reader<'a> {
             }
             // Nothing up to here may follow.
             if watcher.next <= revision {
-                (watcher.next, watcher.told_of_next) = (revision + 1, 0);
+                (watcher.next, watcher.received_of_next) = (revision + 1, 0);
             }
         }
         Ok(())
@@ -248,7 +261,7 @@ impl<'a> Reader<'a> {
     fn cancel(&mut self, id: WatchId) -> Result<(), (Promise, String)> {
         let is_asked = self.log.asked.iter().any(|(_, ask)| *ask == WatchInput::Cancel(id));
         let was_there = self.watchers.remove(&id).is_some() | self.overtaken.remove(&id);
-        let how = || (Promise::WatchCancels, "nobody asked for that".to_owned());
+        let how = || (Promise::WatchCancels, "no client requested that".to_owned());
         if was_there && is_asked { Ok(()) } else { Err(how()) }
     }
 
@@ -266,24 +279,29 @@ impl<'a> Reader<'a> {
         let next = watcher.next;
         Err((
             Promise::WatchCancels,
-            format!("it was to go on at {next}, and nobody had asked to compact to more than {asked}"),
+            format!(
+                "it was to go on at {next}, and no client had requested a compaction to more than {asked}"
+            ),
         ))
     }
 
-    /// The highest revision that anybody had asked to compact to.
+    /// The highest revision that any client had requested a compaction to.
     fn compacted_by(&self, at: Moment) -> i64 {
         let until = self.compactions.partition_point(|(asked, _)| *asked < at);
         self.compactions[..until].last().map_or(0, |(_, revision)| *revision)
     }
 }
 
-/// A watcher that is owed the rest of a revision, and is told something else.
-fn torn(watchers: &BTreeMap<WatchId, Watcher>, news: &News) -> Option<WatchId> {
-    let (News::Progress { id, .. } | News::Canceled { id } | News::Compacted { id, .. }) = news else {
+/// A watcher that is owed the rest of a revision, and receives something else.
+fn torn(watchers: &BTreeMap<WatchId, Watcher>, response: &WatchResponse) -> Option<WatchId> {
+    let (WatchResponse::Progress { id, .. }
+    | WatchResponse::Canceled { id }
+    | WatchResponse::Compacted { id, .. }) = response
+    else {
         return None;
     };
-    let is_torn =
-        matches!(news, News::Progress { .. }) && watchers.get(id).is_some_and(|watcher| watcher.is_torn);
+    let is_torn = matches!(response, WatchResponse::Progress { .. })
+        && watchers.get(id).is_some_and(|watcher| watcher.is_torn);
     is_torn.then_some(*id)
 }
 
@@ -292,10 +310,10 @@ fn gone(id: WatchId) -> (Promise, String) {
 }
 
 /// One event, against what is due.
-fn tell(
+fn receive(
     watcher: &mut Watcher,
     event: &WatchEvent,
-    past: &Past,
+    reference: &ReferenceHistory,
     compacted: i64,
 ) -> Result<(), (Promise, String)> {
     let at = event.kv.mod_revision;
@@ -306,23 +324,26 @@ fn tell(
     }
     // What is left of a revision comes before the next.
     if at > watcher.next {
-        let skipped = watcher.expected(past).next().filter(|(revision, _)| *revision < at);
+        let skipped = watcher.expected(reference).next().filter(|(revision, _)| *revision < at);
         if let Some((revision, wanted)) = skipped
-            && !(revision == watcher.next && watcher.told_of_next == wanted.len())
+            && !(revision == watcher.next && watcher.received_of_next == wanted.len())
         {
             let promise =
-                if watcher.told_of_next > 0 { Promise::WatchAtomic } else { Promise::WatchReliable };
+                if watcher.received_of_next > 0 { Promise::WatchAtomic } else { Promise::WatchReliable };
             return Err((
                 promise,
-                format!("{:?} was left out", &wanted[watcher.told_of_next.min(wanted.len() - 1)..]),
+                format!("{:?} was left out", &wanted[watcher.received_of_next.min(wanted.len() - 1)..]),
             ));
         }
-        (watcher.next, watcher.told_of_next) = (at, 0);
+        (watcher.next, watcher.received_of_next) = (at, 0);
     }
-    let due =
-        past.from(at).next().filter(|(revision, _)| *revision == at).map(|(_, told)| watcher.wanted(told));
+    let due = reference
+        .from(at)
+        .next()
+        .filter(|(revision, _)| *revision == at)
+        .map(|(_, recorded)| watcher.wanted(recorded));
     let due = due.unwrap_or_default();
-    let Some(right) = due.get(watcher.told_of_next) else {
+    let Some(right) = due.get(watcher.received_of_next) else {
         let keys: BTreeSet<_> = due.iter().map(|event| &event.kv.key).collect();
         let promise = if keys.contains(&event.kv.key) { Promise::WatchUnique } else { Promise::WatchEvents };
         return Err((promise, format!("of revision {at} it is owed {due:?}")));
@@ -332,7 +353,7 @@ fn tell(
     }
     // A transaction may delete a key and put it anew: nothing is before a key that is new.
     let is_new = !event.is_delete && event.kv.create_revision == at;
-    let before = past.get(&event.kv.key, at - 1).filter(|_| !is_new);
+    let before = reference.get(&event.kv.key, at - 1).filter(|_| !is_new);
     let is_right = match &event.prev {
         Some(prev) => watcher.create.prev_kv && Some(prev) == before,
         None => !watcher.create.prev_kv || before.is_none() || compacted >= at,
@@ -340,7 +361,7 @@ fn tell(
     if !is_right {
         return Err((Promise::WatchEvents, format!("before that the key was {before:?}")));
     }
-    watcher.told_of_next += 1;
+    watcher.received_of_next += 1;
     Ok(())
 }
 

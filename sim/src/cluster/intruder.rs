@@ -1,12 +1,14 @@
-//! Somebody who is no member reaches the peer port and sends a snapshot of a state that never was; or such a snapshot
-//! stands in a member's directory when it starts, as releases left it there that stored first and asked then.
+//! An intruder: a process that is no member reaches the peer port and sends a snapshot of a state that no member ever
+//! had; or such a snapshot is in a member's directory when it starts, as releases left it there that stored a snapshot
+//! before they checked its sender.
 //!
-//! Most know what every client is told, the ids of cluster and members, and make up the rest: a life, a term. Some have
-//! listened: they speak as the member that leads, in its life and its term, and are let in; what they send is of another
-//! cluster. More is not promised: who can listen and forge can lead, and only TLS keeps them out.
+//! Most intruders know what every client receives, the ids of cluster and members, and make up incarnation and term.
+//! Some have overheard the leader: they send with its incarnation and term, and are admitted; what they send is the
+//! snapshot of another cluster. More is not promised: whoever can listen and forge can lead, and only TLS prevents
+//! that.
 //!
-//! Whatever they send is refused to its last piece, and nothing of it is left under a name; whatever stands there is not
-//! what a member starts from. Who starts from it anyway says so by the hash of its state.
+//! A member must refuse the snapshot at its last piece at the latest, and leave no file of it under a snapshot's name;
+//! and it must not start from a file that was left. If it does, the hash of its state shows it.
 
 use super::Cluster;
 use crate::check::Promise;
@@ -30,7 +32,7 @@ const FAR: u64 = 1 << 40;
 /// Nor in such a term.
 const MADE_UP_TERM: u64 = 1 << 30;
 const MADE_UP_LIFE: Incarnation = Incarnation(0xbad);
-const NOBODY: MemberId = MemberId(0xbad);
+const NO_MEMBER: MemberId = MemberId(0xbad);
 const SNAPSHOTS: &str = "/data/member/snap";
 /// How long a member may take to say who is in the cluster.
 const ASKS_FOR: Duration = Duration::from_millis(200);
@@ -46,7 +48,7 @@ pub(crate) struct Intruder {
     pub(crate) sent: usize,
 }
 
-/// A snapshot that never was.
+/// A snapshot of a state that no member had.
 struct Planted {
     meta: SnapshotMeta,
     bytes: Bytes,
@@ -66,22 +68,22 @@ impl Planted {
 }
 
 impl Cluster {
-    /// Somebody sends a member a snapshot, as far as it comes. It is refused, and nothing of it stays.
+    /// Sends a member a snapshot, piece by piece. It must be refused, and no file of it may stay.
     pub(crate) async fn snapshot_is_sent(self, intruder: Intruder) {
         let Intruder { member, from, overhears, pieces, sent } = intruder;
         let who = match overhears {
             true => self.who_leads(member).await,
             false => {
                 let place = (member + from) % self.size();
-                let id = if place == member { NOBODY } else { self.id(place) };
+                let id = if place == member { NO_MEMBER } else { self.id(place) };
                 Some((id, MADE_UP_LIFE, MADE_UP_TERM))
             }
         };
         let Some((from, life, term)) = who else { return };
-        // Nobody but the member itself can tell a snapshot of another cluster from the leader's.
+        // Only the member itself can distinguish a snapshot of another cluster from the leader's.
         let foreign = InitialCluster { id: ClusterId(self.cluster_id().0 ^ 1), ..self.0.initial.clone() };
         let (Planted { meta, bytes }, hash) = Planted::of(&foreign, FAR, term.min(MADE_UP_TERM));
-        self.agreement().never_was(hash);
+        self.agreement().forbid_state(hash);
         let announcement = PeerMessage {
             from,
             from_incarnation: life,
@@ -96,7 +98,7 @@ impl Cluster {
         };
         let announcement = Bytes::from(frame::encode(&announcement, self.cluster_id()));
         let piece_bytes = bytes.len().div_ceil(pieces);
-        let Some((node, inbox)) = self.network().door(self.id(member)) else { return };
+        let Some((node, inbox)) = self.network().inbox(self.id(member)) else { return };
         let mut at = 0;
         for number in 1..=sent.max(1) {
             let end = bytes.len().min(at + piece_bytes);
@@ -114,7 +116,7 @@ impl Cluster {
             let taken = format_args!("piece {number} of {pieces} of a snapshot of {from}'s: {ack:?}");
             self.trace().event("intruder", format_args!("member {member}: {taken}"), &[]);
             let how = || format!("member {member} took {taken}, overheard: {overhears}");
-            // Another may have sent a part of the same: then it is told how far that came.
+            // Another may have sent a part of the same: then the answer says how far that came.
             let is_whole = last && ack.offset == end as u64;
             assert!(ack.refused || (overhears && !is_whole), "{}", Promise::Planted.broken(how()));
             if ack.refused || ack.offset != end as u64 {
@@ -143,14 +145,14 @@ impl Cluster {
         }
         let index = applied.unwrap_or(1) + ahead;
         let (Planted { meta, bytes }, hash) = Planted::of(&self.0.initial, index, MADE_UP_TERM);
-        self.agreement().never_was(hash);
+        self.agreement().forbid_state(hash);
         let path = SnapshotName::of(&meta).path(Path::new(SNAPSHOTS));
         let is_left = self.machine(member).leave(&path, &bytes);
         self.trace().event("intruder", format_args!("{} is left: {is_left}", path.display()), &[]);
         true
     }
 
-    /// Who leads, as the world sees it, with its life and its term.
+    /// The leader, with its incarnation and term.
     async fn who_leads(&self, member: usize) -> Option<(MemberId, Incarnation, u64)> {
         let (place, term) = self.leader().filter(|(place, _)| *place != member)?;
         let handle = self.handle(place)?;

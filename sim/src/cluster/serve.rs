@@ -16,8 +16,8 @@ use std::time::Duration;
 const PORT: u16 = 2379;
 /// etcd's default.
 const TXN_OPS_MAX: usize = 128;
-/// Once a member has stopped, so many looks later no call of its is left unanswered. Looks rather than time: a machine
-/// that stands still answers nobody.
+/// Once a member has stopped, so many checks later no call of its is left unanswered. Checks rather than time: a paused
+/// machine answers nothing.
 const LAST_CALLS: usize = 20;
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -37,7 +37,7 @@ impl Cluster {
         Some(self.slot(place).up.as_ref()?.serving.as_ref()?.address)
     }
 
-    /// A machine for a boot. Each has an address of its own: madsim never gives one back.
+    /// A node for a boot. Each has an address of its own: madsim never frees one.
     pub(super) fn machine_for(&self, place: usize, name: &str, boot: u32) -> Arc<NodeHandle> {
         let runtime = Handle::current();
         let builder = runtime.create_node().name(format!("{name}.{boot}"));
@@ -54,7 +54,7 @@ impl Cluster {
         }
         let service = service(handle, Limits { txn_ops_max: TXN_OPS_MAX });
         let address = SocketAddr::new(ip(place, boot), PORT);
-        let serving = serve(service, address).await.expect("nobody else has this address");
+        let serving = serve(service, address).await.expect("the address is used once");
         let mut slot = self.slot(place);
         let is_current = slot.boots == boot;
         if let Some(up) = slot.up.as_mut().filter(|_| is_current) {
@@ -62,7 +62,7 @@ impl Cluster {
         }
     }
 
-    /// The services answer what is left: the member has stopped, and tells them so.
+    /// The services answer what is left: the member has stopped, and says so.
     pub(super) async fn last_calls(&self, place: usize) {
         let unanswered = {
             let slot = self.slot(place);

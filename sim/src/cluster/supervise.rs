@@ -1,5 +1,5 @@
-//! What a supervisor of processes does: a member that ends by itself is started again. First it is asked why it ended:
-//! only a disk that failed excuses it, and only a disk that was damaged excuses a member that does not start.
+//! A process supervisor: a member that ends by itself is started again. First its error is checked: a member may end
+//! only if its disk failed, and may refuse to start only if its disk was damaged.
 
 use super::Cluster;
 use madsim::runtime::Handle;
@@ -41,11 +41,11 @@ impl Cluster {
                 let slot = self.slot(place);
                 slot.up.is_some() && slot.boots == boot
             };
-            // Its machine lost power meanwhile: nobody saw how it ended.
+            // Its machine lost power meanwhile: its error is of no importance.
             if !is_current || self.machine(place).is_down() {
                 continue;
             }
-            let verdict = self.judge(place, &end);
+            let verdict = self.check_end(place, &end);
             let node = {
                 let mut slot = self.slot(place);
                 self.0.trace.begins(&slot.name, "down", format_args!("ends, {verdict:?}: {}", text(&end)));
@@ -63,7 +63,7 @@ impl Cluster {
         }
     }
 
-    fn judge(&self, place: usize, end: &End) -> Verdict {
+    fn check_end(&self, place: usize, end: &End) -> Verdict {
         let machine = self.machine(place);
         let (is_of_disk, promise) = match end {
             End::NotStarted(error) => (is_of_disk(error), "a member starts from whatever a crash left"),

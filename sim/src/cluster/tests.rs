@@ -1,10 +1,11 @@
-//! Faults that must bite: each does to a quiet cluster what its name says.
+//! Each fault must have the effect that its name says on an undisturbed cluster.
 
 use super::{Cluster, Intruder};
 use crate::case::Case;
 use crate::disk::{Damage, DamagedFile, OperationKind};
 use crate::nemesis;
-use crate::plan::{Aftermath, Fault, Link, Plan, PlannedFault};
+use crate::network::Link;
+use crate::plan::{Fault, Liveness, Plan, PlannedFault};
 use crate::swarm::Swarm;
 use crate::trace::Trace;
 use madsim::time::sleep;
@@ -17,7 +18,7 @@ fn in_cluster<F: Future<Output = ()> + 'static>(swarm: Swarm, test: impl FnOnce(
     runtime.set_time_limit(Duration::from_secs(120));
     runtime.block_on(async move {
         let cluster = Cluster::new(&swarm, &Trace::default());
-        madsim::task::spawn(cluster.network().clone().carry());
+        madsim::task::spawn(cluster.network().clone().deliver_all());
         for place in 0..cluster.size() {
             cluster.start(place);
         }
@@ -35,9 +36,9 @@ fn serves(cluster: &Cluster, place: usize) -> bool {
     cluster.handle(place).is_some_and(|handle| handle.status().leader.is_some())
 }
 
-async fn suffer(cluster: &Cluster, fault: Fault) {
+async fn inject(cluster: &Cluster, fault: Fault) {
     let faults = vec![PlannedFault { at_ms: 0, fault }];
-    let plan = Plan { faults, ends_ms: 3000, aftermath: Aftermath::default() };
+    let plan = Plan { faults, ends_ms: 3000, liveness: Liveness::default() };
     nemesis::run(cluster.clone(), plan, Trace::default()).await;
     sleep(Duration::from_secs(5)).await;
 }
@@ -58,7 +59,7 @@ fn a_member_that_a_fault_ends_is_started_again() {
                 cluster.abort(member);
                 cluster.start(member);
             }
-            suffer(&cluster, fault.clone()).await;
+            inject(&cluster, fault.clone()).await;
             assert!(cluster.boots(0) > 1, "{fault:?}");
             assert!(serves(&cluster, 0), "{fault:?}");
         });
@@ -82,7 +83,7 @@ fn a_damaged_member_stays_down_and_the_others_go_on() {
     for file in [DamagedFile::Log, DamagedFile::Snapshot, DamagedFile::Meta] {
         in_cluster(quiet(), move |cluster| async move {
             let damage = Damage::FlippedBit;
-            suffer(&cluster, Fault::Rot { member: 0, file, damage, at_per_million: 0, kills: true }).await;
+            inject(&cluster, Fault::Rot { member: 0, file, damage, at_per_million: 0, kills: true }).await;
             assert!(cluster.is_lost(0), "{file:?}");
             assert_eq!(cluster.living(), [1, 2]);
             assert!(serves(&cluster, 1) && serves(&cluster, 2), "{file:?}");
@@ -91,9 +92,9 @@ fn a_damaged_member_stays_down_and_the_others_go_on() {
 }
 
 #[test]
-fn a_stranger_comes_under_the_name_of_a_wiped_member_and_leaves_when_another_starts() {
+fn an_imposter_starts_under_the_name_of_a_wiped_member_and_stops_when_another_starts() {
     in_cluster(quiet(), |cluster| async move {
-        suffer(&cluster, Fault::Wipe { member: 0, stranger_after_ms: Some(100) }).await;
+        inject(&cluster, Fault::Wipe { member: 0, stranger_after_ms: Some(100) }).await;
         assert!(cluster.is_lost(0) && cluster.node(0).is_some());
         assert!(cluster.handle(0).is_none(), "no client finds it");
         assert!(serves(&cluster, 1) && serves(&cluster, 2));
@@ -132,8 +133,8 @@ fn a_snapshot_of_who_has_listened_is_let_in_and_refused_whole() {
         assert_eq!(names(&cluster).len(), before.len() + 1, "the first piece is stored aside");
         cluster.clone().snapshot_is_sent(all).await;
         assert_eq!(names(&cluster), before);
-        let stranger = Intruder { overhears: false, sent: 1, ..all };
-        cluster.clone().snapshot_is_sent(stranger).await;
+        let intruder = Intruder { overhears: false, sent: 1, ..all };
+        cluster.clone().snapshot_is_sent(intruder).await;
         assert_eq!(names(&cluster), before);
         assert!(serves(&cluster, member));
     });
@@ -170,7 +171,7 @@ fn a_cut_holds_and_ends() {
     in_cluster(quiet(), |cluster| async move {
         let links: Vec<Link> = Link::all(3).filter(|link| link.from == 0 || link.to == 0).collect();
         let faults = vec![PlannedFault { at_ms: 0, fault: Fault::Cut { links, for_ms: 5000 } }];
-        let plan = Plan { faults, ends_ms: 10_000, aftermath: Aftermath::default() };
+        let plan = Plan { faults, ends_ms: 10_000, liveness: Liveness::default() };
         madsim::task::spawn(nemesis::run(cluster.clone(), plan, Trace::default()));
         sleep(Duration::from_millis(4900)).await;
         assert!(!serves(&cluster, 0), "cut off, it has no leader");
@@ -181,16 +182,16 @@ fn a_cut_holds_and_ends() {
 }
 
 #[test]
-fn an_aftermath_leaves_its_rest_failed_until_it_ends() {
+fn the_liveness_phase_leaves_its_rest_failed_until_it_ends() {
     in_cluster(quiet(), |cluster| async move {
-        let aftermath = Aftermath { rest: vec![2], down: vec![2], cut: Vec::new() };
-        let plan = Plan { faults: Vec::new(), ends_ms: 0, aftermath };
+        let liveness = Liveness { rest: vec![2], down: vec![2], cut: Vec::new() };
+        let plan = Plan { faults: Vec::new(), ends_ms: 0, liveness };
         nemesis::run(cluster.clone(), plan, Trace::default()).await;
         cluster.start(2);
         sleep(Duration::from_secs(5)).await;
         assert!(cluster.handle(2).is_none());
         assert!(serves(&cluster, 0) && serves(&cluster, 1));
-        nemesis::end_aftermath(&cluster, &Trace::default());
+        nemesis::end_liveness(&cluster, &Trace::default());
         sleep(Duration::from_secs(5)).await;
         assert!(serves(&cluster, 2));
     });

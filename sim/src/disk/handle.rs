@@ -1,8 +1,8 @@
 //! `server_sim::disk::Disk` as one boot of a member sees it.
 
+use super::faults::OperationKind;
+use super::filesystem::Inode;
 use super::image::SyncPoint;
-use super::platter::Inode;
-use super::trouble::OperationKind;
 use super::{Admission, Machine, State};
 use madsim::time::sleep;
 use server_sim::clock::BoxFuture;
@@ -18,7 +18,7 @@ pub struct SimDisk {
     boot: u32,
 }
 
-/// What is asked, for the trace and for the trouble that may come of it.
+/// An operation, for the trace and for the faults that it may meet.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     kind: OperationKind,
@@ -46,8 +46,8 @@ impl SimDisk {
         SimDisk { machine, boot }
     }
 
-    /// An operation that takes effect now. Its answer never comes if the power has failed; where it is to fail, so
-    /// much of it is done as `failing` does.
+    /// An operation that takes effect now. It never completes if the power has failed; where a fault is
+    /// due, `failing` does the part that takes effect.
     fn ask<T: Send + 'static>(
         &self,
         asked: Asked<'_>,
@@ -64,7 +64,7 @@ impl SimDisk {
         }
         state.trace.event(&state.name, format_args!("disk {doing} {}", path.display()), &[]);
         if admission == Admission::Last {
-            // A sync that the power did not outlast is none.
+            // A sync during which the power failed does not count.
             if kind == OperationKind::Write {
                 drop(operation(&mut state));
             }
@@ -101,11 +101,11 @@ impl SimDisk {
         !state.is_down && state.boot == self.boot
     }
 
-    /// Whether the power lasted until now.
+    /// Whether the power has not failed since.
     fn finish_sync(&self, inode: Inode, point: SyncPoint) -> bool {
         let is_up = self.is_up();
         if is_up {
-            self.machine.lock().platter.finish_sync(inode, point);
+            self.machine.lock().filesystem.finish_sync(inode, point);
         }
         is_up
     }
@@ -132,7 +132,7 @@ impl Drop for Locked {
 
 impl Disk for SimDisk {
     fn create_dir(&self, path: &Path) -> BoxFuture<'static, io::Result<()>> {
-        self.now(Asked::create("create_dir", path), |state| state.platter.create_dir(path))
+        self.now(Asked::create("create_dir", path), |state| state.filesystem.create_dir(path))
     }
 
     fn lock(&self, dir: &Path) -> BoxFuture<'static, io::Result<DirLock>> {
@@ -145,29 +145,29 @@ impl Disk for SimDisk {
     }
 
     fn list(&self, dir: &Path) -> BoxFuture<'static, io::Result<Vec<String>>> {
-        self.now(Asked::read("list", dir), |state| state.platter.list(dir))
+        self.now(Asked::read("list", dir), |state| state.filesystem.list(dir))
     }
 
     fn create(&self, path: &Path) -> BoxFuture<'static, io::Result<Arc<dyn File>>> {
-        self.now(Asked::create("create", path), |state| Ok(self.file(path, state.platter.create(path)?)))
+        self.now(Asked::create("create", path), |state| Ok(self.file(path, state.filesystem.create(path)?)))
     }
 
     fn open(&self, path: &Path) -> BoxFuture<'static, io::Result<Arc<dyn File>>> {
-        self.now(Asked::read("open", path), |state| Ok(self.file(path, state.platter.open(path)?)))
+        self.now(Asked::read("open", path), |state| Ok(self.file(path, state.filesystem.open(path)?)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> BoxFuture<'static, io::Result<()>> {
-        self.now(Asked::write("rename to", to), |state| state.platter.rename(from, to))
+        self.now(Asked::write("rename to", to), |state| state.filesystem.rename(from, to))
     }
 
     fn remove(&self, path: &Path) -> BoxFuture<'static, io::Result<()>> {
-        self.now(Asked::write("remove", path), |state| state.platter.remove(path))
+        self.now(Asked::write("remove", path), |state| state.filesystem.remove(path))
     }
 
     fn sync_dir(&self, dir: &Path) -> BoxFuture<'static, io::Result<()>> {
         let asked = Asked { kind: OperationKind::Sync, doing: "sync_dir", path: dir, needs_room: false };
-        // Names are in the file system's journal: after a failure they are as uncertain as before.
-        self.now(asked, |state| state.platter.sync_dir(dir))
+        // Names are in the file system's journal: after a failure they are as little durable as before.
+        self.now(asked, |state| state.filesystem.sync_dir(dir))
     }
 
     /// Calls take effect when they are made: there is none to wait for.
@@ -192,7 +192,7 @@ struct SimFile {
 impl File for SimFile {
     fn write_at(&self, offset: u64, bytes: Vec<u8>) -> BoxFuture<'static, io::Result<()>> {
         let grows = |state: &mut State| {
-            let length = state.platter.file(self.inode).map_or(0, |image| image.length());
+            let length = state.filesystem.file(self.inode).map_or(0, |image| image.length());
             place(offset) + bytes.len() > length
         };
         let needs_room = grows(&mut self.disk.machine.lock());
@@ -201,12 +201,12 @@ impl File for SimFile {
             asked,
             |state| {
                 state.trace.event(&state.name, format_args!("at {offset}: {}", bytes.len()), &bytes);
-                state.platter.file(self.inode).map(|image| image.write(place(offset), &bytes))
+                state.filesystem.file(self.inode).map(|image| image.write(place(offset), &bytes))
             },
             |state| {
                 let written = state.stream.index(bytes.len() + 1);
-                let State { platter, .. } = state;
-                if let Ok(image) = platter.file(self.inode) {
+                let State { filesystem, .. } = state;
+                if let Ok(image) = filesystem.file(self.inode) {
                     image.write(place(offset), &bytes[..written]);
                 }
             },
@@ -215,7 +215,7 @@ impl File for SimFile {
 
     fn read_at(&self, offset: u64, length: usize) -> BoxFuture<'static, io::Result<Vec<u8>>> {
         let asked = Asked::read("read", &self.path);
-        self.disk.now(asked, |state| Ok(state.platter.file(self.inode)?.read(place(offset), length)))
+        self.disk.now(asked, |state| Ok(state.filesystem.file(self.inode)?.read(place(offset), length)))
     }
 
     fn sync_data(&self) -> BoxFuture<'static, io::Result<()>> {
@@ -225,7 +225,7 @@ impl File for SimFile {
             Admission::Closed => return Box::pin(std::future::ready(Err(closed()))),
             Admission::Last | Admission::Dead => return Box::pin(std::future::pending()),
         }
-        let point: SyncPoint = match state.platter.file(self.inode) {
+        let point: SyncPoint = match state.filesystem.file(self.inode) {
             Ok(image) => image.begin_sync(),
             Err(error) => return Box::pin(std::future::ready(Err(error))),
         };
@@ -233,8 +233,8 @@ impl File for SimFile {
         state.trace.event(&state.name, format_args!("disk sync {} in {takes:?}", self.path.display()), &[]);
         let error = state.fails(OperationKind::Sync, false, &self.path);
         if error.is_some() {
-            let State { platter, stream, .. } = &mut *state;
-            if let Ok(image) = platter.file(self.inode) {
+            let State { filesystem, stream, .. } = &mut *state;
+            if let Ok(image) = filesystem.file(self.inode) {
                 image.fail_sync(point, stream);
             }
         }
@@ -255,14 +255,14 @@ impl File for SimFile {
 
     fn preallocate(&self, length: u64) -> BoxFuture<'static, io::Result<()>> {
         self.disk.now(Asked::create("preallocate", &self.path), |state| {
-            state.platter.file(self.inode)?.extend(place(length));
+            state.filesystem.file(self.inode)?.extend(place(length));
             Ok(())
         })
     }
 
     fn length(&self) -> BoxFuture<'static, io::Result<u64>> {
         let asked = Asked::read("length", &self.path);
-        self.disk.now(asked, |state| Ok(state.platter.file(self.inode)?.length() as u64))
+        self.disk.now(asked, |state| Ok(state.filesystem.file(self.inode)?.length() as u64))
     }
 }
 

@@ -1,4 +1,4 @@
-//! A file as the machine sees it and as the disk would be found after a power failure: sector by sector.
+//! The content of a file, sector by sector: as reads return it, and as it may be after a power failure.
 
 use crate::random::Stream;
 use std::collections::BTreeMap;
@@ -17,12 +17,12 @@ pub(super) struct Image {
     /// them may be what a crash leaves.
     pending: BTreeMap<usize, Vec<(u64, Vec<u8>)>>,
     writes: u64,
-    /// Of the writes since the last sync that were not of zeros, where the first one began: each of them knows that
-    /// what lies before is durable, and says so. `None` where there were none.
+    /// Of the writes since the last sync that were not of zeros, where the first one began: each of them implies that
+    /// what lies before is durable. `None` where there were none.
     unsynced_from: Option<usize>,
     /// Where the furthest write that was not of zeros ended.
     used: usize,
-    /// Something durable says that all before this is durable.
+    /// Something durable implies that all before this is durable.
     proved: usize,
 }
 
@@ -90,14 +90,14 @@ impl Image {
         self.pending.retain(|_, versions| !versions.is_empty());
     }
 
-    /// Everything before this is durable, and something durable says so. What waits in the cache is written out first,
-    /// as happens some time after each write.
+    /// Everything before this is durable, and something durable implies it. The cache is written out first, as happens
+    /// some time after each write.
     pub(super) fn proved(&mut self) -> usize {
         for (sector, versions) in std::mem::take(&mut self.pending) {
             let (_, held) = versions.last().expect("a sector is pending with what was written");
             put(&mut self.durable, sector, held);
         }
-        // What a failed sync dropped stays away.
+        // What a failed sync dropped is not written later.
         if let Some(from) = self.unsynced_from
             && self.durable.get(..self.used) == self.live.get(..self.used)
         {

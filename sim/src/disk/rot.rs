@@ -1,19 +1,19 @@
-//! What a disk loses of what it had: bits that flip, sectors that come back empty, writes that went to the wrong sector,
-//! and files that end too early.
+//! Damage to durable data: flipped bits, sectors of zeros, writes that went to the wrong sector, and files that end too
+//! early.
 //!
-//! Only what a member can notice is damaged. Of the newest segment of its log that is what lies before something
-//! durable that says so: the closing record behind the last batch, once it has left the cache, or the next batch (see
+//! Only what a member can notice is damaged. In the newest segment of its log that is what lies before something
+//! durable that implies it: the closing record behind the last batch, once it has left the cache, or the next batch (see
 //! `detcd_engine::wal`). A disk that damages what it holds has long written out what was in the cache before: so that is
-//! done first. How many members of a cluster may be damaged is the plan's business.
+//! done first. How many members of a cluster may be damaged is decided by the plan.
 
+use super::faults::{is_log, is_snapshot};
+use super::filesystem::SimFilesystem;
 use super::image::SECTOR;
-use super::platter::Platter;
-use super::trouble::{is_log, is_snapshot};
 use super::{Machine, State};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// Which file loses something.
+/// Which file is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DamagedFile {
@@ -21,15 +21,15 @@ pub enum DamagedFile {
     Log,
     /// The newest snapshot.
     Snapshot,
-    /// What the directory says of itself.
+    /// The description of the data directory.
     Meta,
 }
 
-/// What becomes of it.
+/// How it is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Damage {
-    /// One bit is another one.
+    /// One bit is flipped.
     FlippedBit,
     /// A sector is zeros.
     EmptySector,
@@ -44,21 +44,21 @@ impl Machine {
     /// nothing yet whose damage could be noticed.
     pub fn damage(&self, file: DamagedFile, damage: Damage, at_per_million: u32) -> Option<PathBuf> {
         let mut state = self.lock();
-        let damaged = state.platter.damage(file, damage, at_per_million)?;
+        let damaged = state.filesystem.damage(file, damage, at_per_million)?;
         let (path, at) = damaged;
         state.trace.event(&state.name, format_args!("{damage:?} in {} at {at}", path.display()), &[]);
         state.damaged.push(path.clone());
         Some(path)
     }
 
-    /// Everything on the disk is gone.
+    /// Removes all files.
     pub fn wipe(&self) {
         let mut state = self.lock();
         assert!(state.is_down, "{} is wiped while it is up", state.name);
-        state.platter = Platter::new();
+        state.filesystem = SimFilesystem::new();
     }
 
-    /// Whether an error at a start tells of damage that was done: it names a damaged file, or for the log one that
+    /// Whether an error at a start reports damage that was done: it names a damaged file, or for the log one that
     /// follows from it.
     pub fn explains(&self, error: &str) -> bool {
         let State { damaged, .. } = &*self.lock();
@@ -74,7 +74,7 @@ impl Machine {
     }
 }
 
-impl Platter {
+impl SimFilesystem {
     fn damage(&mut self, file: DamagedFile, damage: Damage, at_per_million: u32) -> Option<(PathBuf, usize)> {
         let mut found: Vec<PathBuf> = self.durable_files();
         found.retain(|path| match file {

@@ -1,14 +1,14 @@
-//! What hunts came to, kept: for each bug the seed that found it, and a case made small that finds it at once.
+//! The kept results of hunts: for each bug the seed that found it, and a small case that finds it at once.
 //!
 //! `corpus/bugs/BUG.json` is the directed plan, a case like any other. `corpus/bugs/hunts.json` holds the seeds, and is
-//! what the table in docs/simulation.md is written from. Both are written by `detcd-sim mutants --write` and by nobody
+//! what the table in docs/simulation.md is written from. Both are written by `detcd-sim mutants --write` and by nothing
 //! else. A seed means another run as soon as one draw is added anywhere; then its bug is hunted anew. A directed plan
 //! outlives that.
 
 use super::Hunt;
 use crate::case::Case;
+use crate::runner::run_case;
 use crate::trace::Trace;
-use crate::trial::run_case;
 use detcd_engine::seeded::{BUGS, Bug};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -74,7 +74,7 @@ impl Hunts {
         std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
     }
 
-    /// A hunt ended. One that found nothing takes back what an earlier one found: the simulator has lost something.
+    /// A hunt ended. One that found nothing removes the result of an earlier one: the simulator has become weaker.
     pub fn note(&mut self, hunt: &Hunt) {
         let Some((case, broken)) = &hunt.found else {
             self.0.remove(hunt.bug.name);
@@ -122,7 +122,7 @@ pub fn with_table(text: &str, table: &str) -> Result<String, String> {
     Ok(format!("{before}{begin}\n{table}{end}{after}"))
 }
 
-/// Whether a bug is still found by what is kept of it: its directed plan, which a member without the bug gets through,
+/// Whether a bug is still found by what is kept of it: its directed plan, which passes without the bug,
 /// and, where `with_seed`, the seed.
 ///
 /// # Errors

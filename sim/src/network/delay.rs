@@ -1,14 +1,14 @@
 //! How long things take: a median and a shape. The tails are what finds things, so they are drawn exactly, and with
 //! integers alone: a logarithm of the platform's own could make two machines run one seed differently.
 //!
-//! A shape is its quantiles at 0, 1/2, 3/4, 7/8 and so on. A draw first throws coins for the level (each is half as
-//! likely as the one before), then lands anywhere within it.
+//! A shape is its quantiles at 0, 1/2, 3/4, 7/8 and so on. A draw first takes the level (each is half as
+//! likely as the one before), then a value between its quantiles.
 
 use crate::random::Stream;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Nothing takes longer: by then everybody has given up, and it is as if it never came.
+/// Nothing takes longer: by then every waiter has given up, as if it had been lost.
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// The quantiles of a shape at 1 - 2^-level, in thousandths of the median.
@@ -48,9 +48,9 @@ pub enum Shape {
     Fixed,
     /// From half of it to one and a half.
     Uniform,
-    /// Waiting for something that comes at random.
+    /// Waiting for an event of a Poisson process.
     Exponential,
-    /// Many small hindrances multiplied.
+    /// The product of many small delays.
     Lognormal,
     /// Mostly short, and now and then thousands of times as long.
     Pareto,

@@ -1,7 +1,7 @@
 //! How a network treats what is sent over it: plain data, drawn from the seed.
 
 use super::delay::{Delay, Shape};
-use crate::plan::Link;
+use super::link::Link;
 use crate::random::{Seed, Stream};
 use detcd_engine::peer_message::PeerBody;
 use detcd_engine::raft::RaftMessageKind;
@@ -9,24 +9,24 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Networks in a million in which answers to heartbeats, and no others, come again much later. Late appends and
-/// heartbeats would keep members loyal to a leader that is cut off, and no other would be chosen.
+/// heartbeats would keep members following a leader that is cut off, and no other would be elected.
 const ECHOES_PER_MILLION: u32 = 150_000;
 
 /// How the network between the members behaves, before any fault of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkProfile {
-    /// How frames fare.
-    pub usual: Passage,
-    /// Kinds that fare otherwise.
-    pub kinds: BTreeMap<FrameKind, Passage>,
+    /// How frames are treated.
+    pub usual: DeliveryProfile,
+    /// Kinds that are treated differently.
+    pub kinds: BTreeMap<FrameKind, DeliveryProfile>,
     /// Links on which everything takes longer.
     pub slow_links: Vec<SlowLink>,
     /// Which frame of a link comes first.
     pub order: Order,
     /// What a link carries; 0 for any amount.
     pub bytes_per_ms: u64,
-    /// What waits in front of a link that is full; what comes then is lost.
+    /// What waits in the queue of a link; what does not fit is lost.
     pub queue_bytes: u64,
     /// Frames and pieces of snapshots that arrive with other bytes than they were sent with, in a million.
     pub corrupts_per_million: u32,
@@ -34,19 +34,20 @@ pub struct NetworkProfile {
     pub cross_wires_per_million: u32,
     /// Frames that arrive as if sent by a member of another cluster, in a million.
     pub foreign_per_million: u32,
-    /// Losses of which the sender is told, in a million: a connection that breaks.
-    pub told_per_million: u32,
-    /// Starts after which a member does not hear from another one for a while, in a million: that one still writes
-    /// to the connection that died with the last boot.
+    /// Losses that are reported to the sender, in a million: a connection that breaks.
+    #[serde(rename = "told_per_million")]
+    pub reported_losses_per_million: u32,
+    /// Starts after which a member receives nothing from another one for a while, in a million: the other still writes
+    /// to the connection of the last boot, which is half open.
     pub half_open_per_million: u32,
     /// For so long at most.
     pub half_open_ms_max: u64,
 }
 
-/// How frames of a kind fare.
+/// How frames of a kind are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Passage {
+pub struct DeliveryProfile {
     /// One way.
     pub delay: Delay,
     /// Lost, in a million.
@@ -90,7 +91,7 @@ pub enum FrameKind {
     Append,
     /// Which of them are durable.
     AppendResponse,
-    /// Votes and votes before votes, with their answers, and the call to an election.
+    /// Votes and pre-votes, with their answers, and the request to campaign at once.
     Vote,
     /// A leader's.
     Heartbeat,
@@ -146,7 +147,7 @@ impl NetworkProfile {
     /// The network of a seed, between so many members.
     pub fn draw(seed: Seed, members: usize) -> NetworkProfile {
         let mut stream = seed.stream("swarm/network");
-        let usual = Passage::draw(&mut stream);
+        let usual = DeliveryProfile::draw(&mut stream);
         let order = match stream.within(0..4) {
             0 => Order::Fifo,
             1 => Order::LastFirst { window_us: stream.pick(&[1000, 10_000, 50_000]) },
@@ -162,7 +163,7 @@ impl NetworkProfile {
             corrupts_per_million: stream.pick(&[0, 0, 0, 1000, 30_000]),
             cross_wires_per_million: stream.pick(&[0, 0, 0, 1000, 30_000]),
             foreign_per_million: stream.pick(&[0, 0, 0, 1000]),
-            told_per_million: stream.pick(&[0, 100_000, 1_000_000]),
+            reported_losses_per_million: stream.pick(&[0, 100_000, 1_000_000]),
             half_open_per_million: stream.pick(&[0, 0, 300_000]),
             half_open_ms_max: stream.pick(&[100, 1000, 5000]),
         };
@@ -170,13 +171,13 @@ impl NetworkProfile {
         if stream.happens(300_000) {
             for kind in FrameKind::ALL {
                 if stream.happens(300_000) {
-                    profile.kinds.insert(kind, Passage::draw(&mut stream));
+                    profile.kinds.insert(kind, DeliveryProfile::draw(&mut stream));
                 }
             }
         }
         let mut stream = seed.stream("swarm/network/echoes");
         if stream.happens(ECHOES_PER_MILLION) {
-            profile.kinds.entry(FrameKind::HeartbeatResponse).or_insert(Passage::with_echoes(usual));
+            profile.kinds.entry(FrameKind::HeartbeatResponse).or_insert(DeliveryProfile::with_echoes(usual));
         }
         let mut stream = seed.stream("swarm/network/slow links");
         if stream.happens(300_000) {
@@ -189,12 +190,12 @@ impl NetworkProfile {
         profile
     }
 
-    /// Whole: nothing is lost, doubled, damaged or held up; delays are short.
+    /// Calm: nothing is lost, duplicated, corrupted or reordered; delays are short.
     pub fn calm(&self) -> NetworkProfile {
         let median_us = self.usual.delay.median_us.min(10_000);
         let delay = Delay { median_us, shape: Shape::Exponential };
         NetworkProfile {
-            usual: Passage { delay, drops_per_million: 0, duplicates_per_million: 0, ..self.usual },
+            usual: DeliveryProfile { delay, drops_per_million: 0, duplicates_per_million: 0, ..self.usual },
             kinds: BTreeMap::new(),
             slow_links: Vec::new(),
             order: Order::Free,
@@ -207,22 +208,22 @@ impl NetworkProfile {
         }
     }
 
-    /// How frames of a kind fare.
-    pub fn passage(&self, kind: FrameKind) -> Passage {
+    /// How frames of a kind are treated.
+    pub fn delivery(&self, kind: FrameKind) -> DeliveryProfile {
         self.kinds.get(&kind).copied().unwrap_or(self.usual)
     }
 }
 
-impl Passage {
-    /// Many come again about a second later: an answer of the past, when its asker may have been deposed.
-    fn with_echoes(usual: Passage) -> Passage {
+impl DeliveryProfile {
+    /// Many are duplicated about a second later, when the leader that they answer may have been deposed.
+    fn with_echoes(usual: DeliveryProfile) -> DeliveryProfile {
         let duplicate_delay = Delay { median_us: 1_000_000, shape: Shape::Exponential };
-        Passage { duplicates_per_million: 200_000, duplicate_delay, ..usual }
+        DeliveryProfile { duplicates_per_million: 200_000, duplicate_delay, ..usual }
     }
 
-    fn draw(stream: &mut Stream) -> Passage {
+    fn draw(stream: &mut Stream) -> DeliveryProfile {
         let median_us = stream.pick(&[100, 300, 1000, 3000, 10_000, 20_000]);
-        Passage {
+        DeliveryProfile {
             delay: Delay { median_us, shape: stream.pick(&Shape::ALL) },
             drops_per_million: stream.pick(&[0, 0, 10_000, 100_000]),
             duplicates_per_million: stream.pick(&[0, 0, 10_000, 200_000]),

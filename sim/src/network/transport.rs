@@ -8,7 +8,7 @@ use server_sim::clock::BoxFuture;
 use server_sim::peer::pb::{SnapshotAck, SnapshotChunk};
 use server_sim::peer::{PeerInbox, Transport};
 
-/// One boot's way to the other members.
+/// The transport of one boot to the other members.
 #[derive(Clone, Debug)]
 pub struct SimTransport {
     network: Network,
@@ -74,16 +74,16 @@ async fn carry_chunk(
     sleep(there).await;
     let (node, inbox) = {
         let state = network.lock();
-        if state.misses_stranger(to, &chunk.announcement) {
+        if state.misses_imposter(to, &chunk.announcement) {
             return None;
         }
         let other = state.members.get(&to)?;
         let (node, inbox) = (other.node.clone()?, other.inbox.clone()?);
         let words = format_args!("piece at {} of a snapshot", chunk.offset);
-        state.trace.took(&other.name, state.name(me), &words, &chunk.piece);
+        state.trace.received(&other.name, state.name(me), &words, &chunk.piece);
         (node, inbox)
     };
-    // On the receiver's node: it goes on without us, and ends with the receiver.
+    // On the receiver's node: it does not end with the sender, but with the receiver.
     let ack = node.spawn(async move { inbox.deliver_chunk(chunk).await }).await.ok()?;
     let back = network.lock().piece_takes(to, me, 16)?;
     sleep(back).await;

@@ -1,7 +1,6 @@
-//! Classes of faults: what a run has much of, or nothing at all. A run in which everything goes wrong a little finds
-//! less than one in which one thing goes wrong often.
+//! Classes of faults, each of which a run has often or not at all. A run with a few faults of every class finds less
+//! than one with many of a few classes.
 
-use super::fault::Fault;
 use crate::random::Seed;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,7 +34,7 @@ pub enum FaultClass {
     ClockStalls,
 }
 
-/// How many faults of each class a run has, on its way. A class that is not there is off.
+/// How many faults of each class a run has. A class that is not there is off.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Rates(pub BTreeMap<FaultClass, u64>);
@@ -67,7 +66,7 @@ const CLASSES: [(FaultClass, &str, u64); 22] = [
 ];
 
 impl Rates {
-    /// Each class is on in as many runs as the run's temper says: from one in ten to one in two.
+    /// Each class is on with a probability that is drawn for the run: from one in ten to one in two.
     pub fn draw(seed: Seed) -> Rates {
         let on_per_million = seed.stream("swarm/rates").pick(&[100_000, 250_000, 500_000]);
         let draw = |(class, name, most): &(FaultClass, &str, u64)| {
@@ -89,19 +88,5 @@ impl FaultClass {
     pub fn name(self) -> &'static str {
         let named = CLASSES.iter().find(|(class, ..)| *class == self);
         named.expect("the table has every class").1
-    }
-
-    /// One fault of this class; of this ordinal, so that it stays what it is when others go. `None` where there is
-    /// nobody whom it could befall.
-    pub(super) fn draw(
-        self,
-        seed: Seed,
-        ordinal: u64,
-        ends_ms: u64,
-        scene: &super::draw::Scene,
-    ) -> Option<(u64, Fault)> {
-        let mut stream = seed.stream(&format!("plan/{}/{ordinal}", self.name()));
-        let at_ms = stream.within(0..ends_ms);
-        Some((at_ms, scene.draw(self, &mut stream)?))
     }
 }

@@ -1,22 +1,36 @@
 //! One fault of a class, with everything about it drawn.
 
 use super::class::FaultClass;
-use super::fault::{Clog, Fault, Link};
+use super::fault::{Clog, Fault, PlannedFault};
 use crate::disk::{Damage, DamagedFile, OperationKind};
-use crate::network::FrameKind;
-use crate::random::Stream;
+use crate::network::{FrameKind, Link};
+use crate::random::{Seed, Stream};
 
-/// Whom faults can befall.
+/// The members that faults can be drawn for.
 #[derive(Clone, Debug)]
-pub(super) struct Scene {
+pub(super) struct Targets {
     pub(super) members: usize,
     /// Those that may be lost for good: never a majority.
     pub(super) fragile: Vec<usize>,
 }
 
-impl Scene {
+impl Targets {
+    /// One fault of a class and when it happens; of this ordinal, so that it stays what it is when others go. `None`
+    /// where there is no member that it may be injected into.
+    pub(super) fn planned(
+        &self,
+        class: FaultClass,
+        seed: Seed,
+        ordinal: u64,
+        ends_ms: u64,
+    ) -> Option<PlannedFault> {
+        let mut stream = seed.stream(&format!("plan/{}/{ordinal}", class.name()));
+        let at_ms = stream.within(0..ends_ms);
+        Some(PlannedFault { at_ms, fault: self.draw(class, &mut stream)? })
+    }
+
     #[expect(clippy::too_many_lines, reason = "one arm for each class")]
-    pub(super) fn draw(&self, class: FaultClass, stream: &mut Stream) -> Option<Fault> {
+    fn draw(&self, class: FaultClass, stream: &mut Stream) -> Option<Fault> {
         let members = self.members;
         let member = stream.index(members);
         Some(match class {
@@ -140,7 +154,7 @@ pub(super) fn shape(members: usize, stream: &mut Stream) -> Vec<Link> {
             4 => from + 1 < members && to + 1 < members && sides.0 != sides.1,
             // A chain.
             5 => from.abs_diff(to) > 1,
-            // A ring: each hears only the one before it.
+            // A ring: each receives only from the one before it.
             6 => to != (from + 1) % members,
             // Any links.
             _ => stream.happens(share),
@@ -149,8 +163,8 @@ pub(super) fn shape(members: usize, stream: &mut Stream) -> Vec<Link> {
     Link::all(members).filter(|link| is_cut(link)).collect()
 }
 
-/// Late mail comes about when the others have a leader of their own: after one election timeout, and before the one
-/// that is cut off gives up, after two at most.
+/// Late frames arrive about when the others have a leader of their own: after one election timeout, and before the one
+/// that is cut off steps down, after two at most.
 fn cut_off_leader(members: usize, stream: &mut Stream) -> Fault {
     let most_ms = stream.pick(&[500, 1500, 3500]);
     let base_ms = stream.within(most_ms / 4..most_ms);

@@ -1,26 +1,8 @@
-//! One thing that goes wrong. Its name in a case file is the variant's, in snake case, and is never changed.
+//! A fault. Its name in a case file is the variant's, in snake case, and is never changed.
 
 use crate::disk::{Damage, DamagedFile, OperationKind};
-use crate::network::FrameKind;
+use crate::network::{FrameKind, Link};
 use serde::{Deserialize, Serialize};
-
-/// One direction between two members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Link {
-    /// Who sends.
-    pub from: usize,
-    /// Who does not hear it.
-    pub to: usize,
-}
-
-impl Link {
-    /// Every direction between any two of so many members.
-    pub fn all(members: usize) -> impl Iterator<Item = Link> {
-        let pairs = (0..members).flat_map(move |from| (0..members).map(move |to| Link { from, to }));
-        pairs.filter(|link| link.from != link.to)
-    }
-}
 
 /// A link that holds back for a while what is sent over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +16,7 @@ pub struct Clog {
     pub for_ms: u64,
 }
 
-/// One thing that goes wrong. Members are named by their place.
+/// A fault. Members are named by their place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
@@ -79,7 +61,7 @@ pub enum Fault {
         /// Which.
         member: usize,
     },
-    /// The process stands still; its disk and what arrives for it do not.
+    /// The process is paused; its disk and the network are not.
     Pause {
         /// Which.
         member: usize,
@@ -93,10 +75,10 @@ pub enum Fault {
         /// For so long.
         for_ms: u64,
     },
-    /// Whoever leads is cut off: nothing that is sent to it or by it from now on arrives. What is under way to it
-    /// already does, but late.
+    /// The leader is cut off: nothing that is sent to it or by it from now on arrives. What is in flight to it
+    /// already arrives, but late.
     CutOffLeader {
-        /// By the places of the others: what is under way from there takes so long at least.
+        /// By the places of the others: what is in flight from there takes so long at least.
         late_ms: Vec<u64>,
         /// For so long.
         for_ms: u64,
@@ -151,7 +133,7 @@ pub enum Fault {
         /// For so long.
         for_ms: u64,
     },
-    /// A file does not hold any more what was written to it. A member that notices stays down.
+    /// Durable data of a file is damaged. A member that notices stays down.
     Rot {
         /// Whose.
         member: usize,
@@ -168,18 +150,18 @@ pub enum Fault {
     Wipe {
         /// Whose.
         member: usize,
-        /// After so long somebody starts another one under its name all the same, once the others know whom they have
-        /// lost; `None` for never.
+        /// After so long an imposter is started under its name, once the others have applied its incarnation; `None`
+        /// for never.
         #[serde(default)]
         stranger_after_ms: Option<u64>,
     },
-    /// Somebody on the peer port sends a member a snapshot of a state that never was: see `cluster/intruder.rs`.
+    /// An intruder on the peer port sends a member a snapshot of a state that no member had: see `cluster/intruder.rs`.
     SendSnapshot {
         /// Whom.
         member: usize,
-        /// In the name of this one, counted on from the member; of nobody where that is the member itself.
+        /// As this member, counted on from the receiver; as no member where that is the receiver itself.
         from: usize,
-        /// It has listened: it speaks as whoever leads, in that one's life and term, and sends what no leader would.
+        /// It has overheard the leader: it sends with its incarnation and term.
         overhears: bool,
         /// In so many pieces.
         pieces: usize,
@@ -192,12 +174,12 @@ pub enum Fault {
     LeaveSnapshot {
         /// Which.
         member: usize,
-        /// It stands so far beyond what the member had applied.
+        /// Its index is so far beyond what the member had applied.
         ahead: u64,
         /// Without power for so long.
         down_ms: u64,
     },
-    /// A member's clock stands still.
+    /// A member's clock stalls.
     ClockStall {
         /// Whose.
         member: usize,
@@ -218,6 +200,16 @@ pub enum Fault {
         /// By so much.
         by_ms: u64,
     },
+}
+
+/// A fault and its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedFault {
+    /// From the start.
+    pub at_ms: u64,
+    /// What happens.
+    pub fault: Fault,
 }
 
 impl Fault {
@@ -249,7 +241,7 @@ impl Fault {
         }
     }
 
-    /// Whether the member may never come back from it: so few are chosen for it that the others are a quorum.
+    /// Whether the member may not start again after it: so few are chosen for it that the others are a quorum.
     pub fn is_final(&self) -> bool {
         matches!(self, Fault::Rot { .. } | Fault::Wipe { .. })
     }

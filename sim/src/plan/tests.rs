@@ -62,7 +62,7 @@ fn a_fault_that_does_not_exist_or_has_another_field_is_refused() {
 #[test]
 fn a_plan_that_cannot_be_run_says_why() {
     let fault = |fault| PlannedFault { at_ms: 0, fault };
-    let plan = |faults| Plan { faults, ends_ms: 1, aftermath: Aftermath::default() };
+    let plan = |faults| Plan { faults, ends_ms: 1, liveness: Liveness::default() };
     let kill = plan(vec![fault(Fault::Kill { member: 3, down_ms: 1 })]);
     assert_eq!(kill.check(5), Ok(()));
     assert_eq!(
@@ -73,7 +73,7 @@ fn a_plan_that_cannot_be_run_says_why() {
     let wipes = plan(vec![wipe(0), wipe(1)]);
     assert_eq!(wipes.check(5), Ok(()));
     assert!(wipes.check(3).unwrap_err().contains("are no quorum"));
-    let aftermath = Aftermath { rest: vec![1], down: vec![2], cut: Vec::new() };
-    let plan = Plan { aftermath, ..plan(Vec::new()) };
+    let liveness = Liveness { rest: vec![1], down: vec![2], cut: Vec::new() };
+    let plan = Plan { liveness, ..plan(Vec::new()) };
     assert_eq!(plan.check(3).unwrap_err(), "plan.aftermath.down: member 2 is not in rest, [1]");
 }

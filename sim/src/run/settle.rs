@@ -1,32 +1,32 @@
-//! From the end of the troubles to a cluster at rest: every client is served, every lease that nobody keeps alive
-//! ends, all members come to one index, and every watcher is told of everything.
+//! From the end of the faults to a cluster at rest: every client is served, every lease that nobody keeps alive
+//! expires, all members apply the same index, and every watcher receives everything.
 
-use super::Play;
-use crate::check::past::Past;
+use super::Run;
+use crate::check::reference_history::ReferenceHistory;
 use crate::check::{Promise, watches};
 use crate::clock::simulated_now;
 use detcd_engine::request::{Request, Response};
 use madsim::time::sleep;
 use std::time::Duration;
 
-/// Once all is whole, every client is answered within so many election timeouts and so much besides.
+/// Once the cluster is healed, every client is answered within so many election timeouts and so much besides.
 const RECOVERY: (u32, Duration) = (20, Duration::from_secs(15));
 /// A lease ends so much after its TTL at the latest, and some election timeouts: those of a takeover. Every further one
-/// costs as much again, as where a slow disk takes its member's office.
+/// takes as long again, as where a leader with a slow disk is deposed.
 const LEASE_SLACK: Duration = Duration::from_secs(4);
 /// A watcher that is owed progress after more than this is not waited for.
 const PROGRESS_INTERVAL_MS_MAX: u64 = 1000;
-/// Of a snapshot on its way (`snapshot_sections`, a size of the engine's twin).
+/// Of a snapshot that is sent (`snapshot_sections`, a size of the engine's copy).
 const PIECE_BYTES: u64 = 1024;
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(100);
+/// Between two checks.
+const CHECK_EVERY: Duration = Duration::from_millis(100);
 
-impl Play {
-    /// How long anything may take once all is whole.
+impl Run {
+    /// How long anything may take once the cluster is healed.
     pub(super) fn recovery(&self) -> Duration {
         let (timeouts, besides) = RECOVERY;
-        // A client may have to wait in vain for every member that is left failed, twice.
-        let in_vain = 2 + 2 * u32::try_from(self.swarm.plan.aftermath.rest.len()).expect("a few members");
+        // A client may time out at every member that is left failed, twice.
+        let in_vain = 2 + 2 * u32::try_from(self.swarm.plan.liveness.rest.len()).expect("a few members");
         self.swarm.knobs.election_timeout() * timeouts
             + besides
             + self.swarm.load.patience() * in_vain
@@ -42,7 +42,7 @@ impl Play {
         Duration::from_micros(self.swarm.disk.snapshot_write_us) * pieces * 2
     }
 
-    /// Every client is answered something that it asked for after the troubles.
+    /// Every client is answered something that it asked for after the faults.
     pub(super) async fn all_progress(&self) -> Result<(), String> {
         let whole = self.history.now();
         let clients = 0..self.swarm.load.clients.len();
@@ -55,17 +55,17 @@ impl Play {
         .await
     }
 
-    /// Clients ask for nothing new any more; what goes on by itself comes to its end.
+    /// Clients send no new requests; leases, members and watchers become quiet.
     pub(super) async fn settle(&self) -> Result<(), String> {
-        self.until(Promise::Converges, || self.apart()).await?;
-        self.leaders_come_and_go().await?;
+        self.until(Promise::Converges, || self.diverging()).await?;
+        self.churn_leaders().await?;
         self.leases_end().await?;
-        self.until(Promise::Converges, || self.apart()).await?;
-        self.until(Promise::WatchReliable, || self.untold()).await?;
-        let past = Past::new(self.chronicle.revisions())?;
+        self.until(Promise::Converges, || self.diverging()).await?;
+        self.until(Promise::WatchReliable, || self.unreceived()).await?;
+        let reference = ReferenceHistory::new(self.event_log.revisions())?;
         self.until(Promise::WatchReliable, || {
             let open = self.history.streams().into_iter().filter(|stream| stream.is_open);
-            open.into_iter().find_map(|stream| watches::untold(&stream, &past))
+            open.into_iter().find_map(|stream| watches::unreceived(&stream, &reference))
         })
         .await?;
         let quiet = self.history.now();
@@ -73,12 +73,12 @@ impl Play {
             let reports =
                 |member| self.swarm.knobs_of(member).watch_progress_interval_ms <= PROGRESS_INTERVAL_MS_MAX;
             let open = self.history.streams().into_iter().filter(|log| log.is_open && reports(log.member));
-            open.into_iter().find_map(|log| watches::unreported(&log, quiet, &past))
+            open.into_iter().find_map(|log| watches::unreported(&log, quiet, &reference))
         })
         .await
     }
 
-    /// What is still missing must be there within the time of recovery.
+    /// Waits until nothing is missing, for the time of recovery at most.
     pub(super) async fn until(
         &self,
         promise: Promise,
@@ -89,14 +89,14 @@ impl Play {
             if simulated_now() > deadline {
                 return Err(promise.broken(how));
             }
-            sleep(LOOK).await;
+            sleep(CHECK_EVERY).await;
         }
         Ok(())
     }
 
-    /// All members have applied all that any has, and nothing more is in a log: what a lost leader left uncommitted is
-    /// committed by the next one, at any moment.
-    pub(super) fn apart(&self) -> Option<String> {
+    /// All members have applied all that any has, and no log has more: entries that a failed leader left
+    /// uncommitted may be committed by the next one at any moment.
+    pub(super) fn diverging(&self) -> Option<String> {
         let newest = self.cluster.agreement().newest();
         let living = self.cluster.living();
         let stands = |place: &usize| {
@@ -104,8 +104,8 @@ impl Play {
             Some((status.applied, status.last_index))
         };
         let applied: Vec<Option<(u64, u64)>> = living.iter().map(stands).collect();
-        let is_apart = applied.iter().any(|stands| *stands != Some((newest, newest)));
-        is_apart.then(|| {
+        let is_diverging = applied.iter().any(|stands| *stands != Some((newest, newest)));
+        is_diverging.then(|| {
             format!(
                 "within {:?} not: {newest} was applied somewhere, members have applied and hold {applied:?}",
                 self.recovery()
@@ -113,7 +113,7 @@ impl Play {
         })
     }
 
-    /// Nobody keeps a lease alive any more.
+    /// No client keeps a lease alive any more.
     async fn leases_end(&self) -> Result<(), String> {
         let ttl_secs = self.history.operations().iter().fold(0, |most, operation| match operation.request {
             // The member raises what is less than one and a half election timeouts.
@@ -147,18 +147,18 @@ impl Play {
                     }
                 }
             }
-            sleep(LOOK * 3).await;
+            sleep(CHECK_EVERY * 3).await;
         }
     }
 
-    /// Every watcher, the chronicle's too, has been told of everything.
-    fn untold(&self) -> Option<String> {
+    /// Every watcher, the event log's too, has received everything.
+    fn unreceived(&self) -> Option<String> {
         let living = self.cluster.living();
         let head = self.cluster.handle(living[0])?.status().revision;
-        let late = living.into_iter().find(|member| head > 1 && self.chronicle.read_to(*member) < head);
+        let late = living.into_iter().find(|member| head > 1 && self.event_log.read_to(*member) < head);
         late.map(|member| {
-            let read_to = self.chronicle.read_to(member);
-            format!("member {member} is at revision {head} and told of nothing behind {read_to}")
+            let read_to = self.event_log.read_to(member);
+            format!("member {member} is at revision {head} and has reported nothing after {read_to}")
         })
     }
 }

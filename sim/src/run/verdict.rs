@@ -1,8 +1,8 @@
 //! What is checked once a run is over.
 
-use super::Play;
-use crate::check::past::Past;
-use crate::check::{Promise, leases, lines, real_time, watches, windows, witness};
+use super::Run;
+use crate::check::reference_history::ReferenceHistory;
+use crate::check::{Promise, compaction, fencing, leases, real_time, serialization, watches};
 use crate::history::{KeyValue, key_value};
 use crate::workload::keys::everything;
 use detcd_engine::request::{RangeRequest, Request, Response};
@@ -11,24 +11,24 @@ use detcd_proptests::reference::KeyRange;
 /// Of the revisions that are still readable, so many are read back at each member.
 const SAMPLES: i64 = 8;
 
-impl Play {
+impl Run {
     /// Whether every promise was kept.
     pub(super) async fn verdict(&self) -> Result<(), String> {
-        let past = Past::new(self.chronicle.revisions())?;
+        let reference = ReferenceHistory::new(self.event_log.revisions())?;
         for member in self.cluster.living() {
-            self.reads_back(member, &past).await?;
+            self.reads_back(member, &reference).await?;
         }
         let operations = self.history.operations();
-        let places = witness::check(&operations, &past)?;
+        let places = serialization::check(&operations, &reference)?;
         real_time::check(&operations, &places.unknown)?;
-        windows::check(&operations)?;
-        watches::check(&self.history.streams(), &operations, &past)?;
-        leases::check(&operations, &past, &places, self.cluster.agreement().clocks())?;
-        lines::check(&self.history.claims(), &past)
+        compaction::check(&operations)?;
+        watches::check(&self.history.streams(), &operations, &reference)?;
+        leases::check(&operations, &reference, &places, self.cluster.agreement().clocks())?;
+        fencing::check(&self.history.claims(), &reference)
     }
 
-    /// A member's store is what the chronicle says, at its newest revision and at some before.
-    async fn reads_back(&self, member: usize, past: &Past) -> Result<(), String> {
+    /// Compares a member's store with the event log, at its newest revision and at some before.
+    async fn reads_back(&self, member: usize, reference: &ReferenceHistory) -> Result<(), String> {
         let handle = self.cluster.handle(member).expect("it has settled");
         let status = handle.status();
         let (first, last) = (status.compacted_revision.max(1), status.revision);
@@ -43,10 +43,10 @@ impl Play {
             };
             let found: Vec<KeyValue> = found.kvs.iter().map(key_value).collect();
             let everything = KeyRange::all();
-            let told: Vec<&KeyValue> = past.at(&everything, revision).collect();
-            if !found.iter().eq(told.iter().copied()) {
+            let recorded: Vec<&KeyValue> = reference.at(&everything, revision).collect();
+            if !found.iter().eq(recorded.iter().copied()) {
                 let how =
-                    format!("at revision {revision} member {member} has {found:?} and was told {told:?}");
+                    format!("at revision {revision} member {member} has {found:?} and reported {recorded:?}");
                 return Err(Promise::SameHistory.broken(how));
             }
         }

@@ -1,6 +1,6 @@
-//! The machines of clients, and what lies between them and the members.
+//! The machines of clients, and the network between them and the members.
 
-use super::{ClientCut, Served, Way};
+use super::{ClientCut, Direction, Served};
 use crate::clock::simulated_now;
 use crate::trace::Trace;
 use madsim::net::NetSim;
@@ -19,7 +19,7 @@ struct Inner {
     served: Served,
     trace: Trace,
     clients: Vec<NodeHandle>,
-    /// Of those who read everything for the checkers: they are never cut off.
+    /// Of the readers of the event log: they are never cut off.
     readers: NodeHandle,
     state: Mutex<State>,
 }
@@ -28,7 +28,7 @@ struct Inner {
 struct State {
     /// The machine that a member was started on last.
     members: BTreeMap<usize, NodeHandle>,
-    /// Until when, by client and member: there, and back.
+    /// Until when, by client and member: to the member, and to the client.
     cuts: BTreeMap<(usize, usize), [Duration; 2]>,
     /// Nothing is cut any more.
     is_whole: bool,
@@ -39,7 +39,7 @@ impl Links {
     pub(crate) fn new(served: &Served, clients: usize, trace: &Trace) -> Links {
         NetSim::current().update_config(|config| {
             // Of a range that is not empty.
-            config.send_latency = Duration::from_millis(1)..Duration::from_millis(served.way_ms_max.max(2));
+            config.send_latency = Duration::from_millis(1)..Duration::from_millis(served.delay_ms_max.max(2));
         });
         let machine = |name: String, place: usize| {
             let [high, low] = u16::try_from(place).expect("fewer clients than addresses").to_be_bytes();
@@ -57,7 +57,7 @@ impl Links {
         &self.0.clients[client]
     }
 
-    /// Where those run who read for the checkers.
+    /// The machine of the readers of the event log.
     pub(crate) fn readers(&self) -> &NodeHandle {
         &self.0.readers
     }
@@ -70,7 +70,7 @@ impl Links {
         }
     }
 
-    /// Cuts what is to be cut, each at its time.
+    /// Makes each cut at its time.
     pub(crate) async fn run(self) {
         let start = simulated_now();
         for cut in self.0.served.cuts.clone() {
@@ -97,20 +97,20 @@ impl Links {
     }
 
     fn cut(&self, cut: ClientCut) {
-        let ClientCut { client, member, way, for_ms, .. } = cut;
+        let ClientCut { client, member, direction, for_ms, .. } = cut;
         self.0.trace.event(
             &format!("client {client}"),
-            format_args!("is cut from m{member} ({way:?}) for {for_ms} ms"),
+            format_args!("is cut from m{member} ({direction:?}) for {for_ms} ms"),
             &[],
         );
         let until = simulated_now() + Duration::from_millis(for_ms);
         {
             let mut state = self.lock();
             let [there, back] = state.cuts.entry((client, member)).or_default();
-            if way != Way::Back {
+            if direction != Direction::Back {
                 *there = until.max(*there);
             }
-            if way != Way::There {
+            if direction != Direction::There {
                 *back = until.max(*back);
             }
         }
@@ -122,7 +122,7 @@ impl Links {
         });
     }
 
-    /// Makes the link to a member's present machine what it is to be.
+    /// Cuts or heals the link to a member's present machine.
     fn apply(&self, client: usize, member: usize) {
         let state = self.lock();
         let Some(machine) = state.members.get(&member) else { return };

@@ -1,7 +1,7 @@
 //! What of a member's configuration a run varies. Small limits make rare paths common: a log of 256 bytes, a segment of
 //! one batch, a snapshot after every command.
 //!
-//! Not varied: automatic compaction. Nothing may be compacted that the chronicle has not seen (`check::chronicle`);
+//! Not varied: automatic compaction. Nothing may be compacted that the event log has not seen (`check::event_log`);
 //! clients compact instead (`workload::compactions`).
 
 use crate::random::Stream;

@@ -1,4 +1,4 @@
-//! What a frame says, for who reads a trace. Nothing is decoded until somebody does.
+//! A frame in words, for the reader of a trace. Nothing is decoded until it is printed.
 
 use bytes::Bytes;
 use detcd_engine::frame;
@@ -12,9 +12,9 @@ use std::fmt;
 pub struct FrameWords<'a> {
     /// As it travels.
     pub frame: &'a Bytes,
-    /// Whose members it is between.
+    /// The cluster.
     pub cluster: ClusterId,
-    /// Whom it is for.
+    /// The receiver.
     pub to: MemberId,
 }
 

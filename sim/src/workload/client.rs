@@ -1,14 +1,16 @@
-//! One client: what all workloads share. It asks, waits as long as its patience lasts, writes down what it was told,
-//! and turns to another member when it was told nothing.
+//! One client: what all workloads share. It sends a request, waits for its timeout at most, records what it received,
+//! and uses another member when it received nothing.
 
-use super::door::{Door, Loss, WatchFeed};
-use super::{Load, Role};
-use crate::check::chronicle::Chronicle;
+use super::keys::{everything, prefix};
+use super::load::Load;
+use crate::check::event_log::EventLog;
+use crate::client_transport::{ClientTransport, Loss, WatchFeed};
 use crate::history::{History, Outcome};
+use crate::phase::Phase;
 use crate::random::{Seed, Stream};
-use crate::stage::Stage;
 use crate::trace::Trace;
 use bytes::Bytes;
+use detcd_engine::key_range::KeyRange;
 use detcd_engine::request::{
     LeaseId, PutLease, PutRequest, PutValue, RangeRequest, Reply, Request, Response,
 };
@@ -16,95 +18,84 @@ use madsim::time::{sleep, timeout};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a client asks the same again, at most.
+/// How often a client retries a request, at most.
 const RETRIES_MAX: usize = 3;
-/// Between two looks at how far the run is.
+/// Between two checks of the phase.
 const WAITS: Duration = Duration::from_millis(100);
 
 /// One client.
 pub struct Client {
     /// Its place among the clients.
     pub place: usize,
-    /// Where it asks.
-    pub door: Arc<dyn Door>,
-    /// Where it writes down what it was told.
+    /// Connects it to the members.
+    pub transport: Arc<dyn ClientTransport>,
+    /// Where it records what it received.
     pub history: History,
-    /// What is known of the store: so that nothing is compacted that nobody has seen.
-    pub chronicle: Chronicle,
-    /// What it does.
+    /// The event log: nothing may be compacted that is not in it.
+    pub event_log: EventLog,
+    /// The settings of the workload.
     pub load: Arc<Load>,
-    /// Its own chance.
+    /// Its random numbers.
     pub stream: Stream,
-    /// The run's.
+    /// The trace of the run.
     pub trace: Trace,
-    /// How far the run is.
-    pub stage: Stage,
-    /// Whom it asks.
+    /// The phase of the run.
+    pub phase: Phase,
+    /// The member that it uses.
     pub member: usize,
-    /// Values it has made.
+    /// How many values it has created.
     pub values: u64,
-    /// So often it still asks while things go wrong; `None` for as often as it likes.
+    /// How many more requests it sends while faults are injected; `None` for no limit.
     pub calls_left: Option<u64>,
-    /// Which of its hands: 0, but where it asks for two things at once.
-    pub hand: u8,
-    /// Chance of its other hands.
-    pub hands: Stream,
+    /// 0, but for a session that sends requests at the same time as the client's first.
+    pub session: u8,
+    /// Seeds the random numbers of its concurrent sessions.
+    pub sessions: Stream,
 }
 
 impl Client {
-    /// Asks for something else at the same time, of the next member, by a chance of its own.
-    pub fn second_hand(&mut self) -> Client {
-        let chance = Seed(self.hands.any());
+    /// A session of the same client that sends requests concurrently, to the next member, and has its own random
+    /// numbers.
+    pub fn concurrent_session(&mut self) -> Client {
+        let chance = Seed(self.sessions.any());
         Client {
             place: self.place,
-            door: Arc::clone(&self.door),
+            transport: Arc::clone(&self.transport),
             history: self.history.clone(),
-            chronicle: self.chronicle.clone(),
+            event_log: self.event_log.clone(),
             load: Arc::clone(&self.load),
             stream: chance.stream("second hand"),
             trace: self.trace.clone(),
-            stage: self.stage.clone(),
-            member: (self.member + 1) % self.door.members(),
+            phase: self.phase.clone(),
+            member: (self.member + 1) % self.transport.members(),
             values: 0,
             calls_left: self.calls_left,
-            hand: 1,
-            hands: chance.stream("other hands"),
+            session: 1,
+            sessions: chance.stream("other hands"),
         }
     }
 
-    /// Does its work until it is told to end.
-    pub async fn run(mut self, role: Role) {
-        self.member = self.stream.index(self.door.members());
-        match role {
-            Role::Registers => super::registers::run(self).await,
-            Role::Txns => super::txns::run(self).await,
-            Role::Sets => super::sets::run(self).await,
-            Role::Ranges => super::ranges::run(self).await,
-            Role::Compactions => super::compactions::run(self).await,
-            Role::Watches => super::watches::run(self).await,
-            Role::Leases => super::leases::run(self).await,
-            Role::Locks => super::lines::run(self, super::lines::Kind::Lock).await,
-            Role::Elections => super::lines::run(self, super::lines::Kind::Election).await,
-            Role::Queues => super::queues::run(self).await,
-        }
+    /// Draws the first member.
+    pub(super) fn choose_member(&mut self) {
+        self.member = self.stream.index(self.transport.members());
     }
 
-    /// Thinks. Whether there is anything left to do.
+    /// Waits for the think time. Whether the client is to continue.
     pub async fn goes_on(&mut self) -> bool {
         sleep(self.stream.delay(self.load.think())).await;
-        while self.calls_left == Some(0) && self.stage.is_troubled() {
+        while self.calls_left == Some(0) && self.phase.has_faults() {
             sleep(WAITS).await;
         }
-        !self.stage.is_at_rest()
+        !self.phase.is_quiet()
     }
 
-    /// Asks once. Where nobody knows the outcome, it asks another member next time.
+    /// Sends a request once. Where the outcome is unknown, it uses another member next time.
     pub async fn ask(&mut self, request: Request) -> Outcome {
         self.ask_again(request, false).await
     }
 
-    /// Asks, and where the outcome is unknown, asks the same again now and then.
-    pub async fn ask_stubbornly(&mut self, request: Request) -> Outcome {
+    /// Sends a request, and where the outcome is unknown, retries it now and then.
+    pub async fn ask_with_retries(&mut self, request: Request) -> Outcome {
         let mut outcome = self.ask_again(request.clone(), false).await;
         for _ in 0..RETRIES_MAX {
             if outcome != Outcome::Unknown || !self.stream.happens(self.load.retries_per_million) {
@@ -117,7 +108,7 @@ impl Client {
 
     /// The answer, if it was done.
     pub async fn done(&mut self, request: Request) -> Option<Reply> {
-        match self.ask_stubbornly(request).await {
+        match self.ask_with_retries(request).await {
             Outcome::Done(reply) => Some(reply),
             Outcome::Unknown | Outcome::NotDone | Outcome::Refused(_) => None,
         }
@@ -126,13 +117,14 @@ impl Client {
     async fn ask_again(&mut self, request: Request, is_retry: bool) -> Outcome {
         let require_leader = self.stream.happens(self.load.require_leader_per_million);
         self.calls_left = self.calls_left.map(|left| left.saturating_sub(1));
-        let lane = match self.hand {
+        let lane = match self.session {
             0 => format!("client {}", self.place),
-            hand => format!("client {}, hand {hand}", self.place),
+            // The hash of the trace contains an older word for it.
+            session => format!("client {}, hand {session}", self.place),
         };
         self.trace.begins(&lane, "call", format_args!("at m{}: {request:?}", self.member));
         let open = self.history.invoke(self.place, self.member, request.clone(), is_retry);
-        let answer = self.door.ask(self.member, request.clone(), require_leader);
+        let answer = self.transport.ask(self.member, request.clone(), require_leader);
         let answer = timeout(self.load.patience(), answer).await;
         let is_lost = self.stream.happens(self.load.lost_answers_per_million);
         let outcome = match answer {
@@ -150,22 +142,22 @@ impl Client {
         self.trace.ends(&lane, kind, format_args!("{outcome:?}"));
         if matches!(outcome, Outcome::Unknown | Outcome::NotDone) {
             // Another member may know more.
-            self.turn_elsewhere();
+            self.use_next_member();
         }
         self.history.answer(open, outcome.clone());
         outcome
     }
 
-    /// Asks another member from now on.
-    pub fn turn_elsewhere(&mut self) {
-        self.member = (self.member + 1) % self.door.members();
+    /// Uses another member from now on.
+    pub fn use_next_member(&mut self) {
+        self.member = (self.member + 1) % self.transport.members();
     }
 
-    /// Opens a watch stream at the member that it asks. A member that cannot be reached may leave that without an
-    /// answer.
+    /// Opens a watch stream at the member that it uses. A member that cannot be reached may never answer
+    /// that.
     pub async fn open_watch(&mut self) -> Option<Box<dyn WatchFeed>> {
         let require_leader = self.stream.happens(self.load.require_leader_per_million);
-        let open = self.door.watch(self.member, require_leader);
+        let open = self.transport.watch(self.member, require_leader);
         timeout(self.load.patience(), open).await.ok().flatten()
     }
 
@@ -184,6 +176,18 @@ impl Client {
         let draws = 1 + self.load.skew;
         let index = (0..draws).map(|_| self.stream.index(keys)).min().expect("at least one draw");
         Bytes::from(format!("k{index}"))
+    }
+
+    /// One key, mostly; else several.
+    pub fn some_keys(&mut self) -> KeyRange {
+        let (one, other) = (self.key(), self.key());
+        match self.stream.index(10) {
+            0 => KeyRange::Span { start: one.clone().min(other.clone()), end: one.max(other) },
+            1 => KeyRange::From(one),
+            2 => prefix(b"k"),
+            3 if self.stream.happens(100_000) => everything(),
+            _ => KeyRange::One(one),
+        }
     }
 
     /// A value that no client has written before.

@@ -1,7 +1,7 @@
 //! A client that compacts: to the head, to the last tombstone, to some revision of the past, again to where it was,
 //! and beyond the head. Where the store outgrows its quota, it disarms the alarm as well, whether or not there is room.
 //!
-//! Nothing is compacted that the chronicle has not seen: it could not say any more what had happened there.
+//! Nothing is compacted that the event log has not seen: its revisions could not be read any more.
 
 use super::client::Client;
 use crate::history::Outcome;
@@ -13,27 +13,27 @@ use std::time::Duration;
 pub async fn run(mut client: Client) {
     let mut is_refused = false;
     while client.goes_on().await {
-        // Compactions are rare, but a client that a full member sent away asks the next one at the pace of all others:
-        // beside them it would not be served for long where it asked once a second.
+        // Compactions are rare, but a client that an overloaded member refused retries at the rate of the other
+        // clients: with one retry a second it would not be served for long beside them.
         if !is_refused {
             let pause = Duration::from_millis(client.stream.within(50..1500));
             sleep(pause).await;
         }
-        let head = client.chronicle.head();
-        // Somebody may have asked for the revision after the head, which need not have come into being.
-        let compacted = client.chronicle.compacted().min(head);
+        let head = client.event_log.head();
+        // A client may have requested the revision after the head, which need not exist yet.
+        let compacted = client.event_log.compacted().min(head);
         let span = (head - compacted).max(1).unsigned_abs();
         let revision = match client.stream.index(8) {
             0 => head,
             1 => compacted,
-            // The revision after the head may come into being on the way; what is below it has been seen.
+            // The revision after the head may be created meanwhile; what is below it has been seen.
             2 => head + 1,
-            3 => client.chronicle.last_delete().unwrap_or(head),
+            3 => client.event_log.last_delete().unwrap_or(head),
             _ => compacted + client.stream.within(0..span + 1).cast_signed(),
         };
         let physical = client.stream.happens(300_000);
-        client.chronicle.may_be_compacted(revision);
-        let outcome = client.ask_stubbornly(Request::Compact(CompactRequest { revision, physical })).await;
+        client.event_log.may_be_compacted(revision);
+        let outcome = client.ask_with_retries(Request::Compact(CompactRequest { revision, physical })).await;
         is_refused = outcome == Outcome::NotDone;
         if client.load.frees_space {
             disarm(&mut client).await;
@@ -48,6 +48,6 @@ async fn disarm(client: &mut Client) {
         panic!("a list of alarms was answered with {:?}", reply.response)
     };
     for alarm in raised {
-        client.ask_stubbornly(Request::Alarm(AlarmRequest::Deactivate(alarm))).await;
+        client.ask_with_retries(Request::Alarm(AlarmRequest::Deactivate(alarm))).await;
     }
 }

@@ -2,8 +2,8 @@
 //! are attached by a put, moved to another lease, and detached.
 //!
 //! An id may be any number but zero: half of those that are chosen are as far below it as can be. One that is revoked
-//! is now and then renewed at the same moment, at another member: one that led and has not heard of its successor may
-//! not answer from what it remembers.
+//! is now and then renewed at the same moment, at another member: a deposed leader that does not know it yet must not
+//! answer from its own memory.
 
 use super::client::{Client, put};
 use crate::history::Outcome;
@@ -20,13 +20,13 @@ struct Held {
     ttl: Duration,
 }
 
-/// How often a second hand renews, at most, until it hears that the lease is gone.
+/// How often a concurrent session renews, at most, until it receives that the lease is gone.
 const RENEWALS_MAX: usize = 60;
 
 /// One client, to the end.
 pub async fn run(mut client: Client) {
     let mut chosen = 0;
-    // Revokes what it was just granted, again and again: whoever leads changes under it.
+    // Revokes what it was just granted, again and again, while leaders change.
     let is_brief = client.stream.happens(300_000);
     while client.goes_on().await {
         let Some(held) = grant(&mut client, &mut chosen).await else { continue };
@@ -74,13 +74,13 @@ async fn attach(client: &mut Client, lease: LeaseId, number: usize) {
         1 => PutLease::Set(LeaseId(0)),
         _ => PutLease::Set(lease),
     };
-    client.ask_stubbornly(Request::Put(put)).await;
+    client.ask_with_retries(Request::Put(put)).await;
 }
 
 /// Renews the lease every third of its time, a few times.
 async fn keep(client: &mut Client, held: &Held) {
     for _ in 0..client.stream.index(8) {
-        if client.stage.is_at_rest() {
+        if client.phase.is_quiet() {
             return;
         }
         sleep(held.ttl / 3).await;
@@ -96,39 +96,39 @@ async fn keep(client: &mut Client, held: &Held) {
 }
 
 /// Revokes the lease, half of the time while it is renewed at another member; now and then when most of its time has
-/// gone by, so that what is left of it is recorded.
+/// gone by, so that its remaining TTL is recorded.
 async fn revoke(client: &mut Client, held: &Held) {
-    let mut hand = client.second_hand();
-    if hand.stream.happens(500_000) {
-        client.ask_stubbornly(Request::LeaseRevoke(held.id)).await;
+    let mut session = client.concurrent_session();
+    if session.stream.happens(500_000) {
+        client.ask_with_retries(Request::LeaseRevoke(held.id)).await;
         return;
     }
-    if hand.stream.happens(200_000) {
+    if session.stream.happens(200_000) {
         sleep(held.ttl * 2 / 3).await;
     }
-    let revokes = client.ask_stubbornly(Request::LeaseRevoke(held.id));
-    futures_util::future::join(revokes, renew_until_gone(&mut hand, held)).await;
+    let revokes = client.ask_with_retries(Request::LeaseRevoke(held.id));
+    futures_util::future::join(revokes, renew_until_gone(&mut session, held)).await;
 }
 
-/// One that led and has not heard of its successor may still know the lease.
-async fn renew_until_gone(hand: &mut Client, held: &Held) {
+/// A deposed leader that does not know it yet may still have the lease.
+async fn renew_until_gone(session: &mut Client, held: &Held) {
     for _ in 0..RENEWALS_MAX {
-        sleep(hand.stream.delay(Duration::from_millis(5))).await;
-        let outcome = hand.ask(Request::LeaseKeepAlive(held.id)).await;
+        sleep(session.stream.delay(Duration::from_millis(5))).await;
+        let outcome = session.ask(Request::LeaseKeepAlive(held.id)).await;
         let is_gone = match outcome {
             Outcome::Done(reply) => matches!(reply.response, Response::LeaseKeepAlive { ttl_secs: 0, .. }),
             Outcome::Refused(_) => true,
             Outcome::Unknown | Outcome::NotDone => false,
         };
-        if is_gone || hand.stage.is_at_rest() {
+        if is_gone || session.phase.is_quiet() {
             return;
         }
     }
 }
 
-/// Looks at the lease until it has ended.
+/// Queries the lease until it has ended.
 async fn outlive(client: &mut Client, held: &Held) {
-    while !client.stage.is_at_rest() {
+    while !client.phase.is_quiet() {
         // A delay has a tail: a client that sleeps for a minute is not served within the bound.
         let pause = client.stream.delay(held.ttl / 4).min(held.ttl);
         sleep(pause).await;

@@ -1,4 +1,4 @@
-//! How many clients there are, what each does, and how eagerly: plain data, drawn from the seed.
+//! The clients, their roles and their rate: plain data, drawn from the seed.
 
 use crate::random::{Seed, Stream};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub struct Load {
     pub clients: Vec<Role>,
     /// Keys that all share.
     pub keys: usize,
-    /// 0 where all of them are used alike; the more, the oftener the first ones.
+    /// 0 where all of them are used alike; the higher, the more often the first ones.
     pub skew: u32,
     /// Between an answer and the next request, usually.
     pub think_ms: u64,
@@ -31,7 +31,7 @@ pub struct Load {
     pub value_bytes_max: usize,
     /// How long a client waits for an answer.
     pub patience_ms: u64,
-    /// Answers that are lost on the way back.
+    /// Replies that are lost.
     pub lost_answers_per_million: u32,
     /// How often a client that does not know the outcome asks the same again.
     pub retries_per_million: u32,
@@ -41,7 +41,7 @@ pub struct Load {
     pub lease_ttl_secs: i64,
     /// How long slow watchers leave a response unread.
     pub slow_watch_ms: u64,
-    /// Who compacts disarms the alarm of a store that has outgrown its quota.
+    /// Clients that compact disarm the alarm of a store that has outgrown its quota.
     #[serde(default)]
     pub frees_space: bool,
 }
@@ -62,11 +62,11 @@ pub enum Role {
     Compactions,
     /// Watches.
     Watches,
-    /// Grants, keeps alive, attaches, revokes, or lets go.
+    /// Grants, keeps alive, attaches, revokes, or lets expire.
     Leases,
-    /// Waits in line for a lock, and writes what it guards.
+    /// Waits for a lock, and writes what it guards.
     Locks,
-    /// Waits in line for an election, and proclaims.
+    /// Waits for an election, and proclaims.
     Elections,
     /// Puts elements into a queue, and takes them out.
     Queues,
@@ -110,7 +110,7 @@ impl Load {
         }
     }
 
-    /// For a store that outgrows its quota: somebody compacts, and disarms.
+    /// For a store that outgrows its quota: a client compacts, and disarms.
     pub(crate) fn make_space(&mut self) {
         self.frees_space = true;
         if !self.clients.contains(&Role::Compactions) {

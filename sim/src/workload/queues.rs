@@ -33,7 +33,7 @@ async fn enqueue(client: &mut Client, number: u64) {
     };
     let put = TxnOp::Put(put(&element, value));
     let txn = Txn { compares: vec![is_new], success: vec![put], failure: Vec::new() };
-    // Not stubbornly: an element that was put, taken and put again would rightly be taken twice.
+    // Without retries: an element that was put, taken and put again would rightly be taken twice.
     if let Outcome::Done(reply) = client.ask(Request::Txn(txn)).await
         && matches!(reply.response, Response::Txn(txn) if txn.succeeded)
     {

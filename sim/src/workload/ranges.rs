@@ -25,7 +25,7 @@ pub(super) fn draw(client: &mut Client, newest: i64) -> RangeRequest {
         0 => everything(),
         1 => prefix(b"set/"),
         2 => prefix(b"k"),
-        _ => super::txns::some_keys(client),
+        _ => client.some_keys(),
     };
     let revision = draw_revision(client, newest);
     let stream = &mut client.stream;
@@ -57,7 +57,7 @@ pub(super) fn draw(client: &mut Client, newest: i64) -> RangeRequest {
 
 /// Now, mostly; else about the compacted revision, or one of the past or the future.
 fn draw_revision(client: &mut Client, newest: i64) -> i64 {
-    let compacted = client.chronicle.compacted();
+    let compacted = client.event_log.compacted();
     match client.stream.index(10) {
         0 => compacted - 1,
         1 => compacted,

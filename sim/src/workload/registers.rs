@@ -1,5 +1,5 @@
-//! Clients that read, put, delete and swap a few keys, one at a time. Some look right after a change whether another
-//! member knows of it: one that leads no more and has not heard so may not answer from what it has.
+//! Clients that read, put, delete and swap a few keys, one at a time. Some read right after a change from another
+//! member: a deposed leader that does not know it yet must not answer from its own state.
 
 use super::client::{Client, put};
 use crate::check::real_time::writes;
@@ -12,23 +12,23 @@ use detcd_engine::request::{
 };
 use std::collections::BTreeMap;
 
-/// Of clients in a million: those that look.
-const LOOKERS_PER_MILLION: u32 = 250_000;
-/// What they look at, in a million changes.
-const LOOKS_PER_MILLION: u32 = 300_000;
+/// Of clients in a million: those that read their changes from another member.
+const OBSERVED_PER_MILLION: u32 = 250_000;
+/// Of their changes in a million: those that are read so.
+const OBSERVATIONS_PER_MILLION: u32 = 300_000;
 
 /// One client, to the end.
 pub async fn run(mut client: Client) {
     // The revision at which the client thinks each key was last changed.
     let mut last_seen: BTreeMap<Bytes, i64> = BTreeMap::new();
-    let mut eyes = client.second_hand();
-    let looks = eyes.stream.happens(LOOKERS_PER_MILLION);
+    let mut observer = client.concurrent_session();
+    let is_observed = observer.stream.happens(OBSERVED_PER_MILLION);
     while client.goes_on().await {
         let key = client.key();
         let request = draw(&mut client, &key, last_seen.get(&key).copied().unwrap_or(0));
-        if let Outcome::Done(reply) = client.ask_stubbornly(request).await {
-            if looks && writes(&reply.response) && eyes.stream.happens(LOOKS_PER_MILLION) {
-                look_elsewhere(&mut eyes, client.member, &key).await;
+        if let Outcome::Done(reply) = client.ask_with_retries(request).await {
+            if is_observed && writes(&reply.response) && observer.stream.happens(OBSERVATIONS_PER_MILLION) {
+                read_elsewhere(&mut observer, client.member, &key).await;
             }
             last_seen.insert(key, seen(&reply));
         }
@@ -36,10 +36,10 @@ pub async fn run(mut client: Client) {
 }
 
 /// At any member but the one that was asked, which is the next where there are no more.
-async fn look_elsewhere(eyes: &mut Client, asked: usize, key: &Bytes) {
-    let members = eyes.door.members();
-    eyes.member = (asked + 1 + eyes.stream.index(members.max(2) - 1)) % members;
-    eyes.ask(Request::Range(RangeRequest::of(KeyRange::One(key.clone())))).await;
+async fn read_elsewhere(observer: &mut Client, asked: usize, key: &Bytes) {
+    let members = observer.transport.members();
+    observer.member = (asked + 1 + observer.stream.index(members.max(2) - 1)) % members;
+    observer.ask(Request::Range(RangeRequest::of(KeyRange::One(key.clone())))).await;
 }
 
 fn draw(client: &mut Client, key: &Bytes, expected: i64) -> Request {

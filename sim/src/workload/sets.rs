@@ -19,6 +19,6 @@ pub async fn run(mut client: Client) {
         }
         added += 1;
         let (element, value) = (Bytes::from(format!("set/{}.{added}", client.place)), client.value());
-        client.ask_stubbornly(Request::Put(put(&element, value))).await;
+        client.ask_with_retries(Request::Put(put(&element, value))).await;
     }
 }

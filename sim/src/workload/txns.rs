@@ -2,9 +2,7 @@
 //! (of old revisions too) in both branches; transactions inside.
 
 use super::client::{Client, put};
-use super::keys::{everything, prefix};
 use super::ranges;
-use detcd_engine::key_range::KeyRange;
 use detcd_engine::request::{
     Compare, CompareOperand, CompareResult, DeleteRangeRequest, PutValue, Request, Txn, TxnOp,
 };
@@ -48,7 +46,7 @@ fn op(client: &mut Client, newest: i64, depth: usize) -> TxnOp {
             TxnOp::Put(put)
         }
         4..6 => {
-            let range = some_keys(client);
+            let range = client.some_keys();
             TxnOp::DeleteRange(DeleteRangeRequest { range, prev_kv: client.stream.happens(500_000) })
         }
         6..8 if depth < DEPTH_MAX => TxnOp::Txn(draw(client, newest, depth + 1)),
@@ -72,17 +70,5 @@ fn compare(client: &mut Client, newest: i64) -> Compare {
         CompareResult::Less,
         CompareResult::NotEqual,
     ]);
-    Compare { range: some_keys(client), result, operand }
-}
-
-/// One key, mostly; else several.
-pub(super) fn some_keys(client: &mut Client) -> KeyRange {
-    let (one, other) = (client.key(), client.key());
-    match client.stream.index(10) {
-        0 => KeyRange::Span { start: one.clone().min(other.clone()), end: one.max(other) },
-        1 => KeyRange::From(one),
-        2 => prefix(b"k"),
-        3 if client.stream.happens(100_000) => everything(),
-        _ => KeyRange::One(one),
-    }
+    Compare { range: client.some_keys(), result, operand }
 }

@@ -1,10 +1,11 @@
 //! Watchers: from the past, from now, from the future; filtered; with previous values, progress and fragments; read
-//! at once or slowly; cancelled; and taken up again at another member, from one past the last revision seen.
+//! at once or slowly; cancelled; and resumed at another member, from the revision after the last one seen.
 
 use super::client::Client;
-use super::door::{News, WatchFeed};
 use super::keys::{everything, prefix};
+use crate::client_transport::WatchFeed;
 use crate::history::StreamPlace;
+use crate::watch_response::WatchResponse;
 use detcd_engine::ids::WatchId;
 use detcd_engine::key_range::KeyRange;
 use detcd_engine::watch::{WatchCreate, WatchInput};
@@ -12,7 +13,7 @@ use madsim::time::{sleep, timeout};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// How long a client waits for news before it looks whether there is something else to do.
+/// How long a client waits for a response before it checks whether there is something else to do.
 const LOOK: Duration = Duration::from_millis(200);
 /// Watchers on one stream, at most.
 const WATCHERS_MAX: usize = 4;
@@ -31,7 +32,7 @@ struct Session {
 pub async fn run(mut client: Client) {
     let mut resumes: Vec<WatchCreate> = Vec::new();
     while client.goes_on().await {
-        client.turn_elsewhere();
+        client.use_next_member();
         let Some(feed) = client.open_watch().await else {
             sleep(LOOK).await;
             continue;
@@ -64,12 +65,12 @@ impl Session {
         self.ask(client, WatchInput::Create(create));
     }
 
-    /// Until the stream ends, or the client has had enough of it; to the very end where the run ends meanwhile.
+    /// Until the stream ends, or its time is over; to the end of the run where the clients become quiet meanwhile.
     async fn follow(&mut self, client: &mut Client) {
         let leaves = crate::clock::simulated_now() + Duration::from_millis(client.stream.within(300..9000));
         let is_slow = client.load.slow_watch_ms > 0 && client.stream.happens(500_000);
-        while !client.stage.has_ended() {
-            if !client.stage.is_at_rest() {
+        while !client.phase.has_ended() {
+            if !client.phase.is_quiet() {
                 if crate::clock::simulated_now() > leaves {
                     return;
                 }
@@ -81,9 +82,9 @@ impl Session {
             match timeout(LOOK, self.feed.next()).await {
                 Err(_) => {}
                 Ok(None) => return,
-                Ok(Some(news)) => {
-                    client.history.watch_told(self.place, news.clone());
-                    if !self.take(news) {
+                Ok(Some(response)) => {
+                    client.history.watch_received(self.place, response.clone());
+                    if !self.take(response) {
                         return;
                     }
                 }
@@ -109,44 +110,44 @@ impl Session {
     }
 
     /// Whether the stream goes on.
-    fn take(&mut self, news: News) -> bool {
+    fn take(&mut self, response: WatchResponse) -> bool {
         let mut has_seen = |id: WatchId, revision: i64| {
             if let Some(create) = self.watchers.get_mut(&id) {
                 create.start_revision = create.start_revision.max(revision + 1);
             }
         };
-        match news {
-            News::Created { id, revision } => {
+        match response {
+            WatchResponse::Created { id, revision } => {
                 let mut create = self.asked.pop_front().expect("created as often as asked at most");
-                // It may be taken up on a stream where its id is taken.
+                // It may be resumed on a stream where its id is in use.
                 create.id = None;
                 if create.start_revision == 0 {
                     create.start_revision = revision + 1;
                 }
                 self.watchers.insert(id, create);
             }
-            News::Rejected { .. } => drop(self.asked.pop_front()),
+            WatchResponse::Rejected { .. } => drop(self.asked.pop_front()),
             // The rest of the revision is missing: it begins there again.
-            News::Events { id, events, fragment: true, .. } => {
+            WatchResponse::Events { id, events, fragment: true, .. } => {
                 if let Some(last) = events.last() {
                     has_seen(id, last.kv.mod_revision - 1);
                 }
             }
-            News::Events { id, events, .. } => {
+            WatchResponse::Events { id, events, .. } => {
                 if let Some(last) = events.last() {
                     has_seen(id, last.kv.mod_revision);
                 }
             }
-            News::Progress { id, revision } => has_seen(id, revision),
-            News::Canceled { id } => drop(self.watchers.remove(&id)),
+            WatchResponse::Progress { id, revision } => has_seen(id, revision),
+            WatchResponse::Canceled { id } => drop(self.watchers.remove(&id)),
             // It goes on where it can: what lies between is lost to this client, and it knows.
-            News::Compacted { id, compact_revision } => {
+            WatchResponse::Compacted { id, compact_revision } => {
                 if let Some(create) = self.watchers.get_mut(&id) {
                     create.start_revision = compact_revision;
                     return false;
                 }
             }
-            News::NoLeader => return false,
+            WatchResponse::NoLeader => return false,
         }
         true
     }
@@ -158,9 +159,9 @@ fn draw(client: &mut Client) -> WatchCreate {
         2 => prefix(b"k"),
         3 => prefix(b"set/"),
         4 => KeyRange::Span { start: b"l".as_slice().into(), end: b"k".as_slice().into() },
-        _ => super::txns::some_keys(client),
+        _ => client.some_keys(),
     };
-    let (head, compacted) = (client.chronicle.head(), client.chronicle.compacted());
+    let (head, compacted) = (client.event_log.head(), client.event_log.compacted());
     let past = 1 + client.stream.within(0..head.unsigned_abs()).cast_signed();
     let start_revision = match client.stream.index(12) {
         0..5 => 0,
