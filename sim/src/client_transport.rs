@@ -37,6 +37,8 @@ pub enum Loss {
     NotDone,
     /// It was refused: nothing was changed.
     Refused(RequestError),
+    /// As `NotDone`: too many requests wait at the member.
+    SentAway,
     /// Unknown. It may have been done, or be done yet.
     Unknown,
 }
@@ -46,7 +48,8 @@ impl Loss {
     pub fn of(error: RequestError) -> Loss {
         match error {
             // Returned before anything is proposed.
-            RequestError::NoLeader | RequestError::TooManyRequests => Loss::NotDone,
+            RequestError::NoLeader => Loss::NotDone,
+            RequestError::TooManyRequests => Loss::SentAway,
             RequestError::NotLeader
             | RequestError::Stopped
             | RequestError::Timeout

@@ -8,6 +8,7 @@ use crate::watch_response::WatchResponse;
 use bytes::Bytes;
 use detcd_engine::request::{RecordRef, Reply, Request, RequestError};
 use detcd_engine::watch::WatchInput;
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -162,6 +163,8 @@ struct Inner {
     operations: Vec<Operation>,
     streams: Vec<StreamLog>,
     claims: Vec<(usize, Moment, Claim)>,
+    /// When each client was last refused because too many requests wait.
+    sent_away: BTreeMap<usize, Moment>,
 }
 
 /// A request that waits for its outcome.
@@ -241,6 +244,18 @@ impl History {
             || inner.streams.iter().any(|stream| {
                 stream.client == client && stream.received.last().is_some_and(|(at, _)| *at > after)
             })
+    }
+
+    /// A client is refused because too many requests wait.
+    pub fn sent_away(&self, client: usize) {
+        let mut inner = self.lock();
+        let now = inner.moment();
+        inner.sent_away.insert(client, now);
+    }
+
+    /// Whether a client was refused after a moment because too many requests wait.
+    pub fn was_sent_away(&self, client: usize, after: Moment) -> bool {
+        self.lock().sent_away.get(&client).is_some_and(|at| *at > after)
     }
 
     /// All operations, in the order in which they were asked.

@@ -119,7 +119,7 @@ impl ClientTransport for Grpc {
                 }
                 None => Err(Loss::NotDone),
             };
-            if answer == Err(Loss::NotDone) {
+            if matches!(answer, Err(Loss::NotDone | Loss::SentAway)) {
                 sleep(TURNED_AWAY).await;
             }
             answer

@@ -131,6 +131,10 @@ impl Client {
             _ if is_lost => Outcome::Unknown,
             Ok(Ok(reply)) => Outcome::Done(reply),
             Ok(Err(Loss::NotDone)) => Outcome::NotDone,
+            Ok(Err(Loss::SentAway)) => {
+                self.history.sent_away(self.place);
+                Outcome::NotDone
+            }
             Ok(Err(Loss::Refused(error))) => Outcome::Refused(error),
             Ok(Err(Loss::Unknown)) | Err(_) => Outcome::Unknown,
         };
