@@ -75,6 +75,8 @@ struct State {
     is_closed: bool,
     /// The power fails at the so many-th operation from now.
     operations_left: Option<u64>,
+    /// No power failure is due any more.
+    faults_ended: bool,
     is_down: bool,
     operations: u64,
     faults: DiskFaults,
@@ -106,6 +108,7 @@ impl Machine {
             locked: BTreeSet::new(),
             is_closed: false,
             operations_left: None,
+            faults_ended: false,
             is_down: true,
             operations: 0,
             faults: DiskFaults::default(),
@@ -159,12 +162,17 @@ impl Machine {
     pub fn end_faults(&self) {
         let mut state = self.lock();
         state.operations_left = None;
+        state.faults_ended = true;
         state.faults.ends();
     }
 
-    /// The power is to fail after so many more operations, in the middle of whatever that is: `is_down` says when.
+    /// The power is to fail after so many more operations, in the middle of whatever that is: `is_down` says when. A
+    /// fault of several failures may outlast the time of faults: then the power stays.
     pub fn fail_after(&self, operations: u64) {
-        self.lock().operations_left = Some(operations);
+        let mut state = self.lock();
+        if !state.faults_ended {
+            state.operations_left = Some(operations);
+        }
     }
 
     /// Whether no operation of a member completes any more.

@@ -67,6 +67,18 @@ fn a_member_that_a_fault_ends_is_started_again() {
 }
 
 #[test]
+fn no_power_fails_once_all_is_whole() {
+    in_cluster(quiet(), |cluster| async move {
+        cluster.machine(0).end_faults();
+        cluster.machine(0).fail_after(0);
+        cluster.abort(0);
+        cluster.start(0);
+        sleep(Duration::from_secs(5)).await;
+        assert!(serves(&cluster, 0), "a fault outlasted the time of faults");
+    });
+}
+
+#[test]
 fn a_failed_sync_ends_a_member_which_comes_back() {
     in_cluster(quiet(), |cluster| async move {
         cluster.kill(0);
