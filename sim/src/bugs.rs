@@ -26,6 +26,15 @@ pub(crate) fn name(bug: Option<&str>) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Promise;
+
+    #[test]
+    fn a_bug_breaks_a_promise_or_an_assertion() {
+        for Bug { name, breaks, .. } in BUGS {
+            let is_promise = Promise::ALL.iter().any(|promise| promise.name() == *breaks);
+            assert!(is_promise || breaks.starts_with("assertion in "), "{name} breaks {breaks:?}");
+        }
+    }
 
     #[test]
     fn a_bug_that_does_not_exist_is_named() {

@@ -1,6 +1,7 @@
 //! Injects the faults of the plan, then heals the cluster: first all but what the liveness phase keeps failed, in the
 //! end everything.
 
+use crate::check::Promise;
 use crate::clock::simulated_now;
 use crate::cluster::{Cluster, Intruder};
 use crate::network::{FrameKind, Link};
@@ -256,12 +257,9 @@ async fn ends_when_its_log_fails(cluster: Cluster, member: usize) {
         let since = cluster.machine(member).must_end_since();
         let is_up = cluster.handle(member).is_some() && !cluster.machine(member).is_down();
         let Some(since) = since.filter(|_| is_up) else { continue };
-        assert!(
-            simulated_now() < since + ENDS_WITHIN,
-            "promise broken: a member ends when its log or its snapshot cannot be written, but member {member} got \
-             the error at {since:?} and is up at {:?}",
-            simulated_now()
-        );
+        let now = simulated_now();
+        let how = || format!("member {member} got the error at {since:?} and is up at {now:?}");
+        assert!(now < since + ENDS_WITHIN, "{}", Promise::EndsWithItsDisk.broken(how()));
     }
 }
 

@@ -16,6 +16,7 @@ pub use link::Link;
 pub use profile::{DeliveryProfile, FrameKind, NetworkProfile, Order, SlowLink};
 pub use transport::SimTransport;
 
+use crate::check::Promise;
 use crate::random::Stream;
 use crate::trace::Trace;
 use bytes::Bytes;
@@ -273,14 +274,14 @@ impl Network {
             (None, Some(reason)) => {
                 let (from, to) = (state.name(from).to_owned(), state.name(to).to_owned());
                 drop(state);
-                panic!("promise broken: a valid frame is accepted, but {to} refused one of {from}: {reason}");
+                let how = format!("{to} refused one of {from}: {reason}");
+                panic!("{}", Promise::FramesAccepted.broken(how));
             }
             (Some(corruption), None) => {
                 let (from, to) = (state.name(from).to_owned(), state.name(to).to_owned());
                 drop(state);
-                panic!(
-                    "promise broken: a frame with a fault is refused, but {to} took one of {from}: {corruption:?}"
-                );
+                let how = format!("{to} took one of {from}: {corruption:?}");
+                panic!("{}", Promise::FaultsRefused.broken(how));
             }
         }
     }

@@ -39,6 +39,9 @@ promises! {
     Planted "planted" "a snapshot of a sender that does not lead is neither stored nor adopted";
     Starts "starts" "a member starts from whatever a crash left";
     StaysUp "stays_up" "a member does not end by itself";
+    EndsWithItsDisk "ends_with_its_disk" "a member ends when its log or its snapshot cannot be written";
+    FramesAccepted "frames_accepted" "a valid frame is accepted";
+    FaultsRefused "faults_refused" "a frame with a fault is refused";
     SameHistory "same_history" "all members report the same history";
     Answers "answers" "a member at rest answers";
     NoRefusal "no_refusal" "a well-formed request is not refused";

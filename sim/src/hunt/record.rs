@@ -122,8 +122,8 @@ pub fn with_table(text: &str, table: &str) -> Result<String, String> {
     Ok(format!("{before}{begin}\n{table}{end}{after}"))
 }
 
-/// Whether a bug is still found by what is kept of it: its directed plan, which passes without the bug,
-/// and, where `with_seed`, the seed.
+/// Whether a bug is still found by what is kept of it: its directed plan, which passes without the bug and breaks with it
+/// what the bug says, and, where `with_seed`, the seed.
 ///
 /// # Errors
 /// What is not as it was, and what to do about it.
@@ -140,8 +140,15 @@ pub fn check(bug: &'static Bug, with_seed: bool) -> Result<(), String> {
             broken.text
         ));
     }
-    if run_case(&case, &Trace::default()).is_ok() {
-        return Err(format!("the directed plan of {name} does not find it any more; {again}"));
+    match run_case(&case, &Trace::default()) {
+        Ok(_) => return Err(format!("the directed plan of {name} does not find it any more; {again}")),
+        Err(broken) if broken.name() != bug.breaks => {
+            let (found, breaks) = (broken.name(), bug.breaks);
+            return Err(format!(
+                "the directed plan of {name} breaks {found}, not {breaks} as its file says: write that there, or {again}"
+            ));
+        }
+        Err(_) => {}
     }
     let hunts = Hunts::load()?;
     let Some(Found { seed, .. }) = hunts.of(bug).filter(|_| with_seed) else { return Ok(()) };
