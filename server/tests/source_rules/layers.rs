@@ -167,12 +167,13 @@ fn check(src: &str, layers: &[Layer]) {
             assert!(below.contains(name), "{src}: {module} stands below {name}, which it may know");
         }
         let knows = found.remove(*module).unwrap_or_else(|| panic!("{src} has no module {module}"));
-        for name in knows.difference(&may_know) {
-            panic!("{src}: {module} knows {name}, which this file does not say");
-        }
-        for name in may_know.difference(&knows) {
-            panic!("{src}: {module} does not know {name} any more: take it out of this file");
-        }
+        let unsaid: Vec<&String> = knows.difference(&may_know).collect();
+        assert!(unsaid.is_empty(), "{src}: {module} knows {unsaid:?}, which this file does not say");
+        let unused: Vec<&String> = may_know.difference(&knows).collect();
+        assert!(
+            unused.is_empty(),
+            "{src}: {module} does not know {unused:?} any more: take it out of this file"
+        );
         below.insert((*module).to_owned());
     }
     assert!(found.is_empty(), "{src}: modules that this file does not name: {:?}", found.keys());
