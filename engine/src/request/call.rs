@@ -14,8 +14,11 @@ pub trait Call: Sized {
     /// As the engine takes it.
     fn into_request(self) -> Request;
 
-    /// The response of this kind; `None` where it is of another.
-    fn response(response: Response) -> Option<Self::Response>;
+    /// The response of this kind.
+    ///
+    /// # Errors
+    /// It is of another kind, and given back.
+    fn response(response: Response) -> Result<Self::Response, Response>;
 }
 
 /// End a lease.
@@ -44,9 +47,8 @@ impl Reply {
     /// It answers another kind: the engine answers a request with its own response and no other.
     pub fn to<C: Call>(self) -> Reply<C::Response> {
         let Reply { revision, term, response } = self;
-        let what = std::mem::discriminant(&response);
         let response = C::response(response)
-            .unwrap_or_else(|| panic!("{} was answered with {what:?}", std::any::type_name::<C>()));
+            .unwrap_or_else(|other| panic!("{} was answered with {other:?}", std::any::type_name::<C>()));
         Reply { revision, term, response }
     }
 }
@@ -61,10 +63,10 @@ macro_rules! call {
                 $request
             }
 
-            fn response(response: Response) -> Option<$response> {
+            fn response(response: Response) -> Result<$response, Response> {
                 match response {
-                    $found => Some($answer),
-                    _ => None,
+                    $found => Ok($answer),
+                    other => Err(other),
                 }
             }
         }
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "CompactRequest was answered with")]
+    #[should_panic(expected = "CompactRequest was answered with LeaseRevoke")]
     fn a_reply_to_something_else_is_a_fault_of_the_engine() {
         reply(Response::LeaseRevoke).to::<CompactRequest>();
     }
