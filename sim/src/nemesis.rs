@@ -91,6 +91,9 @@ fn inject(cluster: &Cluster, fault: Fault) {
         Fault::Pause { member, for_ms } => pause(cluster, member, for_ms),
         Fault::Cut { links, for_ms } => cut_until(cluster, &links, until(for_ms)),
         Fault::CutOffLeader { late_ms, for_ms } => cut_off_leader(cluster, &late_ms, until(for_ms)),
+        Fault::RepeatAnswers { each_ms, for_ms } => {
+            repeat_answers(cluster, Duration::from_millis(each_ms), until(for_ms));
+        }
         Fault::Swizzle { clogs } => swizzle(cluster, &clogs),
         Fault::Lose { links, kind, per_million, for_ms } => {
             for Link { from, to } in links {
@@ -168,6 +171,14 @@ fn cut_off_leader(cluster: &Cluster, late_ms: &[u64], until: Duration) {
         if let Some(late_ms) = late_ms.get(place) {
             network.clog(other, me, simulated_now() + Duration::from_millis(*late_ms));
         }
+    }
+}
+
+fn repeat_answers(cluster: &Cluster, each: Duration, until: Duration) {
+    let Some((leader, _)) = cluster.leader() else { return };
+    cut_off_leader(cluster, &[], until);
+    for other in (0..cluster.size()).filter(|place| *place != leader) {
+        cluster.network().repeat_answer(cluster.id(other), cluster.id(leader), each, until);
     }
 }
 

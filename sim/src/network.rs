@@ -78,6 +78,8 @@ struct LinkState {
     busy_until: Duration,
     /// When the last frame arrives.
     last_arrives: Duration,
+    /// The last answer to a heartbeat that confirms reads.
+    last_answer: Option<Bytes>,
 }
 
 struct Packet {
@@ -194,6 +196,12 @@ impl Network {
         self.link(from, to, |link| link.losses.push((kind, per_million, until)));
     }
 
+    /// The last answer to a heartbeat that confirms reads which was sent from one to the other, if any, arrives again
+    /// each so often until then.
+    pub fn repeat_answer(&self, from: MemberId, to: MemberId, each: Duration, until: Duration) {
+        self.lock().repeat_answer(from, to, each, until);
+    }
+
     fn link(&self, from: MemberId, to: MemberId, change: impl FnOnce(&mut LinkState)) {
         if let Some(link) = self.lock().links.get_mut(&(from, to)) {
             change(link);
@@ -299,6 +307,7 @@ fn links(ids: &[MemberId], profile: &NetworkProfile) -> BTreeMap<(MemberId, Memb
         losses: Vec::new(),
         busy_until: Duration::ZERO,
         last_arrives: Duration::ZERO,
+        last_answer: None,
     };
     let mut links: BTreeMap<_, _> =
         Link::all(ids.len()).map(|link| ((ids[link.from], ids[link.to]), whole.clone())).collect();

@@ -8,7 +8,8 @@ use crate::timeline::words::FrameWords;
 use bytes::Bytes;
 use detcd_engine::frame;
 use detcd_engine::ids::{ClusterId, MemberId};
-use detcd_engine::peer_message::PeerMessage;
+use detcd_engine::peer_message::{PeerBody, PeerMessage};
+use detcd_engine::raft::RaftMessageKind;
 use server_sim::peer::PeerInbox;
 use std::time::Duration;
 
@@ -41,6 +42,10 @@ impl State {
             self.report_loss(from, to);
             return;
         };
+        if is_answer_for_reads(&message.body) {
+            let link = self.links.get_mut(&(from, to)).expect("a link between two");
+            link.last_answer = Some(frame.clone());
+        }
         let (frame, to, corruption) = self.corruption(message, frame);
         let slowness = self.links[&(from, message.to)].slowness;
         let leaves = now + waits;
@@ -50,6 +55,18 @@ impl State {
             self.send_over(second, message.to, Packet { from, to, frame: frame.clone(), corruption, leaves });
         }
         self.send_over(first, message.to, Packet { from, to, frame, corruption, leaves });
+    }
+
+    pub(super) fn repeat_answer(&mut self, from: MemberId, to: MemberId, each: Duration, until: Duration) {
+        let Some(frame) = self.links[&(from, to)].last_answer.clone() else { return };
+        let now = simulated_now();
+        let mut arrives = now + each;
+        while arrives < until {
+            self.sent += 1;
+            let packet = Packet { from, to, frame: frame.clone(), corruption: None, leaves: now };
+            self.insert(arrives, self.sent, packet);
+            arrives += each;
+        }
     }
 
     fn is_lost(&mut self, from: MemberId, to: MemberId, kind: FrameKind, delivery: DeliveryProfile) -> bool {
@@ -214,6 +231,11 @@ impl State {
         }
         piece
     }
+}
+
+fn is_answer_for_reads(body: &PeerBody) -> bool {
+    matches!(body, PeerBody::Raft(message)
+        if message.kind == RaftMessageKind::HeartbeatResponse && !message.context.is_empty())
 }
 
 /// Other bytes: one bit is flipped, or the end is missing.

@@ -19,6 +19,7 @@ pub enum FaultClass {
     Pauses,
     Cuts,
     CutOffLeaders,
+    RepeatedAnswers,
     Swizzles,
     Losses,
     SlowSyncs,
@@ -40,7 +41,7 @@ pub enum FaultClass {
 pub struct Rates(pub BTreeMap<FaultClass, u64>);
 
 /// Of each class: its name, never changed, as streams are seeded by it; and how many a run has at most.
-const CLASSES: [(FaultClass, &str, u64); 22] = [
+const CLASSES: [(FaultClass, &str, u64); 23] = [
     (FaultClass::Kills, "kills", 8),
     (FaultClass::KillsAtOperation, "kills_at_operation", 8),
     (FaultClass::KillsOfAll, "kills_of_all", 3),
@@ -50,6 +51,7 @@ const CLASSES: [(FaultClass, &str, u64); 22] = [
     (FaultClass::Pauses, "pauses", 4),
     (FaultClass::Cuts, "cuts", 8),
     (FaultClass::CutOffLeaders, "cut_off_leaders", 6),
+    (FaultClass::RepeatedAnswers, "repeated_answers", 6),
     (FaultClass::Swizzles, "swizzles", 3),
     (FaultClass::Losses, "losses", 6),
     (FaultClass::SlowSyncs, "slow_syncs", 4),

@@ -50,6 +50,10 @@ impl Targets {
                 Fault::Cut { links: shape(members, stream), for_ms: stream.within(100..6000) }
             }
             FaultClass::CutOffLeaders => cut_off_leader(members, stream),
+            FaultClass::RepeatedAnswers => Fault::RepeatAnswers {
+                each_ms: stream.pick(&[20, 100, 500]),
+                for_ms: stream.within(2000..8000),
+            },
             FaultClass::Swizzles => swizzle(members, stream),
             FaultClass::Losses => Fault::Lose {
                 links: shape(members, stream),

@@ -83,6 +83,14 @@ pub enum Fault {
         /// For so long.
         for_ms: u64,
     },
+    /// The leader is cut off as above, and the last answer of each other member to a heartbeat that confirms reads
+    /// arrives at it again and again: the leader of an earlier term counts them and steps down late.
+    RepeatAnswers {
+        /// One of each member in this time.
+        each_ms: u64,
+        /// For so long.
+        for_ms: u64,
+    },
     /// Links hold back what is sent, one after another, and let it go in another order.
     Swizzle {
         /// Which, when and for how long.
@@ -225,6 +233,7 @@ impl Fault {
             Fault::Pause { .. } => "pause",
             Fault::Cut { .. } => "cut",
             Fault::CutOffLeader { .. } => "cut_off_leader",
+            Fault::RepeatAnswers { .. } => "repeat_answers",
             Fault::Swizzle { .. } => "swizzle",
             Fault::Lose { .. } => "lose",
             Fault::SlowSyncs { .. } => "slow_syncs",
@@ -249,7 +258,7 @@ impl Fault {
     /// The members it names.
     pub fn members(&self) -> Vec<usize> {
         match self {
-            Fault::KillAll { .. } | Fault::CutOffLeader { .. } => Vec::new(),
+            Fault::KillAll { .. } | Fault::CutOffLeader { .. } | Fault::RepeatAnswers { .. } => Vec::new(),
             Fault::Kill { member, .. }
             | Fault::KillAtOperation { member, .. }
             | Fault::Abort { member, .. }
