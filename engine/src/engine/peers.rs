@@ -2,9 +2,9 @@
 
 use super::Engine;
 use super::reads::{Asker, Waiting};
-use crate::command;
+use crate::command::{self, Command};
 use crate::effects::{LogLost, SnapshotVerdict};
-use crate::ids::{CommandId, MemberId};
+use crate::ids::{CommandId, Incarnation, MemberId};
 use crate::peer_message::{PeerBody, PeerMessage};
 use crate::raft::{RaftMessage, RaftMessageKind, SnapshotMeta, StepRefused};
 use crate::request::RequestError;
@@ -87,6 +87,17 @@ impl Engine {
                 message.from, message.from_incarnation
             ));
         }
+        if let (None, PeerBody::Raft(raft)) = (sender.incarnation, &message.body)
+            && raft.kind.is_of_an_election()
+            && let Some(published) = self.incarnation_in_log(message.from)
+            && published != message.from_incarnation
+        {
+            return Err(format!(
+                "member {} votes from data directory {}, the log names {published}: its disk was replaced; \
+                 {NEXT_STEP_OF_REPLACED}",
+                message.from, message.from_incarnation
+            ));
+        }
         match message.to_incarnation {
             Some(meant) if meant != self.config.incarnation => Err(format!(
                 "member {} means data directory {meant} of this member, this is {}: this disk was replaced; put the \
@@ -95,6 +106,19 @@ impl Engine {
             )),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// The incarnation that an entry names which is not applied here: after a start the log says less of what is
+    /// committed than the others know. Should the entry never be committed, this member follows whoever was elected
+    /// without it; but it was written by a directory that may have voted, so no other directory votes in its place.
+    fn incarnation_in_log(&self, member: MemberId) -> Option<Incarnation> {
+        let entries = self.raft.entries_from(self.state.applied().0 + 1).into_iter();
+        let proposals = entries.flat_map(|entry| command::decode_entry(entry.data).unwrap_or_default());
+        let mut published = proposals.filter_map(|proposal| match proposal.command {
+            Command::Attributes(attributes) if attributes.id == member => Some(attributes.incarnation),
+            _ => None,
+        });
+        published.next()
     }
 
     fn refuse(&mut self, from: MemberId, reason: String) {

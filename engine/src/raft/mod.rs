@@ -63,6 +63,14 @@ pub enum RaftMessageKind {
 }
 
 impl RaftMessageKind {
+    /// Asks for a vote or gives one, or would.
+    pub fn is_of_an_election(self) -> bool {
+        use RaftMessageKind::{PreVote, PreVoteResponse, Vote, VoteResponse};
+        matches!(self, Vote | VoteResponse | PreVote | PreVoteResponse)
+    }
+}
+
+impl RaftMessageKind {
     /// Each once.
     pub const ALL: [RaftMessageKind; 10] = [
         RaftMessageKind::Append,

@@ -206,9 +206,13 @@ impl State {
         }
     }
 
+    /// The first incarnation stays: one that comes later speaks for a disk that was replaced.
     fn set_attributes(&mut self, attributes: &MemberAttributes) {
+        // I20
         // A member that was removed meanwhile has nothing to say any more.
-        if let Some(member) = self.members.get_mut(&attributes.id) {
+        if let Some(member) = self.members.get_mut(&attributes.id)
+            && member.incarnation.is_none_or(|known| known == attributes.incarnation)
+        {
             member.name.clone_from(&attributes.name);
             member.client_urls.clone_from(&attributes.client_urls);
             member.incarnation = Some(attributes.incarnation);

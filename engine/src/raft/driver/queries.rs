@@ -1,8 +1,10 @@
 //! What can be asked of a driver: where this member stands, and who could lead in its place.
 
+use super::super::LogEntry;
+use super::super::convert::entry_from_raft;
 use super::{Driver, Role};
 use crate::ids::MemberId;
-use raft::StateRole;
+use raft::{GetEntriesContext, StateRole};
 
 impl Driver {
     /// Where this member stands.
@@ -38,6 +40,16 @@ impl Driver {
     /// The last entry of the log, persisted or not.
     pub fn last_index(&self) -> u64 {
         self.raw.raft.raft_log.last_index()
+    }
+
+    /// The entries of the log from an index on, persisted or not, committed or not. One that is not committed may yet
+    /// be replaced.
+    pub fn entries_from(&self, index: u64) -> Vec<LogEntry> {
+        let log = &self.raw.raft.raft_log;
+        let first = index.max(log.first_index());
+        let entries =
+            log.entries(first, None, GetEntriesContext::empty(false)).expect("all that is kept is in memory");
+        entries.iter().map(entry_from_raft).collect()
     }
 
     /// The last entry that is persisted here.
