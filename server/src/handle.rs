@@ -1,16 +1,15 @@
-//! What the services hold of a member: requests and watch streams go in, answers and messages come out.
+//! What the services hold of a member: requests and watch streams go in, answers and watch responses come out.
 //!
 //! Everything here runs on the tasks of the clients. A read's view is evaluated there too, unless that takes long: then
 //! the readers do it. The main loop only takes the view.
 
+use crate::encoded_events::EncodedEvents;
 use crate::readers::{KEYS_HERE_MAX, Readers};
 use crate::replies::{Answer, evaluate, evaluate_small};
-use bytes::Bytes;
 use detcd_engine::engine::Status;
-use detcd_engine::ids::{ClusterId, MemberId, StreamId, WatchId};
+use detcd_engine::ids::{ClusterId, MemberId, StreamId};
 use detcd_engine::request::{Reply, Request, RequestError};
-use detcd_engine::watch::DRAINED_BYTES_DUE;
-use detcd_engine::watch::WatchInput;
+use detcd_engine::watch::{DRAINED_BYTES_DUE, WatchInput, WatchResponse};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -97,9 +96,9 @@ impl MemberHandle {
     /// Opens a watch stream.
     pub fn open_watch(&self, require_leader: bool) -> WatchStream {
         let id = StreamId(self.streams.fetch_add(1, Ordering::Relaxed));
-        let (sender, messages) = mpsc::unbounded_channel();
-        let stream = WatchStream { id, watches: self.watches.clone(), messages, drained_bytes: 0 };
-        stream.call(WatchCall::Open { require_leader, messages: sender });
+        let (sender, responses) = mpsc::unbounded_channel();
+        let stream = WatchStream { id, watches: self.watches.clone(), responses, drained_bytes: 0 };
+        stream.call(WatchCall::Open { require_leader, responses: sender });
         stream
     }
 
@@ -124,22 +123,25 @@ impl MemberHandle {
     }
 }
 
+/// A response with the size that the engine counts, in bytes.
+pub(crate) type SizedResponse = (WatchResponse<EncodedEvents>, usize);
+
 /// What a watch stream says to the main loop.
 #[derive(Debug)]
 pub(crate) enum WatchCall {
     /// It begins.
-    Open { require_leader: bool, messages: mpsc::UnboundedSender<(WatchMessage, usize)> },
+    Open { require_leader: bool, responses: mpsc::UnboundedSender<SizedResponse> },
     /// Anything after that.
     Input(WatchInput),
 }
 
-/// One watch stream: inputs go in at once, messages come out in order. Dropping it closes the stream.
+/// One watch stream: inputs go in at once, responses come out in order. Dropping it closes the stream.
 #[derive(Debug)]
 pub struct WatchStream {
     id: StreamId,
     watches: mpsc::UnboundedSender<(StreamId, WatchCall)>,
-    /// With the size that the engine counts. Bounded by the room that the engine gives a stream.
-    messages: mpsc::UnboundedReceiver<(WatchMessage, usize)>,
+    /// Bounded by the room that the engine gives a stream.
+    responses: mpsc::UnboundedReceiver<SizedResponse>,
     /// Taken, and not yet told to the engine.
     drained_bytes: usize,
 }
@@ -150,19 +152,19 @@ impl WatchStream {
         self.call(WatchCall::Input(input));
     }
 
-    /// The next message; `None` when the member stops. Taking messages tells the engine there is room again, though
+    /// The next response; `None` when the member stops. Taking responses tells the engine there is room again, though
     /// not for each: with many streams, waking the main loop for every one of them costs more than the event.
-    pub async fn recv(&mut self) -> Option<WatchMessage> {
-        let (message, bytes) = self.messages.recv().await?;
+    pub async fn recv(&mut self) -> Option<WatchResponse<EncodedEvents>> {
+        let (response, bytes) = self.responses.recv().await?;
         self.taken(bytes);
-        Some(message)
+        Some(response)
     }
 
-    /// The next message, if one waits.
-    pub(crate) fn try_recv(&mut self) -> Option<WatchMessage> {
-        let (message, bytes) = self.messages.try_recv().ok()?;
+    /// The next response, if one waits.
+    pub(crate) fn try_recv(&mut self) -> Option<WatchResponse<EncodedEvents>> {
+        let (response, bytes) = self.responses.try_recv().ok()?;
         self.taken(bytes);
-        Some(message)
+        Some(response)
     }
 
     fn taken(&mut self, bytes: usize) {
@@ -183,24 +185,4 @@ impl Drop for WatchStream {
     fn drop(&mut self) {
         self.send(WatchInput::Close);
     }
-}
-
-/// A `detcd_engine::watch::WatchOutput` whose events are encoded: once per batch, shared by all watchers.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs, reason = "each field is that of `WatchOutput`")]
-pub enum WatchMessage {
-    /// As in `WatchOutput`.
-    Created { id: WatchId, revision: i64 },
-    /// As in `WatchOutput`.
-    Rejected { revision: i64, reason: &'static str },
-    /// Each event is an encoded `mvccpb.Event` (body only, no field tag), shared.
-    Events { id: WatchId, revision: i64, events: Arc<[Bytes]>, first: usize, end: usize, fragment: bool },
-    /// As in `WatchOutput`.
-    Progress { id: WatchId, revision: i64 },
-    /// As in `WatchOutput`.
-    Canceled { id: WatchId, revision: i64 },
-    /// As in `WatchOutput`.
-    Compacted { id: WatchId, compact_revision: i64 },
-    /// As in `WatchOutput`.
-    NoLeader,
 }

@@ -5,6 +5,7 @@ pub mod clock;
 mod compaction_log;
 pub mod config;
 pub mod disk;
+pub mod encoded_events;
 mod failure;
 pub mod grpc;
 pub mod handle;

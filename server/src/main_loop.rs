@@ -17,8 +17,9 @@
 use crate::background::Background;
 use crate::clock::Clock;
 use crate::compaction_log::CompactionLog;
+use crate::encoded_events::EncodedEvents;
 use crate::failure::MemberError;
-use crate::handle::{RequestCall, WatchCall, WatchMessage};
+use crate::handle::{RequestCall, SizedResponse, WatchCall};
 use crate::line_limit::LineLimit;
 use crate::log_task::{LogJob, TakenSnapshot};
 use crate::peer::snapshot::receiver::{Fate, Question};
@@ -30,9 +31,7 @@ use detcd_engine::engine::{Engine, Status};
 use detcd_engine::ids::StreamId;
 use detcd_engine::input::Input;
 use detcd_engine::time::Time;
-use detcd_engine::watch::WatchEffects;
-use detcd_engine::watch::WatchInput;
-use detcd_engine::watch::{EventBatch, WatchOutput};
+use detcd_engine::watch::{EventBatch, WatchEffects, WatchInput};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -92,7 +91,7 @@ pub(crate) struct MainLoop {
     inboxes: Inboxes,
     outlets: Outlets,
     replies: Replies,
-    streams: BTreeMap<StreamId, mpsc::UnboundedSender<(WatchMessage, usize)>>,
+    streams: BTreeMap<StreamId, mpsc::UnboundedSender<SizedResponse>>,
     compactions: CompactionLog,
     /// Received snapshots that were passed to the engine, which has not decided on them yet.
     arrived: Vec<TakenSnapshot>,
@@ -202,8 +201,8 @@ impl MainLoop {
         }
         for (stream, call) in turn.watches.drain(..) {
             let input = match call {
-                WatchCall::Open { require_leader, messages } => {
-                    self.streams.insert(stream, messages);
+                WatchCall::Open { require_leader, responses } => {
+                    self.streams.insert(stream, responses);
                     WatchInput::Open { require_leader }
                 }
                 WatchCall::Input(input) => input,
@@ -340,28 +339,15 @@ impl MainLoop {
     }
 
     fn tell_watchers(&mut self, effects: WatchEffects) {
-        let WatchEffects { batches, outputs } = effects;
+        let batches = effects.batches;
         let encoded: Vec<Arc<[Bytes]>> = batches.iter().map(self.outlets.encode_events).collect();
-        for (stream, output) in outputs {
+        for (stream, response) in effects.responses {
             // A stream that was dropped is closed by an input that is already in flight.
-            let Some(messages) = self.streams.get(&stream) else { continue };
-            let size_bytes = output.size_bytes(&batches);
-            drop(messages.send((message(output, &encoded), size_bytes)));
+            let Some(responses) = self.streams.get(&stream) else { continue };
+            let size_bytes = response.size_bytes(&batches);
+            let response = response.map_events(|events| EncodedEvents::new(events, &encoded));
+            drop(responses.send((response, size_bytes)));
         }
-    }
-}
-
-fn message(output: WatchOutput, encoded: &[Arc<[Bytes]>]) -> WatchMessage {
-    match output {
-        WatchOutput::Created { id, revision } => WatchMessage::Created { id, revision },
-        WatchOutput::Rejected { revision, reason } => WatchMessage::Rejected { revision, reason },
-        WatchOutput::Events { id, revision, batch, first, end, fragment } => {
-            WatchMessage::Events { id, revision, events: Arc::clone(&encoded[batch]), first, end, fragment }
-        }
-        WatchOutput::Progress { id, revision } => WatchMessage::Progress { id, revision },
-        WatchOutput::Canceled { id, revision } => WatchMessage::Canceled { id, revision },
-        WatchOutput::Compacted { id, compact_revision } => WatchMessage::Compacted { id, compact_revision },
-        WatchOutput::NoLeader => WatchMessage::NoLeader,
     }
 }
 

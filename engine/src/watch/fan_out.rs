@@ -4,8 +4,8 @@
 //! batch; the shell encodes it once. A batch is cut into responses between revisions, so that none becomes much
 //! larger than a fragment; a single revision is cut only for watchers that take fragments.
 
-use super::output::{Event, EventBatch, RESPONSE_BYTES};
 use super::range_map::Slot;
+use super::response::{Event, EventBatch, RESPONSE_BYTES};
 use crate::mvcc::{RecordRef, Store};
 use std::collections::BTreeMap;
 

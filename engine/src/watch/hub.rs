@@ -8,7 +8,6 @@
 //! Invariant: every watcher is in exactly one place by its `Position`: in `synced`; in `lagging` and `catching_up`;
 //! or in its stream's `blocked`.
 
-use super::WatchOutput;
 use super::fan_out::{FanOut, by_watcher};
 use super::range_map::{RangeMap, Slot, next_random};
 use super::stream::Stream;
@@ -16,7 +15,7 @@ use super::watcher::{Position, Watcher};
 use crate::ids::StreamId;
 use crate::mvcc::{RecordRef, Store};
 use crate::time::Time;
-use crate::watch::WatchEffects;
+use crate::watch::{EventRange, WatchEffects, WatchResponse};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Published changes are fanned out when there are so many, even before `pump`: a window's responses are counted
@@ -102,14 +101,14 @@ impl Hub {
         self.flush(store);
         let has_more = self.catch_up(store);
         self.report_progress(now);
-        let WatchEffects { batches, outputs } = std::mem::take(&mut self.ready);
+        let WatchEffects { batches, responses } = std::mem::take(&mut self.ready);
         let offset = out.batches.len();
         out.batches.extend(batches);
-        out.outputs.extend(outputs.into_iter().map(|(stream, mut output)| {
-            if let WatchOutput::Events { batch, .. } = &mut output {
-                *batch += offset;
+        out.responses.extend(responses.into_iter().map(|(stream, mut response)| {
+            if let WatchResponse::Events { events, .. } = &mut response {
+                events.batch += offset;
             }
-            (stream, output)
+            (stream, response)
         }));
         has_more
     }
@@ -198,10 +197,10 @@ impl Hub {
                     break;
                 }
                 let (id, revision) = (watcher.id, store.revision());
-                let (first, end, fragment) = (part.first, part.end, part.fragment);
-                let output = WatchOutput::Events { id, revision, batch, first, end, fragment };
-                stream.outstanding_bytes += output.size_bytes(&self.ready.batches);
-                self.ready.outputs.push((watcher.stream, output));
+                let events = EventRange { batch, first: part.first, end: part.end };
+                let response = WatchResponse::Events { id, revision, events, fragment: part.fragment };
+                stream.outstanding_bytes += response.size_bytes(&self.ready.batches);
+                self.ready.responses.push((watcher.stream, response));
                 watcher.progress.iter_mut().for_each(|clock| clock.sent_event = true);
             }
         }

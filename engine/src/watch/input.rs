@@ -19,7 +19,7 @@ pub enum WatchInput {
     Progress,
     /// The client took in this many bytes of responses: there is room for more.
     Drained {
-        /// As counted by `WatchOutput::size_bytes`.
+        /// As counted by `WatchResponse::size_bytes`.
         bytes: usize,
     },
     /// The stream is gone.

@@ -7,7 +7,7 @@
 //!
 //! What etcd promises on its API page, and where it comes from here:
 //!
-//! * **Ordered**: a cursor only goes forward, and a stream's outputs leave in the order they were made.
+//! * **Ordered**: a cursor only goes forward, and a stream's responses leave in the order they were made.
 //! * **Unique**: nothing below the cursor is sent, and sending moves it.
 //! * **Reliable**: nothing but sending moves it past an event; if compaction overtakes it, the watcher ends and says so.
 //! * **Atomic**: windows, slices and responses hold whole revisions; only a watcher that takes fragments sees parts.
@@ -18,9 +18,9 @@ mod catch_up;
 mod fan_out;
 mod hub;
 mod input;
-mod output;
 mod progress;
 mod range_map;
+mod response;
 mod stream;
 mod streams;
 #[cfg(test)]
@@ -29,12 +29,6 @@ mod watcher;
 
 pub use hub::Hub;
 pub use input::{WatchCreate, WatchInput};
-pub use output::{DRAINED_BYTES_DUE, Event, EventBatch, WatchEffects, WatchOutput};
-
-/// Why a watch is refused, in etcd's words.
-mod refusal {
-    pub(super) const EMPTY_RANGE: &str = "mvcc: watcher range is empty";
-    pub(super) const DUPLICATE_ID: &str = "mvcc: duplicate watch ID provided on the WatchStream";
-    /// A negative start revision.
-    pub(super) const COMPACTED: &str = "etcdserver: mvcc: required revision has been compacted";
-}
+pub use response::{
+    DRAINED_BYTES_DUE, Event, EventBatch, EventRange, WatchEffects, WatchRefusal, WatchResponse,
+};

@@ -4,7 +4,7 @@
 //! follows. So it is written into the same queue as events, for watchers that are synced only, and never below the
 //! revision a watcher asked to start from.
 
-use super::WatchOutput;
+use super::WatchResponse;
 use super::hub::Hub;
 use super::range_map::{Slot, next_random};
 use super::watcher::{Position, ProgressClock};
@@ -23,7 +23,7 @@ impl Hub {
         let slots: Vec<Slot> = stream.watchers.values().copied().collect();
         let may_tell = stream.has_room(self.fragment_bytes) && stream.compacted.is_empty();
         if may_tell && !slots.is_empty() && slots.into_iter().all(|slot| self.is_synced(slot)) {
-            self.output(id, WatchOutput::Progress { id: ALL_WATCHERS, revision: self.revision });
+            self.respond(id, WatchResponse::Progress { id: ALL_WATCHERS, revision: self.revision });
         }
     }
 
@@ -36,7 +36,7 @@ impl Hub {
             let (stream, id) = (watcher.stream, watcher.id);
             let is_quiet = watcher.progress.is_some_and(|clock| !clock.sent_event);
             if is_synced && is_quiet && self.streams[&stream].has_room(self.fragment_bytes) {
-                self.output(stream, WatchOutput::Progress { id, revision: self.revision });
+                self.respond(stream, WatchResponse::Progress { id, revision: self.revision });
             }
             self.schedule_progress(now, slot);
         }

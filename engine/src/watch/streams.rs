@@ -7,7 +7,7 @@ use super::hub::Hub;
 use super::range_map::Slot;
 use super::stream::Stream;
 use super::watcher::{Position, Watcher};
-use super::{WatchOutput, refusal};
+use super::{EventRange, WatchRefusal, WatchResponse};
 use crate::ids::{StreamId, WatchId};
 use crate::mvcc::Store;
 use crate::time::Time;
@@ -17,7 +17,7 @@ impl Hub {
     /// A new stream. One that requires a leader ends at once where there is none, as in etcd.
     pub fn open(&mut self, id: StreamId, require_leader: bool) {
         if require_leader && self.leaderless.is_some() {
-            self.ready.outputs.push((id, WatchOutput::NoLeader));
+            self.ready.responses.push((id, WatchResponse::NoLeader));
             return;
         }
         let before = self.streams.insert(id, Stream::new(require_leader));
@@ -48,16 +48,16 @@ impl Hub {
         let revision = self.revision;
         let table = self.streams.get_mut(&stream).expect("looked up by handle");
         let reason = if create.start_revision < 0 {
-            Some(refusal::COMPACTED)
+            Some(WatchRefusal::Compacted)
         } else if create.range.is_empty() {
-            Some(refusal::EMPTY_RANGE)
+            Some(WatchRefusal::EmptyRange)
         } else if create.id.is_some_and(|id| table.is_taken(id)) {
-            Some(refusal::DUPLICATE_ID)
+            Some(WatchRefusal::DuplicateId)
         } else {
             None
         };
         if let Some(reason) = reason {
-            return self.output(stream, WatchOutput::Rejected { revision, reason });
+            return self.respond(stream, WatchResponse::Rejected { revision, reason });
         }
         let id = create.id.unwrap_or_else(|| table.pick_id());
         let start = if create.start_revision == 0 { revision + 1 } else { create.start_revision };
@@ -70,7 +70,7 @@ impl Hub {
         self.synced.insert(&watcher.range, slot);
         self.watchers[slot.0 as usize] = Some(watcher);
         self.streams.get_mut(&stream).expect("looked up by handle").watchers.insert(id, slot);
-        self.output(stream, WatchOutput::Created { id, revision });
+        self.respond(stream, WatchResponse::Created { id, revision });
         // I8
         if start < store.compacted_revision() {
             return self.cancel_compacted(slot, store);
@@ -90,7 +90,7 @@ impl Hub {
             None if was_compacted => {}
             None => return,
         }
-        self.output(stream, WatchOutput::Canceled { id, revision: self.revision });
+        self.respond(stream, WatchResponse::Canceled { id, revision: self.revision });
     }
 
     fn drained(&mut self, id: StreamId, bytes: usize) {
@@ -121,18 +121,18 @@ impl Hub {
         let (stream, id) = (watcher.stream, watcher.id);
         self.remove(slot);
         self.streams.get_mut(&stream).expect("a watcher's stream is open").compacted.insert(id);
-        self.output(stream, WatchOutput::Compacted { id, compact_revision: store.compacted_revision() });
+        self.respond(stream, WatchResponse::Compacted { id, compact_revision: store.compacted_revision() });
     }
 
-    pub(super) fn output(&mut self, id: StreamId, output: WatchOutput) {
-        let stream = self.streams.get_mut(&id).expect("outputs go to open streams");
-        stream.outstanding_bytes += output.size_bytes(&self.ready.batches);
-        self.ready.outputs.push((id, output));
+    pub(super) fn respond(&mut self, id: StreamId, response: WatchResponse<EventRange>) {
+        let stream = self.streams.get_mut(&id).expect("responses go to open streams");
+        stream.outstanding_bytes += response.size_bytes(&self.ready.batches);
+        self.ready.responses.push((id, response));
     }
 
     /// Ends a stream; *no leader* is all it is sent.
     pub(super) fn end_leaderless(&mut self, id: StreamId) {
         self.close(id);
-        self.ready.outputs.push((id, WatchOutput::NoLeader));
+        self.ready.responses.push((id, WatchResponse::NoLeader));
     }
 }

@@ -1,11 +1,12 @@
 //! Service Lease.
 
 use super::{Caller, Service};
-use crate::handle::{WatchMessage, WatchStream};
+use crate::handle::WatchStream;
 use crate::pb;
 use crate::wire::error::status;
 use crate::wire::lease;
 use detcd_engine::request::{LeaseId, LeaseKeepAlive, LeaseLeases, LeaseRevoke, Reply, RequestError};
+use detcd_engine::watch::WatchResponse;
 use futures_util::{StreamExt, stream};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -125,7 +126,7 @@ async fn keep_alive(
 async fn given_up(watch: &mut WatchStream) -> RequestError {
     loop {
         match watch.recv().await {
-            Some(WatchMessage::NoLeader) => return RequestError::NoLeader,
+            Some(WatchResponse::NoLeader) => return RequestError::NoLeader,
             Some(_) => {}
             None => return RequestError::Stopped,
         }

@@ -4,11 +4,13 @@
 //! next of either side, so an event costs one wake-up. The client may close its half; its watches go on.
 
 use super::Service;
-use crate::handle::{WatchMessage, WatchStream};
+use crate::encoded_events::EncodedEvents;
+use crate::handle::WatchStream;
 use crate::pb;
 use crate::wire::error::status;
 use crate::wire::watch;
 use detcd_engine::request::RequestError;
+use detcd_engine::watch::WatchResponse;
 use futures_util::stream;
 use std::pin::Pin;
 use tokio_stream::Stream;
@@ -64,24 +66,24 @@ impl OpenStream {
                         if let Some(input) = watch::watch_request(request) {
                             self.member.send(input);
                         }
-                        if let Some(message) = self.member.try_recv() {
-                            return Some(self.response(message));
+                        if let Some(response) = self.member.try_recv() {
+                            return Some(self.on_wire(response));
                         }
                     }
                     Ok(None) => self.client_half_closed = true,
                     Err(error) => return Some(Err(canceled(error))),
                 },
                 told = self.member.recv() => {
-                    let Some(message) = told else { return Some(Err(status(RequestError::Stopped))) };
-                    return Some(self.response(message));
+                    let Some(response) = told else { return Some(Err(status(RequestError::Stopped))) };
+                    return Some(self.on_wire(response));
                 }
             }
         }
     }
 
-    fn response(&self, message: WatchMessage) -> Result<pb::WatchResponse, Status> {
+    fn on_wire(&self, response: WatchResponse<EncodedEvents>) -> Result<pb::WatchResponse, Status> {
         let Service { member, headers, .. } = &self.service;
-        watch::watch_response(*headers, member.status().term, message).map_err(status)
+        watch::watch_response(*headers, member.status().term, response).map_err(status)
     }
 }
 

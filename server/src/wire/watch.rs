@@ -2,13 +2,13 @@
 
 use super::event::Event;
 use super::header::Headers;
-use crate::handle::WatchMessage;
+use crate::encoded_events::EncodedEvents;
 use crate::pb;
 use bytes::Bytes;
 use detcd_engine::ids::WatchId;
 use detcd_engine::key_range::KeyRange;
 use detcd_engine::request::RequestError;
-use detcd_engine::watch::{WatchCreate, WatchInput};
+use detcd_engine::watch::{WatchCreate, WatchInput, WatchResponse};
 
 /// Speaks of a watch that was refused, or of all watches of a stream.
 pub const NO_WATCH: WatchId = WatchId(-1);
@@ -40,38 +40,38 @@ fn create_request(create: pb::WatchCreateRequest) -> WatchCreate {
     }
 }
 
-/// A message as the client gets it, or the refusal that ends the stream.
+/// A response as the client gets it, or the refusal that ends the stream.
 pub fn watch_response(
     headers: Headers,
     term: u64,
-    message: WatchMessage,
+    response: WatchResponse<EncodedEvents>,
 ) -> Result<pb::WatchResponse, RequestError> {
     let blank = |id: WatchId, revision: i64| pb::WatchResponse {
         header: headers.at(revision, term),
         watch_id: id.0,
         ..pb::WatchResponse::default()
     };
-    Ok(match message {
-        WatchMessage::Created { id, revision } => pb::WatchResponse { created: true, ..blank(id, revision) },
-        WatchMessage::Rejected { revision, reason } => pb::WatchResponse {
+    Ok(match response {
+        WatchResponse::Created { id, revision } => pb::WatchResponse { created: true, ..blank(id, revision) },
+        WatchResponse::Rejected { revision, reason } => pb::WatchResponse {
             created: true,
             canceled: true,
-            cancel_reason: reason.to_owned(),
+            cancel_reason: reason.to_string(),
             ..blank(NO_WATCH, revision)
         },
-        WatchMessage::Events { id, revision, events, first, end, fragment } => pb::WatchResponse {
-            events: events[first..end].iter().cloned().map(Event::of_encoded).collect(),
+        WatchResponse::Events { id, revision, events, fragment } => pb::WatchResponse {
+            events: events.bodies().iter().cloned().map(Event::of_encoded).collect(),
             fragment,
             ..blank(id, revision)
         },
-        WatchMessage::Progress { id, revision } => blank(id, revision),
-        WatchMessage::Canceled { id, revision } => {
+        WatchResponse::Progress { id, revision } => blank(id, revision),
+        WatchResponse::Canceled { id, revision } => {
             pb::WatchResponse { canceled: true, ..blank(id, revision) }
         }
-        WatchMessage::Compacted { id, compact_revision } => {
+        WatchResponse::Compacted { id, compact_revision } => {
             pb::WatchResponse { canceled: true, compact_revision, ..blank(id, 0) }
         }
-        WatchMessage::NoLeader => return Err(RequestError::NoLeader),
+        WatchResponse::NoLeader => return Err(RequestError::NoLeader),
     })
 }
 
@@ -79,11 +79,12 @@ pub fn watch_response(
 mod tests {
     use super::*;
     use detcd_engine::ids::{ClusterId, MemberId};
+    use detcd_engine::watch::WatchRefusal;
 
     const HEADERS: Headers = Headers { cluster: ClusterId(1), member: MemberId(2) };
 
-    fn response(message: WatchMessage) -> pb::WatchResponse {
-        watch_response(HEADERS, 3, message).unwrap()
+    fn on_wire(response: WatchResponse<EncodedEvents>) -> pb::WatchResponse {
+        watch_response(HEADERS, 3, response).unwrap()
     }
 
     #[test]
@@ -99,8 +100,7 @@ mod tests {
 
     #[test]
     fn a_refused_watch_is_created_and_canceled_at_once() {
-        let refused =
-            response(WatchMessage::Rejected { revision: 5, reason: "mvcc: watcher range is empty" });
+        let refused = on_wire(WatchResponse::Rejected { revision: 5, reason: WatchRefusal::EmptyRange });
         assert_eq!((refused.watch_id, refused.created, refused.canceled), (-1, true, true));
         assert_eq!(refused.cancel_reason, "mvcc: watcher range is empty");
         assert_eq!(refused.header.unwrap().revision, 5);
@@ -108,14 +108,14 @@ mod tests {
 
     #[test]
     fn a_compacted_watch_is_canceled_with_revision_0_and_no_reason() {
-        let compacted = response(WatchMessage::Compacted { id: WatchId(4), compact_revision: 9 });
+        let compacted = on_wire(WatchResponse::Compacted { id: WatchId(4), compact_revision: 9 });
         assert_eq!((compacted.watch_id, compacted.canceled, compacted.compact_revision), (4, true, 9));
         assert_eq!((compacted.header.unwrap().revision, compacted.cancel_reason.as_str()), (0, ""));
     }
 
     #[test]
     fn a_stream_without_a_leader_ends() {
-        let ended = watch_response(HEADERS, 3, WatchMessage::NoLeader);
+        let ended = watch_response(HEADERS, 3, WatchResponse::NoLeader);
         assert_eq!(ended, Err(RequestError::NoLeader));
     }
 }

@@ -53,10 +53,14 @@ const SERVER: &[Layer] = &[
     ("background", "clock disk failure peer log_task"),
     ("replies", ""),
     ("readers", ""),
-    ("handle", "replies readers"),
-    ("wire", "pb handle"),
-    ("grpc", "pb replies readers handle wire"),
-    ("main_loop", "clock line_limit compaction_log failure peer log_task background replies handle"),
+    ("encoded_events", ""),
+    ("handle", "replies readers encoded_events"),
+    ("wire", "pb encoded_events"),
+    ("grpc", "pb replies readers encoded_events handle wire"),
+    (
+        "main_loop",
+        "clock line_limit compaction_log failure peer log_task background replies encoded_events handle",
+    ),
     ("config", ""),
     ("member", "clock line_limit disk failure peer log_task background replies readers handle main_loop"),
 ];

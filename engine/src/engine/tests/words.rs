@@ -5,7 +5,7 @@ use crate::ids::MemberId;
 use crate::peer_message::{LeaseAnswer, LeaseAsk, PeerBody, PeerMessage};
 use crate::raft::{LogRecord, RaftMessage, RaftMessageKind};
 use crate::request::{RangeResponse, RecordRef, Reply, RequestError, Response, TxnOpResponse, TxnResponse};
-use crate::watch::{Event, EventBatch, WatchOutput};
+use crate::watch::{Event, EventBatch, EventRange, WatchResponse};
 use bytes::Bytes;
 
 pub(super) fn compaction(step: CompactionStep) -> String {
@@ -99,21 +99,22 @@ fn response(response: &Response) -> String {
     }
 }
 
-pub(super) fn watch(output: &WatchOutput, batches: &[EventBatch]) -> String {
-    match output {
-        WatchOutput::Created { id, revision } => format!("watch {} created (revision {revision})", id.0),
-        WatchOutput::Rejected { revision, reason } => format!("rejected: \"{reason}\" (revision {revision})"),
-        WatchOutput::Events { id, revision, batch, first, end, fragment } => {
-            let shown = &batches[*batch].events[*first..*end];
-            let more = if *fragment { ", more of it follows" } else { "" };
-            format!("watch {} sees {} (revision {revision}{more})", id.0, events(shown))
+pub(super) fn watch(response: &WatchResponse<EventRange>, batches: &[EventBatch]) -> String {
+    match response {
+        WatchResponse::Created { id, revision } => format!("watch {} created (revision {revision})", id.0),
+        WatchResponse::Rejected { revision, reason } => {
+            format!("rejected: \"{reason}\" (revision {revision})")
         }
-        WatchOutput::Progress { id, revision } => format!("watch {} is at revision {revision}", id.0),
-        WatchOutput::Canceled { id, revision } => format!("watch {} canceled (revision {revision})", id.0),
-        WatchOutput::Compacted { id, compact_revision } => {
+        WatchResponse::Events { id, revision, events: shown, fragment } => {
+            let more = if *fragment { ", more of it follows" } else { "" };
+            format!("watch {} sees {} (revision {revision}{more})", id.0, events(shown.of(batches)))
+        }
+        WatchResponse::Progress { id, revision } => format!("watch {} is at revision {revision}", id.0),
+        WatchResponse::Canceled { id, revision } => format!("watch {} canceled (revision {revision})", id.0),
+        WatchResponse::Compacted { id, compact_revision } => {
             format!("watch {} ends: compacted up to {compact_revision}", id.0)
         }
-        WatchOutput::NoLeader => "the stream ends: no leader".to_owned(),
+        WatchResponse::NoLeader => "the stream ends: no leader".to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The hub against the plainest model: every watcher's stream is its filter over the whole history.
 //!
 //! Nothing of the hub is looked into. What a watcher may be told follows from what was asked, what was written and
-//! compacted, and what it was sent before, in the order of the outputs.
+//! compacted, and what it was sent before, in the order of the responses.
 
 use crate::ids::{LeaseId, StreamId, WatchId};
 use crate::key_range::KeyRange;
@@ -9,7 +9,7 @@ use crate::mvcc::{RecordRef, Store};
 use crate::time::Time;
 use crate::watch::WatchEffects;
 use crate::watch::range_map::next_random;
-use crate::watch::{Event, Hub, WatchOutput};
+use crate::watch::{Event, EventRange, Hub, WatchResponse};
 use crate::watch::{WatchCreate, WatchInput};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
@@ -155,30 +155,30 @@ impl Clients {
     fn take(&mut self, now: Time, hub: &mut Hub, store: &Store, history: &[RecordRef]) {
         let mut out = WatchEffects::default();
         hub.pump(now, store, &mut out);
-        for (stream, output) in &out.outputs {
-            *self.undrained.entry(*stream).or_default() += output.size_bytes(&out.batches);
-            self.check(*stream, output, &out, store, history);
+        for (stream, response) in &out.responses {
+            *self.undrained.entry(*stream).or_default() += response.size_bytes(&out.batches);
+            self.check(*stream, response, &out, store, history);
         }
     }
 
     fn check(
         &mut self,
         stream: StreamId,
-        output: &WatchOutput,
+        response: &WatchResponse<EventRange>,
         out: &WatchEffects,
         store: &Store,
         history: &[RecordRef],
     ) {
-        match output {
-            WatchOutput::Created { id, revision } => {
+        match response {
+            WatchResponse::Created { id, revision } => {
                 let create = self.asked.get_mut(&stream).unwrap().pop_front().unwrap();
                 let from = if create.start_revision == 0 { revision + 1 } else { create.start_revision };
                 let seen = Seen { create, from, events: Vec::new(), is_torn: false, is_over: false };
                 assert!(self.seen.insert((stream, *id), seen).is_none(), "id {id:?} was used before");
             }
-            WatchOutput::Events { id, revision, batch, first, end, fragment } => {
+            WatchResponse::Events { id, revision, events, fragment } => {
                 let seen = self.seen.get_mut(&(stream, *id)).unwrap();
-                let events = &out.batches[*batch].events[*first..*end];
+                let events = events.of(&out.batches);
                 assert!(!seen.is_over && !events.is_empty() && (seen.create.fragment || !fragment));
                 assert!(events.iter().all(|event| event.record.mod_revision() <= *revision));
                 events.iter().for_each(|event| check_previous(seen.create.prev_kv, event, history));
@@ -194,7 +194,7 @@ impl Clients {
                     "a fragment says whether there is more"
                 );
             }
-            WatchOutput::Progress { id, revision } => {
+            WatchResponse::Progress { id, revision } => {
                 let concerned =
                     |of: &StreamId, one: &WatchId| *of == stream && (*id == WatchId(-1) || one == id);
                 let mut live =
@@ -207,8 +207,8 @@ impl Clients {
                 }));
                 self.progress_of_all += usize::from(*id == WatchId(-1));
             }
-            WatchOutput::Canceled { id, .. } => self.seen.get_mut(&(stream, *id)).unwrap().is_over = true,
-            WatchOutput::Compacted { id, compact_revision } => {
+            WatchResponse::Canceled { id, .. } => self.seen.get_mut(&(stream, *id)).unwrap().is_over = true,
+            WatchResponse::Compacted { id, compact_revision } => {
                 let seen = self.seen.get_mut(&(stream, *id)).unwrap();
                 assert!(!seen.is_over && !seen.is_torn);
                 seen.is_over = true;
@@ -222,7 +222,7 @@ impl Clients {
                     "{next:?}"
                 );
             }
-            WatchOutput::Rejected { .. } | WatchOutput::NoLeader => panic!("{output:?}"),
+            WatchResponse::Rejected { .. } | WatchResponse::NoLeader => panic!("{response:?}"),
         }
     }
 }

@@ -7,14 +7,14 @@
 //!
 //! After each command the hub is pumped until it has no more to say, and each client takes in what it was sent, but
 //! for streams opened with `slow`: those wait for `drain S`. Between `hold` and `pump` nothing is pumped at all.
-//! `after MS` lets time pass, waking when the hub asks to be. Outputs are shown as `stream/watcher what`.
+//! `after MS` lets time pass, waking when the hub asks to be. Responses are shown as `stream/watcher what`.
 
 use crate::ids::{LeaseId, StreamId, WatchId};
 use crate::key_range::KeyRange;
 use crate::mvcc::{RecordRef, Store, Write};
 use crate::time::Time;
 use crate::watch::WatchEffects;
-use crate::watch::{Event, Hub, WatchOutput};
+use crate::watch::{Event, EventRange, Hub, WatchResponse};
 use crate::watch::{WatchCreate, WatchInput};
 use bytes::Bytes;
 use goldenscript::{ArgumentConsumer, Command, Context};
@@ -188,15 +188,15 @@ impl Runner {
         loop {
             let mut out = WatchEffects::default();
             let has_more = self.hub.pump(self.now, &self.store, &mut out);
-            for (stream, output) in &out.outputs {
-                writeln!(said, "{}{}", stream.0, show(output, &out)?)?;
-                let bytes = output.size_bytes(&out.batches);
+            for (stream, response) in &out.responses {
+                writeln!(said, "{}{}", stream.0, show(response, &out)?)?;
+                let bytes = response.size_bytes(&out.batches);
                 match self.slow.get_mut(stream) {
                     Some(waiting) => *waiting += bytes,
                     None => self.hub.handle(self.now, *stream, WatchInput::Drained { bytes }, &self.store),
                 }
             }
-            if !has_more && out.outputs.is_empty() {
+            if !has_more && out.responses.is_empty() {
                 return Ok(());
             }
         }
@@ -276,22 +276,22 @@ fn value(text: &str) -> Result<Vec<u8>, Box<dyn Error>> {
     }
 }
 
-fn show(output: &WatchOutput, out: &WatchEffects) -> Result<String, std::fmt::Error> {
-    Ok(match output {
-        WatchOutput::Created { id, revision } => format!("/{} created at {revision}", id.0),
-        WatchOutput::Rejected { revision, reason } => format!(" rejected at {revision}: {reason}"),
-        WatchOutput::Progress { id, revision } => format!("/{} progress at {revision}", id.0),
-        WatchOutput::Canceled { id, revision } => format!("/{} canceled at {revision}", id.0),
-        WatchOutput::Compacted { id, compact_revision } => {
+fn show(response: &WatchResponse<EventRange>, out: &WatchEffects) -> Result<String, std::fmt::Error> {
+    Ok(match response {
+        WatchResponse::Created { id, revision } => format!("/{} created at {revision}", id.0),
+        WatchResponse::Rejected { revision, reason } => format!(" rejected at {revision}: {reason}"),
+        WatchResponse::Progress { id, revision } => format!("/{} progress at {revision}", id.0),
+        WatchResponse::Canceled { id, revision } => format!("/{} canceled at {revision}", id.0),
+        WatchResponse::Compacted { id, compact_revision } => {
             format!("/{} lost to compaction, watch from {compact_revision}", id.0)
         }
-        WatchOutput::NoLeader => " ended: no leader".to_owned(),
-        WatchOutput::Events { id, revision, batch, first, end, fragment } => {
-            let mut text = format!("/{} events at {revision} of batch {batch}", id.0);
+        WatchResponse::NoLeader => " ended: no leader".to_owned(),
+        WatchResponse::Events { id, revision, events, fragment } => {
+            let mut text = format!("/{} events at {revision} of batch {}", id.0, events.batch);
             if *fragment {
                 text += " (fragment)";
             }
-            for event in &out.batches[*batch].events[*first..*end] {
+            for event in events.of(&out.batches) {
                 write!(text, "\n    {}", show_event(event))?;
             }
             text

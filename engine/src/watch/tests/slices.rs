@@ -6,7 +6,7 @@ use crate::mvcc::{RecordRef, Store};
 use crate::time::Time;
 use crate::watch::WatchEffects;
 use crate::watch::hub::WINDOW_RECORDS_MAX;
-use crate::watch::{Hub, WatchOutput};
+use crate::watch::{Hub, WatchResponse};
 use crate::watch::{WatchCreate, WatchInput};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -42,16 +42,16 @@ fn watch_from(start_revision: i64) -> WatchInput {
 fn pump(hub: &mut Hub, store: &Store, sent: &mut BTreeMap<i64, Vec<(i64, u32)>>) -> bool {
     let mut out = WatchEffects::default();
     let has_more = hub.pump(Time::ZERO, store, &mut out);
-    for (_, output) in &out.outputs {
-        if let WatchOutput::Events { id, batch, first, end, .. } = output {
-            let events = &out.batches[*batch].events[*first..*end];
+    for (_, response) in &out.responses {
+        if let WatchResponse::Events { id, events, .. } = response {
+            let events = events.of(&out.batches);
             sent.entry(id.0).or_default().extend(events.iter().map(|event| event.record.position()));
             let last = events.last().unwrap().record.mod_revision();
             let all = store.history_from(last).take_while(|record| record.mod_revision() == last).count();
             let is_last = |position: &(i64, u32)| *position == (last, all as u32 - 1);
             assert!(sent[&id.0].last().is_some_and(is_last), "a response ends inside revision {last}");
         }
-        let bytes = output.size_bytes(&out.batches);
+        let bytes = response.size_bytes(&out.batches);
         hub.handle(Time::ZERO, STREAM, WatchInput::Drained { bytes }, store);
     }
     has_more
