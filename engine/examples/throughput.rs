@@ -83,9 +83,9 @@ impl Member {
                 let ReadQuery::Range(range) = read.query else { continue };
                 black_box(read.view.range(&range).expect("the present is readable"));
             }
-            for (stream, output) in &watch.outputs {
+            for (stream, response) in &watch.responses {
                 self.events += 1;
-                let bytes = output.size_bytes(&watch.batches);
+                let bytes = response.size_bytes(&watch.batches);
                 self.step(Input::Watch(*stream, WatchInput::Drained { bytes }));
             }
             let Some(persist) = persist else { return };

@@ -20,7 +20,7 @@ use detcd_engine::peer_message::PeerMessage;
 use detcd_engine::request::{Reply, RequestError};
 use detcd_engine::state::{FIRST_INDEX, State};
 use detcd_engine::time::Time;
-use detcd_engine::watch::{Event, WatchOutput};
+use detcd_engine::watch::{Event, WatchResponse};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use disk::{read_snapshot, write_snapshot};
@@ -33,7 +33,7 @@ const SETTLE_MS: u64 = 60_000;
 /// The answer to a request.
 pub type Answer = Result<Reply, RequestError>;
 
-/// One response on a watch stream, its events in it.
+/// One response on a watch stream.
 #[derive(Clone, Debug)]
 pub struct Told {
     /// Whose stream.
@@ -41,9 +41,7 @@ pub struct Told {
     /// Which of its.
     pub stream: StreamId,
     /// What is said.
-    pub output: WatchOutput,
-    /// With these events.
-    pub events: Vec<Event>,
+    pub response: WatchResponse<Vec<Event>>,
     /// What it counts against the stream's room.
     pub size_bytes: usize,
 }

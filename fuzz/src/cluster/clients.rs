@@ -7,7 +7,7 @@ use detcd_engine::ids::{RequestId, StreamId};
 use detcd_engine::input::Input;
 use detcd_engine::watch::WatchInput;
 use detcd_engine::request::{Reply, Request, Response};
-use detcd_engine::watch::WatchOutput;
+use detcd_engine::watch::WatchResponse;
 
 impl Cluster {
     /// Asks a member that runs; what it is asked under.
@@ -97,18 +97,13 @@ impl Cluster {
     }
 
     pub(super) fn hear(&mut self, at: usize, watch: WatchEffects) {
-        for (stream, output) in watch.outputs {
-            let size_bytes = output.size_bytes(&watch.batches);
-            let events = match &output {
-                WatchOutput::Events { batch, first, end, .. } => {
-                    watch.batches[*batch].events[*first..*end].to_vec()
-                }
-                _ => Vec::new(),
-            };
-            if matches!(output, WatchOutput::NoLeader) {
+        for (stream, response) in watch.responses {
+            let size_bytes = response.size_bytes(&watch.batches);
+            let response = response.map_events(|events| events.of(&watch.batches).to_vec());
+            if matches!(response, WatchResponse::NoLeader) {
                 self.nodes[at].streams.remove(&stream);
             }
-            self.told.push(Told { member: at, stream, output, events, size_bytes });
+            self.told.push(Told { member: at, stream, response, size_bytes });
         }
     }
 }

@@ -20,7 +20,7 @@ use detcd_engine::wal::{
     Chain, ExpectedSegment, LogReplay, LogTail, SegmentHeader, encode_batch, encode_header, read_segment,
 };
 use detcd_engine::watch::WatchInput;
-use detcd_engine::watch::{EventBatch, WatchOutput};
+use detcd_engine::watch::{EventBatch, EventRange, WatchResponse};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What a data directory holds: one segment, and the newest snapshot if one was written.
@@ -41,7 +41,7 @@ pub(crate) struct Alone {
     asked: u64,
     answers: BTreeMap<u64, Result<Reply, RequestError>>,
     /// What watch streams were sent, each output with the batches it came with.
-    pub(crate) watched: VecDeque<(StreamId, WatchOutput, Vec<EventBatch>)>,
+    pub(crate) watched: VecDeque<(StreamId, WatchResponse<EventRange>, Vec<EventBatch>)>,
     wake_at_ms: u64,
     pub(crate) checkpoints: u64,
 }
@@ -194,8 +194,8 @@ impl Alone {
             self.answered(id, answer);
         }
         let now = Time::from_ms(self.now_ms);
-        for (stream, output) in watch.outputs {
-            self.watched.push_back((stream, output, watch.batches.clone()));
+        for (stream, response) in watch.responses {
+            self.watched.push_back((stream, response, watch.batches.clone()));
         }
         let has_more = persist.is_some() || checkpoint.is_some();
         if let Some(persist) = persist {

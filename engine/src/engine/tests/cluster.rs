@@ -280,10 +280,10 @@ impl Cluster {
             self.say(&format!("{id}#{}: {}", request.counter, words::answer(&answer)));
         }
         self.answer_reads(id, reads);
-        for (stream, output) in &watch.outputs {
-            self.say(&format!("{id}~{}: {}", stream.0, words::watch(output, &watch.batches)));
-            let bytes = output.size_bytes(&watch.batches);
-            if matches!(output, crate::watch::WatchOutput::NoLeader) {
+        for (stream, response) in &watch.responses {
+            self.say(&format!("{id}~{}: {}", stream.0, words::watch(response, &watch.batches)));
+            let bytes = response.size_bytes(&watch.batches);
+            if matches!(response, crate::watch::WatchResponse::NoLeader) {
                 self.node(id).streams.remove(stream);
             } else if let Some(owed) = self.node(id).slow.get_mut(stream) {
                 *owed += bytes;
