@@ -123,7 +123,7 @@ fn act(cluster: &mut Cluster, draw: &mut Draw<'_>, next_stream: &mut u64) {
 /// Clients read what they are told.
 fn drain(cluster: &mut Cluster) {
     for told in cluster.take_told() {
-        let is_ended = matches!(told.output, detcd_engine::watch::WatchOutput::NoLeader);
+        let is_ended = matches!(told.response, detcd_engine::watch::WatchResponse::NoLeader);
         if !is_ended {
             cluster.drained(told.member, told.stream, told.size_bytes);
         }

@@ -14,7 +14,7 @@ use detcd_engine::watch::{WatchCreate, WatchInput};
 use detcd_engine::mvcc::RecordRef;
 use detcd_engine::request::{CompactRequest, Request, RequestError};
 use detcd_engine::txn::check;
-use detcd_engine::watch::{Event, WatchOutput};
+use detcd_engine::watch::{Event, WatchResponse};
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -248,8 +248,8 @@ impl World {
 
 impl Stream {
     fn hear(&mut self, history: &[RecordRef], compacted: i64, told: Told) {
-        match told.output {
-            WatchOutput::Created { id, revision } => {
+        match told.response {
+            WatchResponse::Created { id, revision } => {
                 let create = self.asked.pop_front().expect("created because it was asked for");
                 assert!(create.id.is_none_or(|wanted| wanted == id), "{id:?} for {create:?}");
                 assert!(create.start_revision >= 0 && !create.range.is_empty(), "accepted: {create:?}");
@@ -258,7 +258,7 @@ impl Stream {
                 let before = self.watchers.insert(id, Watcher { create, next_revision, told_of_it: 0 });
                 assert!(before.is_none() && !self.overtaken.contains(&id), "{id:?} was taken");
             }
-            WatchOutput::Rejected { .. } => {
+            WatchResponse::Rejected { .. } => {
                 let create = self.asked.pop_front().expect("refused because it was asked for");
                 let is_taken = create
                     .id
@@ -268,11 +268,11 @@ impl Stream {
                     "refused: {create:?}"
                 );
             }
-            WatchOutput::Events { id, revision, fragment, .. } => {
+            WatchResponse::Events { id, revision, events, fragment } => {
                 let watcher = self.watchers.get_mut(&id).expect("events go to watchers that are there");
-                watcher.hear(history, revision, fragment, &told.events);
+                watcher.hear(history, revision, fragment, &events);
             }
-            WatchOutput::Progress { id, revision } => {
+            WatchResponse::Progress { id, revision } => {
                 let all = id == watch::NO_WATCH;
                 let overtaken = &self.overtaken;
                 assert!(!all || overtaken.is_empty(), "progress of a stream that lost {overtaken:?}");
@@ -282,11 +282,11 @@ impl Stream {
                     assert_eq!(missing, None, "progress to {revision} of {:?}", watcher.create);
                 }
             }
-            WatchOutput::Canceled { id, .. } => {
+            WatchResponse::Canceled { id, .. } => {
                 let was_there = self.watchers.remove(&id).is_some() || self.overtaken.remove(&id);
                 assert!(was_there, "{id:?} was canceled twice");
             }
-            WatchOutput::Compacted { id, compact_revision } => {
+            WatchResponse::Compacted { id, compact_revision } => {
                 let watcher =
                     self.watchers.remove(&id).expect("only a watcher that is there can be overtaken");
                 let at = watcher.next_revision;
@@ -296,7 +296,7 @@ impl Stream {
                 );
                 self.overtaken.insert(id);
             }
-            WatchOutput::NoLeader => panic!("no stream asked for a leader"),
+            WatchResponse::NoLeader => panic!("no stream asked for a leader"),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What watch streams are owed: every output is held against what was asked and what happened.
+//! What watch streams are owed: every response is held against what was asked and what happened.
 //!
-//! A stream's outputs leave in the order in which the engine decided them, so the ledger decides each question when
+//! A stream's responses leave in the order in which the engine decided them, so the ledger decides each question when
 //! its answer comes by: which watchers there are then, how far each was sent. What it holds against them:
 //!
 //! * events are those of the reference, in order, none twice, none left out, whole revisions unless fragments were
@@ -10,7 +10,7 @@
 //! * ids, refusals and revisions are etcd's.
 
 use detcd_engine::ids::{StreamId, WatchId};
-use detcd_engine::watch::{Event, EventBatch, WatchOutput};
+use detcd_engine::watch::{Event, EventBatch, EventRange, WatchRefusal, WatchResponse};
 use detcd_engine::watch::{WatchCreate, WatchInput};
 use detcd_proptests::reference::KeyRange;
 use detcd_proptests::reference::mvcc::Store;
@@ -91,33 +91,40 @@ impl Ledger {
         self.streams.keys().copied().collect()
     }
 
-    /// One output, in the order in which they came.
-    pub(crate) fn sent(&mut self, id: StreamId, output: &WatchOutput, batches: &[EventBatch], store: &Store) {
+    /// One response, in the order in which they came.
+    pub(crate) fn sent(
+        &mut self,
+        id: StreamId,
+        response: &WatchResponse<EventRange>,
+        batches: &[EventBatch],
+        store: &Store,
+    ) {
         // A stream that was closed may have had something on its way.
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        stream.undrained_bytes += output.size_bytes(batches);
-        match output {
-            WatchOutput::Events { id, revision, batch, first, end, fragment } => {
-                let events = &batches[*batch].events[*first..*end];
+        stream.undrained_bytes += response.size_bytes(batches);
+        match response {
+            WatchResponse::Events { id, revision, events, fragment } => {
                 let watcher = stream.watchers.get_mut(&id.0).unwrap_or_else(|| panic!("events for {id:?}"));
-                watcher.sent(events, *revision, *fragment, store);
+                watcher.sent(events.of(batches), *revision, *fragment, store);
             }
-            WatchOutput::Progress { id: WatchId(-1), revision } => stream.progress(*revision, store),
-            WatchOutput::Progress { id, revision } => {
+            WatchResponse::Progress { id: WatchId(-1), revision } => stream.progress(*revision, store),
+            WatchResponse::Progress { id, revision } => {
                 let watcher = stream.watchers.get(&id.0).expect("progress for a watcher that is there");
                 assert!(watcher.progress_notify, "nobody asked for progress of {id:?}");
                 watcher.assert_abreast(*revision, store);
             }
-            WatchOutput::Compacted { id, compact_revision } => {
+            WatchResponse::Compacted { id, compact_revision } => {
                 let watcher = stream.watchers.remove(&id.0).expect("the end of a watcher that is there");
                 stream.overtaken.insert(id.0);
                 assert!(*compact_revision <= store.compacted(), "compacted at {compact_revision}");
                 assert!(watcher.floor < *compact_revision, "{watcher:?} ended at {compact_revision}");
             }
-            WatchOutput::Created { .. } | WatchOutput::Rejected { .. } | WatchOutput::Canceled { .. } => {
-                stream.answered(output);
+            WatchResponse::Created { .. }
+            | WatchResponse::Rejected { .. }
+            | WatchResponse::Canceled { .. } => {
+                stream.answered(response);
             }
-            WatchOutput::NoLeader => panic!("there is always a leader"),
+            WatchResponse::NoLeader => panic!("there is always a leader"),
         }
     }
 
@@ -149,16 +156,16 @@ impl Ledger {
 
 impl Stream {
     /// An answer to the oldest question that has one.
-    fn answered(&mut self, output: &WatchOutput) {
+    fn answered(&mut self, response: &WatchResponse<EventRange>) {
         loop {
-            let asked = self.asked.pop_front().unwrap_or_else(|| panic!("{output:?} answers nothing"));
-            match (&asked.input, output) {
+            let asked = self.asked.pop_front().unwrap_or_else(|| panic!("{response:?} answers nothing"));
+            match (&asked.input, response) {
                 (WatchInput::Create(create), _) => {
-                    return assert_eq!(*output, self.create(create, &asked), "to {create:?}");
+                    return assert_eq!(*response, self.create(create, &asked), "to {create:?}");
                 }
                 (WatchInput::Cancel(id), _) if self.forget(id.0) => {
-                    let expected = WatchOutput::Canceled { id: *id, revision: asked.revision };
-                    return assert_eq!(*output, expected);
+                    let expected = WatchResponse::Canceled { id: *id, revision: asked.revision };
+                    return assert_eq!(*response, expected);
                 }
                 (WatchInput::Cancel(_), _) => {}
                 (WatchInput::Progress, _) => {
@@ -169,16 +176,16 @@ impl Stream {
         }
     }
 
-    fn create(&mut self, create: &WatchCreate, asked: &Asked) -> WatchOutput {
+    fn create(&mut self, create: &WatchCreate, asked: &Asked) -> WatchResponse<EventRange> {
         let Asked { revision, compacted, .. } = *asked;
         let (key, range_end) = create.range.clone().into_pair();
         let keys = KeyRange { key, range_end };
         let reason = if create.start_revision < 0 {
-            "etcdserver: mvcc: required revision has been compacted"
+            WatchRefusal::Compacted
         } else if !keys.contains(&keys.key) {
-            "mvcc: watcher range is empty"
+            WatchRefusal::EmptyRange
         } else if create.id.is_some_and(|id| self.is_taken(id.0)) {
-            "mvcc: duplicate watch ID provided on the WatchStream"
+            WatchRefusal::DuplicateId
         } else {
             let id = create.id.map_or_else(|| self.pick_id(), |id| id.0);
             let WatchCreate { no_put, no_delete, prev_kv, .. } = *create;
@@ -195,9 +202,9 @@ impl Stream {
                 must_end: next < compacted,
             };
             self.watchers.insert(id, watcher);
-            return WatchOutput::Created { id: WatchId(id), revision };
+            return WatchResponse::Created { id: WatchId(id), revision };
         };
-        WatchOutput::Rejected { revision, reason }
+        WatchResponse::Rejected { revision, reason }
     }
 
     fn is_taken(&self, id: i64) -> bool {

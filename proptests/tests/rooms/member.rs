@@ -326,10 +326,10 @@ impl Room {
 
     /// Clients read what they were sent, at once; a member without anything to do has sent everything.
     fn drain(&mut self) {
-        while let Some((stream, output, batches)) = self.alone.watched.pop_front() {
-            self.ledger.sent(stream, &output, &batches, &self.model.cluster.store);
+        while let Some((stream, response, batches)) = self.alone.watched.pop_front() {
+            self.ledger.sent(stream, &response, &batches, &self.model.cluster.store);
             if self.ledger.is_open(stream) {
-                let input = WatchInput::Drained { bytes: output.size_bytes(&batches) };
+                let input = WatchInput::Drained { bytes: response.size_bytes(&batches) };
                 self.ledger.asks(stream, &input, &self.model.cluster.store);
                 self.alone.watch(stream, input);
             }

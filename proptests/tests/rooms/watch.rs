@@ -202,8 +202,8 @@ impl Room {
     fn pump(&mut self) -> bool {
         let mut out = WatchEffects::default();
         let has_more = self.hub.pump(self.now, &self.store, &mut out);
-        for (stream, output) in &out.outputs {
-            self.ledger.sent(*stream, output, &out.batches, &self.reference);
+        for (stream, response) in &out.responses {
+            self.ledger.sent(*stream, response, &out.batches, &self.reference);
         }
         self.ledger.all_was_sent();
         has_more
