@@ -1,60 +1,11 @@
-//! What a client receives on a watch stream: plain data that client transports produce, the history keeps and checkers
-//! read.
+//! What a client receives on a watch stream: the engine's responses with their events decoded, which client transports
+//! produce, the history keeps and checkers read.
 
-use detcd_engine::ids::WatchId;
 use detcd_proptests::reference::KeyValue;
 use server_sim::wire;
 
 /// A watch response, as the client reads it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WatchResponse {
-    /// The watcher exists.
-    Created {
-        /// Its id.
-        id: WatchId,
-        /// The header's.
-        revision: i64,
-    },
-    /// It was refused.
-    Rejected {
-        /// The header's.
-        revision: i64,
-        /// Why.
-        reason: String,
-    },
-    /// What happened.
-    Events {
-        /// Whose.
-        id: WatchId,
-        /// The header's.
-        revision: i64,
-        /// In order.
-        events: Vec<WatchEvent>,
-        /// More of the same revision follows.
-        fragment: bool,
-    },
-    /// Nothing more happened up to here. Id −1 speaks for all watchers of the stream.
-    Progress {
-        /// Whose.
-        id: WatchId,
-        /// The header's.
-        revision: i64,
-    },
-    /// It is gone as asked.
-    Canceled {
-        /// Its id.
-        id: WatchId,
-    },
-    /// It is gone: what it needs was compacted.
-    Compacted {
-        /// Its id.
-        id: WatchId,
-        /// The oldest revision a watch may start from.
-        compact_revision: i64,
-    },
-    /// The stream ends: there is no leader.
-    NoLeader,
-}
+pub type WatchResponse = detcd_engine::watch::WatchResponse<Vec<WatchEvent>>;
 
 /// One change of one key, as a watcher receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use crate::history::{Moment, Operation, Outcome, StreamLog};
 use crate::watch_response::{WatchEvent, WatchResponse};
 use detcd_engine::ids::WatchId;
 use detcd_engine::request::Request;
-use detcd_engine::watch::{WatchCreate, WatchInput};
+use detcd_engine::watch::{WatchCreate, WatchInput, WatchRefusal};
 use detcd_proptests::reference::KeyRange;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
         }
         match response {
             WatchResponse::Created { id, revision } => self.create(*id, *revision),
-            WatchResponse::Rejected { reason, .. } => self.reject(reason),
+            WatchResponse::Rejected { reason, .. } => self.reject(*reason),
             WatchResponse::Events { id, revision, events, fragment } => {
                 if events.iter().any(|event| event.kv.mod_revision > *revision) {
                     return Err((Promise::WatchEvents, "the header is of an older revision".to_owned()));
@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
                 self.events(at, *id, events, *fragment)
             }
             WatchResponse::Progress { id, revision } => self.progress(*id, *revision),
-            WatchResponse::Canceled { id } => self.cancel(*id),
+            WatchResponse::Canceled { id, .. } => self.cancel(*id),
             WatchResponse::Compacted { id, compact_revision } => self.compacted(at, *id, *compact_revision),
             WatchResponse::NoLeader => Ok(()),
         }
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn reject(&mut self, reason: &str) -> Result<(), (Promise, String)> {
+    fn reject(&mut self, reason: WatchRefusal) -> Result<(), (Promise, String)> {
         let create = self.created.pop_front().cloned();
         let has_reason = create.as_ref().is_some_and(|create| {
             create.start_revision < 0
@@ -295,7 +295,7 @@ impl<'a> Reader<'a> {
 /// A watcher that is owed the rest of a revision, and receives something else.
 fn torn(watchers: &BTreeMap<WatchId, Watcher>, response: &WatchResponse) -> Option<WatchId> {
     let (WatchResponse::Progress { id, .. }
-    | WatchResponse::Canceled { id }
+    | WatchResponse::Canceled { id, .. }
     | WatchResponse::Compacted { id, .. }) = response
     else {
         return None;

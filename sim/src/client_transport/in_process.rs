@@ -9,7 +9,8 @@ use detcd_engine::request::{Reply, Request};
 use detcd_engine::watch::WatchInput;
 use madsim::time::sleep;
 use server_sim::clock::BoxFuture;
-use server_sim::handle::{WatchMessage, WatchStream};
+use server_sim::encoded_events::EncodedEvents;
+use server_sim::handle::WatchStream;
 use server_sim::wire::Event;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -72,24 +73,10 @@ impl WatchFeed for Feed {
     }
 
     fn next(&mut self) -> BoxFuture<'_, Option<WatchResponse>> {
-        Box::pin(async move { Some(watch_response(self.0.recv().await?)) })
+        Box::pin(async move { Some(self.0.recv().await?.map_events(|events| decoded(&events))) })
     }
 }
 
-fn watch_response(message: WatchMessage) -> WatchResponse {
-    match message {
-        WatchMessage::Created { id, revision } => WatchResponse::Created { id, revision },
-        WatchMessage::Rejected { revision, reason } => {
-            WatchResponse::Rejected { revision, reason: reason.to_owned() }
-        }
-        WatchMessage::Events { id, revision, events, first, end, fragment } => {
-            let events =
-                events[first..end].iter().map(|body| WatchEvent::of(&Event::of_encoded(body.clone())));
-            WatchResponse::Events { id, revision, events: events.collect(), fragment }
-        }
-        WatchMessage::Progress { id, revision } => WatchResponse::Progress { id, revision },
-        WatchMessage::Canceled { id, .. } => WatchResponse::Canceled { id },
-        WatchMessage::Compacted { id, compact_revision } => WatchResponse::Compacted { id, compact_revision },
-        WatchMessage::NoLeader => WatchResponse::NoLeader,
-    }
+fn decoded(events: &EncodedEvents) -> Vec<WatchEvent> {
+    events.bodies().iter().map(|body| WatchEvent::of(&Event::of_encoded(body.clone()))).collect()
 }

@@ -139,7 +139,7 @@ impl Session {
                 }
             }
             WatchResponse::Progress { id, revision } => has_seen(id, revision),
-            WatchResponse::Canceled { id } => drop(self.watchers.remove(&id)),
+            WatchResponse::Canceled { id, .. } => drop(self.watchers.remove(&id)),
             // It goes on where it can: what lies between is lost to this client, and it knows.
             WatchResponse::Compacted { id, compact_revision } => {
                 if let Some(create) = self.watchers.get_mut(&id) {

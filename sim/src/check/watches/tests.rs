@@ -90,9 +90,12 @@ fn each_guarantee_is_found_broken() {
             vec![events(&[2]), WatchResponse::Progress { id: WatchId(-1), revision: 4 }],
             Promise::WatchBookmarks,
         ),
-        (vec![WatchResponse::Canceled { id: ID }], Promise::WatchCancels),
+        (vec![WatchResponse::Canceled { id: ID, revision: 4 }], Promise::WatchCancels),
         (vec![WatchResponse::Compacted { id: ID, compact_revision: 3 }], Promise::WatchCancels),
-        (vec![WatchResponse::Rejected { revision: 1, reason: "?".to_owned() }], Promise::WatchCancels),
+        (
+            vec![WatchResponse::Rejected { revision: 1, reason: WatchRefusal::EmptyRange }],
+            Promise::WatchCancels,
+        ),
     ] {
         assert_eq!(broken(responses.clone()), Some(promise), "{responses:?}");
     }

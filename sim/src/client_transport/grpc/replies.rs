@@ -7,6 +7,7 @@ use detcd_engine::request::{
     Alarm, AlarmKind, DeleteRangeResponse, LeaseGrantResponse, LeaseId, LeaseTimeToLiveResponse, Member,
     RangeResponse, RecordRef, Reply, Response, Txn, TxnOp, TxnOpResponse, TxnResponse,
 };
+use detcd_engine::watch::WatchRefusal;
 use server_sim::pb::response_op::Response as WireResponse;
 use server_sim::{pb, wire};
 
@@ -143,18 +144,25 @@ pub(super) fn watch_response(headers: Headers, answer: pb::WatchResponse) -> Wat
     let (revision, _) = headers.read(answer.header);
     let id = WatchId(answer.watch_id);
     match (answer.created, answer.canceled) {
-        (true, true) => WatchResponse::Rejected { revision, reason: answer.cancel_reason },
+        (true, true) => WatchResponse::Rejected { revision, reason: watch_refusal(&answer.cancel_reason) },
         (true, false) => WatchResponse::Created { id, revision },
         (false, true) if answer.compact_revision != 0 => {
             WatchResponse::Compacted { id, compact_revision: answer.compact_revision }
         }
-        (false, true) => WatchResponse::Canceled { id },
+        (false, true) => WatchResponse::Canceled { id, revision },
         (false, false) if answer.events.is_empty() => WatchResponse::Progress { id, revision },
         (false, false) => {
             let events = answer.events.iter().map(WatchEvent::of).collect();
             WatchResponse::Events { id, revision, events, fragment: answer.fragment }
         }
     }
+}
+
+fn watch_refusal(reason: &str) -> WatchRefusal {
+    let known = WatchRefusal::ALL.iter().copied().find(|refusal| refusal.to_string() == reason);
+    known.unwrap_or_else(|| {
+        panic!("promise broken: a watch is refused in etcd's words, but one by {reason:?}")
+    })
 }
 
 fn count(keys: i64) -> u64 {
