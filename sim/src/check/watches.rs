@@ -198,10 +198,10 @@ impl<'a> Reader<'a> {
 
     fn reject(&mut self, reason: WatchRefusal) -> Result<(), (Promise, String)> {
         let create = self.created.pop_front().cloned();
-        let has_reason = create.as_ref().is_some_and(|create| {
-            create.start_revision < 0
-                || create.range.is_empty()
-                || create.id.is_some_and(|id| self.is_taken(id))
+        let has_reason = create.as_ref().is_some_and(|create| match reason {
+            WatchRefusal::EmptyRange => create.range.is_empty(),
+            WatchRefusal::DuplicateId => create.id.is_some_and(|id| self.is_taken(id)),
+            WatchRefusal::Compacted => create.start_revision < 0,
         });
         let how = || (Promise::WatchCancels, format!("{reason:?} is no reason against {create:?}"));
         if has_reason { Ok(()) } else { Err(how()) }
