@@ -1,5 +1,7 @@
 //! The binary that is shipped has nothing of the simulator in it, and no bug that was put in on purpose.
 
+use std::path::Path;
+
 fn binary_has() -> impl Fn(&str) -> bool {
     let binary = std::fs::read(env!("CARGO_BIN_EXE_detcd")).expect("the binary was built");
     move |needle| binary.windows(needle.len()).any(|window| window == needle.as_bytes())
@@ -22,13 +24,25 @@ fn no_seeded_bug() {
     for symbol in ["engine_sim", "server_sim", "seeded::is_on", "probes::reached"] {
         assert!(!has(symbol), "{symbol} is in the binary");
     }
-    let bugs = concat!(env!("CARGO_MANIFEST_DIR"), "/../sim/engine-sim/bugs");
-    let mut looked_for = 0;
-    for file in std::fs::read_dir(bugs).unwrap() {
-        let path = file.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        assert!(!has(&name), "the seeded bug {name} is in the binary");
-        looked_for += 1;
+    let edits = concat!(env!("CARGO_MANIFEST_DIR"), "/../sim/engine-sim/edits");
+    let mut bugs = Vec::new();
+    find_bugs(Path::new(edits), &mut bugs);
+    for bug in &bugs {
+        assert!(!has(bug), "the seeded bug {bug} is in the binary");
     }
+    let looked_for = bugs.len();
     assert!(looked_for >= 30, "only {looked_for} seeded bugs were looked for");
+}
+
+/// The names of the seeded bugs whose edits are below a directory.
+fn find_bugs(dir: &Path, bugs: &mut Vec<String>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            find_bugs(&path, bugs);
+        } else {
+            let text = std::fs::read_to_string(&path).unwrap();
+            bugs.extend(text.lines().filter_map(|line| line.strip_prefix("bug ")).map(str::to_owned));
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Copies engine/src, with every seeded bug, probe and size, and writes the tables of both.
 
-use detcd_source_edits::{Entry, copy, read_all};
+use detcd_source_edits::{Entry, Kind, copy, read_all};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -9,24 +9,26 @@ const ROOT: &str = "../..";
 const EDITED: [&str; 2] = ["engine/src/", "server/src/"];
 
 fn main() -> Result<(), String> {
-    for path in ["../../engine/src", "bugs", "probes", "sizes", "build.rs"] {
+    for path in ["../../engine/src", "edits", "build.rs"] {
         println!("cargo:rerun-if-changed={path}");
     }
     let out = PathBuf::from(std::env::var("OUT_DIR").map_err(|error| error.to_string())?);
-    let [bugs, probes, sizes] = read_all(Path::new("."))?;
-    let all: Vec<Entry> = bugs.iter().chain(&probes).chain(&sizes).cloned().collect();
+    let all = read_all(Path::new("."))?;
     for edit in all.iter().flat_map(|entry| &entry.edits) {
         if !EDITED.iter().any(|prefix| edit.file.starts_with(prefix)) {
-            return Err(format!("an edit of {}: only {EDITED:?} have twins", edit.file));
+            return Err(format!("{}: only {EDITED:?} have twins", edit.written_at));
         }
     }
     copy(Path::new(ROOT), "engine/src", &out.join("src"), &all)?;
-    std::fs::write(out.join("bugs.rs"), bugs_table(&bugs)?).map_err(|error| error.to_string())?;
-    std::fs::write(out.join("probes.rs"), probes_table(&probes)).map_err(|error| error.to_string())
+    std::fs::write(out.join("bugs.rs"), bugs_table(&all)?).map_err(|error| error.to_string())?;
+    std::fs::write(out.join("probes.rs"), probes_table(&all)).map_err(|error| error.to_string())
 }
 
-fn bugs_table(bugs: &[Entry]) -> Result<String, String> {
+/// By name.
+fn bugs_table(all: &[Entry]) -> Result<String, String> {
     let mut table = "&[\n".to_owned();
+    let mut bugs: Vec<&Entry> = all.iter().filter(|entry| entry.kind == Kind::Bug).collect();
+    bugs.sort_by_key(|bug| &bug.name);
     for Entry { name, fields, story, .. } in bugs {
         let field = |field: &str| fields.get(field).ok_or(format!("seeded bug {name}: no line {field:?}"));
         let (origin, breaks, budget) = (field("origin")?, field("breaks")?, field("budget")?);
@@ -40,7 +42,9 @@ fn bugs_table(bugs: &[Entry]) -> Result<String, String> {
     Ok(table + "]")
 }
 
-fn probes_table(probes: &[Entry]) -> String {
-    let lines = probes.iter().map(|probe| format!("({:?}, {:?}),\n", probe.name, probe.story));
+/// By file.
+fn probes_table(all: &[Entry]) -> String {
+    let probes = all.iter().filter(|entry| entry.kind == Kind::Probe);
+    let lines = probes.map(|probe| format!("({:?}, {:?}),\n", probe.name, probe.story));
     format!("&[\n{}]", lines.collect::<String>())
 }

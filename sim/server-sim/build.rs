@@ -15,16 +15,11 @@ const FILES: [&str; 2] = ["detcd/peer.proto", "etcd/api/etcdserverpb/rpc.proto"]
 const TWIN: &str = "../engine-sim";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    for path in [PROTO, "../../server/src", "build.rs"] {
+    for path in [PROTO, "../../server/src", "../engine-sim/edits", "build.rs"] {
         println!("cargo:rerun-if-changed={path}");
     }
-    for dir in ["bugs", "probes", "sizes"] {
-        println!("cargo:rerun-if-changed={TWIN}/{dir}");
-    }
     let out_dir = PathBuf::from(std::env::var("OUT_DIR")?);
-    let [bugs, probes, sizes] = read_all(Path::new(TWIN))?;
-    let entries = [bugs, probes, sizes].concat();
-    copy(Path::new("../.."), "server/src", &out_dir.join("src"), &entries)?;
+    copy(Path::new("../.."), "server/src", &out_dir.join("src"), &read_all(Path::new(TWIN))?)?;
     let mut files = protox::compile(FILES, [PROTO])?;
     let described = out_dir.join("etcdserverpb.descriptors");
     for file in &mut files.file {

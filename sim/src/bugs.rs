@@ -1,5 +1,5 @@
-//! Seeded bugs: mistakes that others made, put into the copies of engine and server (`sim/engine-sim/bugs`, a file
-//! each), for the simulator to find. One that it does not find is a gap of the simulator: a fault that it never
+//! Seeded bugs: mistakes that others made, put into the copies of engine and server (`sim/engine-sim/edits`),
+//! for the simulator to find. One that it does not find is a gap of the simulator: a fault that it never
 //! injects, a state that no workload reaches, a promise that no checker checks.
 //!
 //! A bug is on for one thread and one run at a time.

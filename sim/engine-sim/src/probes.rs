@@ -1,7 +1,7 @@
 //! Counters of rare states, for one thread as `seeded` is. A simulator that never comes to a state proves nothing of
 //! it: what was never reached is told at the end of a long run.
 //!
-//! What the probes are is in `probes/`, some a file, each with its meaning.
+//! What the probes are is in `edits/`, each with its meaning.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! The switch of seeded bugs: one at most is on, for one thread. A seed runs on one thread from its beginning to its
 //! end, so runs side by side do not disturb each other.
 //!
-//! What the bugs are is in `bugs/`, a file each.
+//! What the bugs are is in `edits/`, each with its story.
 
 use std::cell::Cell;
 

@@ -19,10 +19,7 @@ pub fn copy(root: &Path, from: &str, to: &Path, entries: &[Entry]) -> Result<(),
         .collect();
     for (name, edit) in &edits {
         if !root.join(&edit.file).is_file() {
-            return Err(format!(
-                "{name}: there is no {}. Write the edit anew where the code is now",
-                edit.file
-            ));
+            return Err(format!("{}: {name}: there is no {}", edit.written_at, edit.file));
         }
     }
     let mut wrong = Vec::new();

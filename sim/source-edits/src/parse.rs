@@ -1,94 +1,83 @@
-//! The text of a bug's file, and of a file of probes.
+//! The text of a file of edits.
 
-use super::{Edit, Entry, Line};
+use super::{EDITS, Edit, Entry, Kind, Line};
+use std::collections::BTreeMap;
 
-/// A bug's file. `name` is the file's.
-///
-/// # Errors
-/// What is wrong with it, with the file's name.
-pub fn parse_bug(name: &str, text: &str) -> Result<Entry, String> {
-    let told = |problem: String| format!("seeded bug {name}: {problem}");
-    let mut entry = Entry { name: name.to_owned(), ..Entry::default() };
-    for line in text.lines() {
-        take(&mut entry, line).map_err(told)?;
-    }
-    let switch = format!("seeded::is_on(\"{name}\")");
-    let comes = |edit: &Edit| {
-        edit.lines.iter().any(|line| matches!(line, Line::Comes(text) if text.contains(&switch)))
-    };
-    match entry.edits.iter().find(|edit| !comes(edit)) {
-        Some(edit) => {
-            Err(told(format!("the edit of {} has no {switch}: it would always be there", edit.file)))
-        }
-        None if entry.edits.is_empty() => Err(told("no edit".to_owned())),
-        None => Ok(entry),
-    }
+/// What a file of edits consists of.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// All that is said of a bug, a probe or a size, and its edits of this file.
+    Entry(Entry),
+    /// More edits of what another file tells of.
+    Also {
+        /// Of which.
+        name: String,
+        /// In order.
+        edits: Vec<Edit>,
+    },
 }
 
-/// A file of sizes, each of which begins with a line `size NAME`: edits that are always there. `file` is for what is
-/// said of problems.
+/// The parts of the edits of `source`.
 ///
 /// # Errors
-/// What is wrong with it, with the size's name.
-pub fn parse_sizes(file: &str, text: &str) -> Result<Vec<Entry>, String> {
-    let sizes = split("size", file, text)?;
-    match sizes.iter().find(|size| size.story.is_empty() || size.edits.is_empty()) {
-        Some(size) => Err(format!("size {}: nothing says what it is, or it is no edit", size.name)),
-        None => Ok(sizes),
-    }
-}
-
-/// A file of probes, each of which begins with a line `probe NAME`. `file` is for what is said of problems.
-///
-/// # Errors
-/// What is wrong with it, with the probe's name.
-pub fn parse_probes(file: &str, text: &str) -> Result<Vec<Entry>, String> {
-    let probes = split("probe", file, text)?;
-    for probe in &probes {
-        if probe.story.is_empty() {
-            return Err(format!("probe {}: nothing says what it means", probe.name));
-        }
-        let call = format!("reached(\"{}\")", probe.name);
-        let comes = |line: &Line| matches!(line, Line::Comes(text) if text.contains(&call));
-        let goes = |line: &Line| matches!(line, Line::Goes(_));
-        let has_call = probe.edits.iter().any(|edit| edit.lines.iter().any(comes));
-        if !probe.edits.is_empty() && !has_call {
-            return Err(format!("probe {}: no edit calls {call}", probe.name));
-        }
-        if probe.edits.iter().any(|edit| edit.lines.iter().any(goes)) {
-            return Err(format!("probe {}: a probe only looks, but an edit takes lines away", probe.name));
-        }
-    }
-    Ok(probes)
-}
-
-/// Entries that each begin with a line of its kind and its name.
-fn split(kind: &str, file: &str, text: &str) -> Result<Vec<Entry>, String> {
-    let mut entries: Vec<Entry> = Vec::new();
-    for line in text.lines() {
-        if let Some(name) = line.strip_prefix(kind).and_then(|rest| rest.strip_prefix(' ')) {
-            entries.push(Entry { name: name.trim().to_owned(), ..Entry::default() });
+/// What is wrong with it, with the file and the line.
+pub(super) fn parse(source: &str, text: &str) -> Result<Vec<Part>, String> {
+    let mut parts: Vec<Part> = Vec::new();
+    for (line, number) in text.lines().zip(1..) {
+        let written_at = format!("{EDITS}/{source}.edits:{number}");
+        if let Some(part) = begin(line) {
+            parts.push(part);
             continue;
         }
-        match entries.last_mut() {
-            Some(entry) => {
-                take(entry, line).map_err(|problem| format!("{kind} {}: {problem}", entry.name))?;
-            }
+        let told = |problem: String| format!("{written_at}: {problem}");
+        match parts.last_mut() {
+            Some(part) => take(part, source, line, &written_at).map_err(told)?,
             None if line.trim().is_empty() => {}
-            None => return Err(format!("{file} begins with {line:?} and not with a {kind}")),
+            None => return Err(told(format!("{line:?} comes before any bug, probe or size"))),
         }
     }
-    Ok(entries)
+    Ok(parts)
 }
 
-fn take(entry: &mut Entry, line: &str) -> Result<(), String> {
-    if let Some(file) = line.strip_prefix("edit ") {
-        entry.edits.push(Edit { file: file.trim().to_owned(), lines: Vec::new() });
+/// The part that a line begins. A line of an edit never begins with a letter, and a line of a story that begins so is a
+/// sentence: it has more words than a name.
+fn begin(line: &str) -> Option<Part> {
+    let (word, name) = line.split_once(' ')?;
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
+        return None;
+    }
+    let name = name.to_owned();
+    let kind = match word {
+        "bug" => Kind::Bug,
+        "probe" => Kind::Probe,
+        "size" => Kind::Size,
+        "also" => return Some(Part::Also { name, edits: Vec::new() }),
+        _ => return None,
+    };
+    Some(Part::Entry(Entry { kind, name, fields: BTreeMap::new(), story: String::new(), edits: Vec::new() }))
+}
+
+fn take(part: &mut Part, source: &str, line: &str, written_at: &str) -> Result<(), String> {
+    let edits = match part {
+        Part::Entry(entry) if entry.edits.is_empty() && !line.starts_with("@@") => {
+            take_word(entry, line);
+            return Ok(());
+        }
+        Part::Entry(entry) => &mut entry.edits,
+        Part::Also { edits, .. } => edits,
+    };
+    if let Some(scope) = line.strip_prefix("@@") {
+        let function = match scope.trim().strip_prefix("fn ") {
+            Some(name) => Some(name.to_owned()),
+            None if scope.trim().is_empty() => None,
+            None => return Err(format!("{line:?}: \"@@\" or \"@@ fn NAME\" begins an edit")),
+        };
+        let (file, written_at) = (source.to_owned(), written_at.to_owned());
+        edits.push(Edit { file, written_at, function, lines: Vec::new() });
         return Ok(());
     }
-    let Some(edit) = entry.edits.last_mut() else {
-        take_word(entry, line);
-        return Ok(());
+    let Some(edit) = edits.last_mut() else {
+        return Err(format!("{line:?} comes before \"@@\""));
     };
     // A blank line of the source may have lost its first space, and blank lines stand between edits: those at an
     // edit's end are dropped by `apply`.
@@ -123,38 +112,35 @@ fn take_word(entry: &mut Entry, line: &str) {
 mod tests {
     use super::*;
 
-    const BUG: &str = "origin: etcd #1\nbudget: 5\n\nA story\nof two lines: yes.\n\nedit a/b.rs\n one\n-two\n+if crate::seeded::is_on(\"x\") {}\n";
-
     #[test]
-    fn a_bug_has_fields_a_story_and_edits() {
-        let bug = parse_bug("x", BUG).unwrap();
-        assert_eq!(bug.fields["origin"], "etcd #1");
+    fn a_file_has_bugs_probes_and_sizes_with_their_edits() {
+        let text = "bug x\norigin: etcd #1\nbudget: 5\n\nA story\nof two lines: yes.\n\n@@ fn f\n one\n-two\n\n@@\n\
+                    +three\n\nprobe y\nMeans y.\n@@\n x\n\nalso z\n@@\n-two\n";
+        let parts = parse("a/b.rs", text).unwrap();
+        let [Part::Entry(bug), Part::Entry(probe), Part::Also { name, edits }] = &parts[..] else {
+            panic!("{parts:?}");
+        };
+        assert_eq!((bug.kind, bug.name.as_str(), bug.fields["origin"].as_str()), (Kind::Bug, "x", "etcd #1"));
         assert_eq!(bug.story, "A story of two lines: yes.");
-        assert_eq!(bug.edits[0].file, "a/b.rs");
+        assert_eq!((bug.edits[0].file.as_str(), bug.edits[0].function.as_deref()), ("a/b.rs", Some("f")));
         assert_eq!(bug.edits[0].lines[1], Line::Goes("two".to_owned()));
+        assert_eq!(
+            (bug.edits[1].function.as_deref(), bug.edits[1].lines[0].clone()),
+            (None, Line::Comes("three".to_owned()))
+        );
+        assert_eq!((probe.kind, probe.story.as_str()), (Kind::Probe, "Means y."));
+        assert_eq!((name.as_str(), edits[0].written_at.as_str()), ("z", "edits/a/b.rs.edits:21"));
     }
 
     #[test]
-    fn a_bug_without_its_own_switch_is_refused() {
-        let found = parse_bug("y", BUG).unwrap_err();
-        assert!(found.contains("is_on(\"y\")") && found.contains("a/b.rs"), "{found}");
-        assert!(parse_bug("x", "A story.\n").unwrap_err().contains("no edit"));
-        assert!(parse_bug("x", &format!("{BUG}what\n")).unwrap_err().contains("\"what\""));
-    }
-
-    #[test]
-    fn a_probe_only_looks() {
-        let probes = |text: &str| parse_probes("room", text);
-        let both = "probe a\nMeans a.\n\nprobe b\nMeans b.\nedit f.rs\n x\n+reached(\"b\");\n";
-        let names: Vec<String> = probes(both).unwrap().into_iter().map(|probe| probe.name).collect();
-        assert_eq!(names, ["a", "b"]);
+    fn what_is_none_of_that_is_named_by_file_and_line() {
         for (text, problem) in [
-            ("words\n", "begins with"),
-            ("probe a\n", "nothing says"),
-            ("probe a\nMeans.\nedit f.rs\n+reached(\"b\");\n", "no edit calls"),
-            ("probe a\nMeans.\nedit f.rs\n-x\n+reached(\"a\");\n", "only looks"),
+            ("words\n", "a/b.rs.edits:1: \"words\" comes before any bug"),
+            ("bug x\nStory.\n@@ x\n", "a/b.rs.edits:3: \"@@ x\": \"@@\" or"),
+            ("bug x\nStory.\n@@\nwhat\n", "a/b.rs.edits:4: a line of an edit begins with"),
+            ("also x\n one\n", "a/b.rs.edits:2: \" one\" comes before \"@@\""),
         ] {
-            let found = probes(text).unwrap_err();
+            let found = parse("a/b.rs", text).unwrap_err();
             assert!(found.contains(problem), "{found}");
         }
     }
