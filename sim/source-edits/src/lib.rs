@@ -8,7 +8,7 @@
 //! quotes the source, as a diff does but without line numbers: `-` lines go, `+` lines come, lines that begin with a
 //! space stay. The quotation must be in the file exactly once, or in the function that the edit names; how its lines are
 //! indented does not matter. When the source moves on and it is not there, the build fails and names file, edit
-//! and the line that is most like it: a seeded bug can not silently stop being one.
+//! and the line that is most like it: a seeded bug cannot silently stop being one.
 //!
 //! ```text
 //! bug early_acknowledgement                       what it is: a bug, a probe or a size
