@@ -9,10 +9,10 @@ use crate::ids::{MemberId, PersistId, RequestId};
 use crate::mvcc::View;
 use crate::peer_message::PeerMessage;
 use crate::raft::LogRecord;
-use crate::request::{RangeRequest, Reply, RequestError, Txn};
+use crate::request::{RangeRequest, Reply, RequestError, Response, Txn};
 use crate::snapshot::{Checkpoint, OutgoingSnapshot};
 use crate::time::Time;
-use crate::txn::Unfinished;
+use crate::txn::{self, Unfinished};
 use crate::watch::WatchEffects;
 
 /// What `Engine::take_effects` returns.
@@ -127,6 +127,22 @@ pub struct Read {
     pub query: ReadQuery,
     /// Raft's term, for the response header.
     pub term: u64,
+}
+
+impl Read {
+    /// Evaluates it, however long that takes.
+    ///
+    /// # Errors
+    /// As etcd refuses it.
+    pub fn evaluate(self) -> Result<Reply, RequestError> {
+        let Read { view, query, term, .. } = self;
+        let response = match query {
+            ReadQuery::Range(range) => Response::Range(view.range(&range)?),
+            ReadQuery::Txn(txn) => Response::Txn(txn::evaluate(&view, &txn)?),
+            ReadQuery::Rest(rest) => Response::Txn(rest.finish(&view)),
+        };
+        Ok(Reply { revision: view.revision(), term, response })
+    }
 }
 
 /// What can be read from a view.

@@ -5,7 +5,7 @@
 
 use crate::encoded_events::EncodedEvents;
 use crate::readers::{KEYS_HERE_MAX, Readers};
-use crate::replies::{Answer, evaluate, evaluate_small};
+use crate::replies::{Answer, evaluate_small};
 use detcd_engine::engine::Status;
 use detcd_engine::ids::{ClusterId, MemberId, StreamId};
 use detcd_engine::request::{Reply, Request, RequestError};
@@ -59,7 +59,7 @@ impl MemberHandle {
             Answer::Done(reply) => reply,
             Answer::Read(read) => match evaluate_small(&read, KEYS_HERE_MAX) {
                 Some(reply) => reply,
-                None => self.elsewhere(move || evaluate(*read)).await?,
+                None => self.elsewhere(move || read.evaluate()).await?,
             },
         }
     }

@@ -86,17 +86,6 @@ impl Replies {
     }
 }
 
-/// Evaluates a read on the caller's thread, however long it takes.
-pub(crate) fn evaluate(read: Read) -> Result<Reply, RequestError> {
-    let Read { view, query, term, .. } = read;
-    let response = match query {
-        ReadQuery::Range(range) => Response::Range(view.range(&range)?),
-        ReadQuery::Txn(txn) => Response::Txn(txn::evaluate(&view, &txn)?),
-        ReadQuery::Rest(rest) => Response::Txn(rest.finish(&view)),
-    };
-    Ok(Reply { revision: view.revision(), term, response })
-}
-
 /// Evaluates a read that looks at no more than so many keys; `None` where it looks at more.
 pub(crate) fn evaluate_small(read: &Read, mut keys_max: u64) -> Option<Result<Reply, RequestError>> {
     let Read { view, query, term, .. } = read;

@@ -4,7 +4,7 @@
 use super::Service;
 use crate::pb;
 use crate::readers::KEYS_HERE_MAX;
-use crate::replies::{Answer, evaluate, evaluate_small};
+use crate::replies::{Answer, evaluate_small};
 use crate::wire::error::status;
 use crate::wire::{EncodedTxn, Headers, RangeAnswer, kv, txn};
 use detcd_engine::effects::ReadQuery;
@@ -39,7 +39,7 @@ impl Service {
             {
                 return Ok(RangeAnswer::of_scan(headers.at(read.view.revision(), read.term), scan));
             }
-            evaluate(*read).map(|reply| range_answer(headers, reply))
+            read.evaluate().map(|reply| range_answer(headers, reply))
         });
         answer.await.and_then(|answer| answer).map_err(status)
     }
@@ -85,7 +85,7 @@ impl Service {
                 None => {
                     let answer = self
                         .member
-                        .elsewhere(move || evaluate(*read).map(|reply| encode(txn_answer(headers, reply))));
+                        .elsewhere(move || read.evaluate().map(|reply| encode(txn_answer(headers, reply))));
                     return answer.await.and_then(|answer| answer).map_err(status);
                 }
             },
