@@ -18,6 +18,7 @@ pub mod input;
 pub mod key_range;
 pub mod lease;
 pub mod membership;
+pub mod memory_member;
 pub mod mvcc;
 pub mod peer_message;
 pub mod raft;

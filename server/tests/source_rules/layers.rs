@@ -38,6 +38,10 @@ const ENGINE: &[Layer] = &[
         "engine",
         "time random ids config membership request lease command txn state raft peer_message snapshot watch input effects",
     ),
+    (
+        "memory_member",
+        "time ids config membership request state raft peer_message snapshot wal frame input effects engine",
+    ),
 ];
 
 /// The library; `process/` is the binary, which may know all of it.

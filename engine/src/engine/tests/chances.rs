@@ -53,24 +53,26 @@ fn keys(answer: &str) -> BTreeSet<String> {
 /// One misfortune, or one request.
 fn happen(cluster: &mut Cluster, clients: &mut Clients, random: &mut Random, number: u64) {
     let id = 1 + random.below(MEMBERS);
-    let is_up = cluster.node(id).engine.is_some();
+    let is_up = cluster.node(id).member.engine.is_some();
     match random.below(22) {
         0..6 if is_up => {
             let key = format!("k{number}");
-            clients.puts.insert((id, cluster.node(id).counter + 1), key.clone());
+            clients.puts.insert((id, cluster.node(id).member.request_counter + 1), key.clone());
             let put = put_request(&key, "x", 0, false);
             assert_eq!(put.lease, PutLease::Set(crate::ids::LeaseId(0)));
             cluster.ask(id, false, Request::Put(put));
         }
         6..9 if is_up => {
-            clients.reads.insert((id, cluster.node(id).counter + 1), clients.acknowledged.clone());
+            clients
+                .reads
+                .insert((id, cluster.node(id).member.request_counter + 1), clients.acknowledged.clone());
             cluster.ask(id, false, Request::Range(RangeRequest::of(key_range("a.."))));
         }
         9 if is_up => {
             clients.forget(id);
             cluster.crash(id);
         }
-        10..13 if !is_up => cluster.start(id).expect("a disk of its own making"),
+        10..13 if !is_up => cluster.start(id),
         13 if is_up => cluster.step(id, crate::input::Input::TransferLeadership),
         14 => {
             let other = 1 + random.below(MEMBERS);
@@ -82,7 +84,7 @@ fn happen(cluster: &mut Cluster, clients: &mut Clients, random: &mut Random, num
             cluster.queue.extend(copies);
         }
         17 => cluster.queue.retain(|message| message.to.0 != id),
-        18 if is_up => cluster.node(id).is_stalled ^= true,
+        18 if is_up => cluster.node(id).life.is_stalled ^= true,
         19 => cluster.held.append(&mut cluster.queue),
         20 => cluster.queue.append(&mut cluster.held),
         _ => {
@@ -99,21 +101,21 @@ fn live_through(seed: u64) -> usize {
         config.log_bytes_max = 400;
         config.snapshot_commands_min = 10;
     };
-    cluster.create(MEMBERS, knobs).expect("a new cluster");
+    cluster.create(MEMBERS, knobs);
     for number in 0..250 {
         happen(&mut cluster, &mut clients, &mut random, number);
         clients.take_in(seed, &std::mem::take(&mut cluster.out));
     }
     cluster.cut.clear();
     for id in 1..=MEMBERS {
-        cluster.node(id).is_stalled = false;
-        if cluster.node(id).engine.is_none() {
-            cluster.start(id).expect("a disk of its own making");
+        cluster.node(id).life.is_stalled = false;
+        if cluster.node(id).member.engine.is_none() {
+            cluster.start(id);
         }
     }
     cluster.pass(20_000, None).expect("members rest");
     clients.take_in(seed, &std::mem::take(&mut cluster.out));
-    cluster.agree().expect("snapshots are read back");
+    cluster.agree();
     assert_eq!(cluster.out.lines().count(), 1, "seed {seed}: all at one index: {}", cluster.out);
     let everything = RangeRequest::of(key_range("a.."));
     let found = cluster.engine(1).state().store().range(&everything).expect("the present is readable");

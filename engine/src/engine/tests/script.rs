@@ -1,6 +1,6 @@
 //! What a script says is done.
 
-use super::cluster::{CLUSTER, Cluster, Stranger};
+use super::cluster::{Cluster, Stranger};
 use super::command::Command;
 use super::parse::{alarm_kind, key_range, parse_txn, put_request};
 use super::words;
@@ -48,7 +48,7 @@ impl Cluster {
                 return Ok(true);
             }
             Command::Reads(member, count) => {
-                self.node(*member).counter += count;
+                self.node(*member).member.request_counter += count;
                 return Ok(true);
             }
             Command::Del { member, range, prev } => {
@@ -94,11 +94,11 @@ impl Cluster {
     fn perform_watch(&mut self, command: &Command) -> bool {
         let (member, stream, input) = match command {
             Command::Open(member, stream, require_leader) => {
-                self.node(*member).streams.insert(StreamId(*stream));
+                self.node(*member).life.streams.insert(StreamId(*stream));
                 (member, stream, WatchInput::Open { require_leader: require_leader.unwrap_or(false) })
             }
             Command::Watch { member, stream, range, id, start, prev, fragment } => {
-                if self.node(*member).streams.insert(StreamId(*stream)) {
+                if self.node(*member).life.streams.insert(StreamId(*stream)) {
                     self.step(
                         *member,
                         Input::Watch(StreamId(*stream), WatchInput::Open { require_leader: false }),
@@ -119,15 +119,15 @@ impl Cluster {
             Command::Cancel(member, stream, id) => (member, stream, WatchInput::Cancel(WatchId(*id))),
             Command::Progress(member, stream) => (member, stream, WatchInput::Progress),
             Command::Close(member, stream) => {
-                self.node(*member).streams.remove(&StreamId(*stream));
+                self.node(*member).life.streams.remove(&StreamId(*stream));
                 (member, stream, WatchInput::Close)
             }
             Command::Slow(member, stream) => {
-                self.node(*member).slow.insert(StreamId(*stream), 0);
+                self.node(*member).life.slow.insert(StreamId(*stream), 0);
                 return true;
             }
             Command::Drain(member, stream) => {
-                let bytes = self.node(*member).slow.remove(&StreamId(*stream)).unwrap_or(0);
+                let bytes = self.node(*member).life.slow.remove(&StreamId(*stream)).unwrap_or(0);
                 (member, stream, WatchInput::Drained { bytes })
             }
             _ => return false,
@@ -141,7 +141,7 @@ impl Cluster {
     fn perform_on_world(&mut self, command: &Command) -> Result<(), Box<dyn Error>> {
         match command {
             Command::Cluster { members, leader, .. } => {
-                self.create(*members, |config| turn_knobs(config, command))?;
+                self.create(*members, |config| turn_knobs(config, command));
                 if leader.unwrap_or(true) {
                     while !self.engine(1).status().is_leader {
                         self.pass(100, Some(1))?;
@@ -152,16 +152,16 @@ impl Cluster {
             }
             Command::Run => self.run()?,
             Command::Go(ms, only) => self.pass(*ms, *only)?,
-            Command::Gather(id) => self.node(*id).gathers = true,
+            Command::Gather(id) => self.node(*id).life.gathers = true,
             Command::Take(id) => {
-                self.node(*id).gathers = false;
+                self.node(*id).life.gathers = false;
                 self.handle(*id);
             }
             Command::Persist(id) => {
                 self.persist(*id);
             }
-            Command::Stall(id) => self.node(*id).is_stalled = true,
-            Command::Unstall(id) => self.node(*id).is_stalled = false,
+            Command::Stall(id) => self.node(*id).life.is_stalled = true,
+            Command::Unstall(id) => self.node(*id).life.is_stalled = false,
             Command::Deliver(to) => {
                 let queue = std::mem::take(&mut self.queue);
                 let (now, later): (Vec<_>, Vec<_>) =
@@ -192,15 +192,15 @@ impl Cluster {
             }
             Command::Heal => self.cut.clear(),
             Command::Crash(id) => self.crash(*id),
-            Command::Recover(id) => self.start(*id)?,
+            Command::Recover(id) => self.start(*id),
             Command::Wipe(id) => self.wipe(*id),
             Command::BackUp(id) => self.back_up(*id),
             Command::Restore(id) => self.restore(*id),
             Command::Trace(on) => self.is_traced = *on,
             Command::Status(only) => self.say_status(*only),
-            Command::Agree => self.agree()?,
+            Command::Agree => self.agree(),
             Command::Abandon(member, counter) => {
-                let boot = self.node(*member).config.boot;
+                let boot = self.node(*member).member.config.boot;
                 let id = RequestId { member: MemberId(*member), boot, counter: *counter };
                 self.step(*member, Input::Abandon(id));
             }
@@ -227,7 +227,6 @@ impl Cluster {
                     to_incarnation: to_life.map(Incarnation),
                     body: PeerBody::ReadIndex { attempt: 1 },
                 };
-                assert_eq!(self.node(*member).config.cluster, CLUSTER);
                 self.deliver(&message);
             }
             _ => unreachable!("requests and watches are performed elsewhere"),
@@ -238,7 +237,7 @@ impl Cluster {
     fn say_status(&mut self, only: Option<u64>) {
         let mut lines = Vec::new();
         for (id, node) in self.nodes.iter().filter(|(id, _)| only.is_none_or(|only| only == **id)) {
-            let Some(engine) = &node.engine else {
+            let Some(engine) = &node.member.engine else {
                 lines.push(format!("{id} is down"));
                 continue;
             };

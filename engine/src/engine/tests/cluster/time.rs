@@ -1,8 +1,8 @@
 //! Time passes, and what is due or under way happens.
 
-use super::{Cluster, read_snapshot, write_snapshot};
+use super::Cluster;
 use crate::input::Input;
-use crate::raft::SnapshotMeta;
+use crate::memory_member::{check_state, meta_of};
 use std::collections::BTreeMap;
 use std::error::Error;
 
@@ -15,14 +15,14 @@ impl Cluster {
             for id in ids {
                 let now = self.now;
                 let node = self.node(id);
-                if node.engine.is_none() {
+                if node.member.engine.is_none() {
                     continue;
                 }
-                if node.wake_at.is_some_and(|at| at <= now) {
+                if node.member.wake_at.is_some_and(|at| at <= now) {
                     is_quiet = false;
                     self.step(id, Input::Wake);
                 }
-                if !self.node(id).is_stalled {
+                if !self.node(id).life.is_stalled {
                     is_quiet &= !self.persist(id);
                 }
             }
@@ -52,8 +52,8 @@ impl Cluster {
             let due = self
                 .nodes
                 .iter()
-                .filter(|(id, node)| node.engine.is_some() && only.is_none_or(|only| only == **id));
-            let next = due.filter_map(|(_, node)| node.wake_at).min().unwrap_or(end);
+                .filter(|(id, node)| node.member.engine.is_some() && only.is_none_or(|only| only == **id));
+            let next = due.filter_map(|(_, node)| node.member.wake_at).min().unwrap_or(end);
             if next > end {
                 break;
             }
@@ -71,33 +71,28 @@ impl Cluster {
         // The others do not wake by themselves: their clocks stand still.
         let others: Vec<u64> =
             self.nodes.keys().copied().filter(|id| only.is_some_and(|only| only != *id)).collect();
-        let asleep: Vec<_> = others.iter().map(|id| (*id, self.node(*id).wake_at.take())).collect();
+        let asleep: Vec<_> = others.iter().map(|id| (*id, self.node(*id).member.wake_at.take())).collect();
         let result = self.run();
         for (id, wake_at) in asleep {
             let node = self.node(id);
-            node.wake_at = node.wake_at.or(wake_at);
+            node.member.wake_at = node.member.wake_at.or(wake_at);
         }
         result
     }
 
     /// Compares the members, and each with what its snapshot reads back as.
-    pub(in crate::engine::tests) fn agree(&mut self) -> Result<(), Box<dyn Error>> {
+    pub(in crate::engine::tests) fn agree(&mut self) {
         let mut by_index: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-        let (meta, _) = self.first_state();
         for (id, node) in &self.nodes {
-            let Some(engine) = &node.engine else { continue };
+            let Some(engine) = &node.member.engine else { continue };
             let state = engine.state();
-            let (index, term) = state.applied();
-            let bytes = write_snapshot(SnapshotMeta { index, term, ..meta.clone() }, state.view());
-            let (_, reread) = read_snapshot(&bytes)?;
-            assert_eq!(reread.hash(), state.hash(), "member {id} reads back another state");
-            assert_eq!(state.store().hash(), state.store().hash_from_scratch(), "member {id} hashes wrong");
+            check_state(meta_of(state), state);
+            let (index, _) = state.applied();
             by_index.entry(index).or_default().push(id.to_string());
         }
         // Hashes are compared at every index as it is applied.
         let lines: Vec<String> =
             by_index.iter().map(|(index, ids)| format!("{} at index {index}", ids.join(" "))).collect();
         lines.iter().for_each(|line| self.say(line));
-        Ok(())
     }
 }
