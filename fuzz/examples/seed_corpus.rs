@@ -10,11 +10,12 @@ use detcd_engine::command::{Caller, Command, EntryBuilder, Proposal, encode};
 use detcd_engine::frame;
 use detcd_engine::ids::{ClusterId, CommandId, Grant, Incarnation, LeaseId, MemberId};
 use detcd_engine::membership::MemberAttributes;
-use detcd_engine::raft::{EntryKind, HardState, LogEntry, LogRecord, SnapshotMeta};
+use detcd_engine::memory_member::{CLUSTER, first_state, meta_of, write_snapshot};
+use detcd_engine::raft::{EntryKind, HardState, LogEntry, LogRecord};
 use detcd_engine::request::{PutLease, PutRequest, PutValue, Request};
 use detcd_engine::wal::{LogTail, SegmentHeader, encode_batch, encode_header};
 use detcd_fuzz::AS_IT_IS;
-use detcd_fuzz::cluster::{CLUSTER, Cluster, first_state, write_snapshot};
+use detcd_fuzz::cluster::Cluster;
 use prost::Message;
 use std::path::Path;
 
@@ -282,10 +283,8 @@ fn snapshots() -> Vec<(String, Vec<u8>)> {
         member.ask_and_wait(0, Request::Put(put)).expect("nothing stands against it");
     }
     let state = member.engine(0).expect("it runs").state();
-    let (index, term) = state.applied();
-    let meta = SnapshotMeta { index, term, ..empty.0.clone() };
     vec![
         ("first".to_owned(), as_it_is(&write_snapshot(empty.0, empty.1.view()))),
-        ("few_keys".to_owned(), as_it_is(&write_snapshot(meta, state.view()))),
+        ("few_keys".to_owned(), as_it_is(&write_snapshot(meta_of(state), state.view()))),
     ]
 }

@@ -6,27 +6,21 @@ mod clients;
 mod disk;
 mod time;
 
-use clients::evaluate;
 use detcd_engine::config::Config;
-use detcd_engine::effects::{Effects, Persist, SnapshotVerdict};
-use detcd_engine::engine::{Engine, Recovered};
-use detcd_engine::frame;
-use detcd_engine::ids::{ClusterId, MemberId, RequestId, StreamId};
+use detcd_engine::effects::Effects;
+use detcd_engine::engine::Engine;
+use detcd_engine::ids::{MemberId, RequestId, StreamId};
 use detcd_engine::input::Input;
-use detcd_engine::membership::{InitialCluster, Member};
-use detcd_engine::raft::{HardState, LogRecord, RecoveredLog, SnapshotMeta};
+use detcd_engine::memory_member::{self, MemoryMember, first_state};
+use detcd_engine::raft::SnapshotMeta;
 use detcd_engine::snapshot::OutgoingSnapshot;
 use detcd_engine::peer_message::PeerMessage;
 use detcd_engine::request::{Reply, RequestError};
-use detcd_engine::state::{FIRST_INDEX, State};
+use detcd_engine::state::State;
 use detcd_engine::time::Time;
 use detcd_engine::watch::{Event, WatchResponse};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-pub use disk::{read_snapshot, write_snapshot};
-
-/// Theirs.
-pub const CLUSTER: ClusterId = ClusterId(0xc);
 /// How long, in milliseconds, a cluster may take to agree once nothing disturbs it.
 const SETTLE_MS: u64 = 60_000;
 
@@ -46,14 +40,6 @@ pub struct Told {
     pub size_bytes: usize,
 }
 
-/// What a member must remember.
-#[derive(Debug, Default)]
-struct Disk {
-    records: Vec<LogRecord>,
-    snapshots: BTreeMap<u64, Vec<u8>>,
-    hard_state: HardState,
-}
-
 /// A request that was not answered yet.
 #[derive(Debug)]
 struct Asked {
@@ -64,18 +50,10 @@ struct Asked {
 
 #[derive(Debug)]
 struct Node {
-    engine: Option<Engine>,
-    config: Config,
-    disk: Disk,
-    unsynced: VecDeque<Persist>,
-    checkpoint: Option<(SnapshotMeta, Vec<u8>)>,
-    /// Files of snapshots that arrived whole, until the member says what is to become of them.
-    arrived: VecDeque<(u64, Vec<u8>)>,
-    wake_at: Option<Time>,
-    counter: u64,
+    member: MemoryMember,
     asked: BTreeMap<RequestId, Asked>,
     streams: BTreeSet<StreamId>,
-    /// Term and applied index as last seen in this life.
+    /// Term, applied index and compacted revision as last seen in this life.
     seen: (u64, u64, i64),
 }
 
@@ -99,22 +77,6 @@ pub struct Cluster {
     is_hostile: bool,
 }
 
-/// The first state of a cluster of so many.
-pub fn first_state(members: u64) -> (SnapshotMeta, State) {
-    let member = |id: u64| Member {
-        id: MemberId(id),
-        name: String::new(),
-        peer_urls: vec![format!("http://m{id}:2380")],
-        client_urls: Vec::new(),
-        is_learner: false,
-        incarnation: None,
-    };
-    let voters = (1..=members).map(MemberId).collect();
-    let members = (1..=members).map(|id| (MemberId(id), member(id))).collect();
-    let state = State::first(&InitialCluster { members, id: CLUSTER });
-    (SnapshotMeta { index: FIRST_INDEX, term: 1, voters, learners: Vec::new() }, state)
-}
-
 impl Cluster {
     /// So many members with empty disks, started; `knobs` changes the configuration of each.
     pub fn new(members: usize, knobs: fn(&mut Config)) -> Cluster {
@@ -124,33 +86,14 @@ impl Cluster {
 
     /// The same, each with this snapshot and nothing else on its disk.
     pub fn of_state(members: usize, knobs: fn(&mut Config), meta: &SnapshotMeta, state: &State) -> Cluster {
-        let snapshot = write_snapshot(meta.clone(), state.view());
         let node = |at: usize| {
             let id = at as u64 + 1;
-            let mut config = Config::new(MemberId(id), CLUSTER);
-            config.name = format!("m{id}");
-            config.client_urls = vec![format!("http://m{id}:2379")];
+            let mut config = memory_member::config(id);
             config.reports_hashes = true;
             knobs(&mut config);
-            let hard_state = HardState { term: meta.term, vote: MemberId(0), commit: meta.index };
-            let log = RecoveredLog { hard_state, entries: Vec::new() };
-            let recovered = Recovered { state: state.clone(), meta: meta.clone(), log };
-            let mut disk = Disk { hard_state, ..Disk::default() };
-            disk.records.push(LogRecord::Installed { hard_state, meta: meta.clone() });
-            disk.snapshots.insert(meta.index, snapshot.clone());
-            Node {
-                engine: Some(Engine::recover(config.clone(), recovered, id, Time::ZERO)),
-                config,
-                disk,
-                unsynced: VecDeque::new(),
-                checkpoint: None,
-                arrived: VecDeque::new(),
-                wake_at: Some(Time::ZERO),
-                counter: 0,
-                asked: BTreeMap::new(),
-                streams: BTreeSet::new(),
-                seen: (0, 0, -1),
-            }
+            let mut member = MemoryMember::new(config, meta, state);
+            member.start(id, Time::ZERO);
+            Node { member, asked: BTreeMap::new(), streams: BTreeSet::new(), seen: (0, 0, -1) }
         };
         let mut cluster = Cluster {
             nodes: (0..members).map(node).collect(),
@@ -190,7 +133,7 @@ impl Cluster {
 
     /// A member that runs.
     pub fn engine(&self, at: usize) -> Option<&Engine> {
-        self.nodes[at].engine.as_ref()
+        self.nodes[at].member.engine.as_ref()
     }
 
     /// Who leads, as the leader sees it.
@@ -210,27 +153,26 @@ impl Cluster {
 
     /// Whether writes of this member wait for its disk.
     pub fn has_unsynced(&self, at: usize) -> bool {
-        !self.nodes[at].unsynced.is_empty()
+        !self.nodes[at].member.unsynced.is_empty()
     }
 
     /// Something happens to a member, if it runs.
     pub fn step(&mut self, at: usize, input: Input) {
         let now = self.now;
-        if let Some(engine) = &mut self.nodes[at].engine {
-            engine.step(now, input);
+        let member = &mut self.nodes[at].member;
+        if member.engine.is_some() {
+            member.step(now, input);
             self.handle(at);
         }
     }
 
-    /// A message under way arrives, as the frame it travels in.
+    /// A message under way arrives.
     pub fn deliver(&mut self, place: usize) {
         let message = self.network.remove(place);
         let to = member_at(message.to);
-        if self.nodes.get(to).is_some_and(|node| node.engine.is_some()) {
-            let bytes = frame::encode(&message, CLUSTER);
-            let decoded = frame::decode(bytes.into(), CLUSTER, message.to).expect("a member's own frame");
-            assert_eq!(decoded, message, "a message survives its frame");
-            self.step(to, Input::Peer(decoded));
+        if let Some(node) = self.nodes.get_mut(to).filter(|node| node.member.engine.is_some()) {
+            node.member.receive(self.now, &message);
+            self.handle(to);
         }
     }
 
@@ -247,31 +189,13 @@ impl Cluster {
     }
 
     fn handle(&mut self, at: usize) {
-        let Some(engine) = &mut self.nodes[at].engine else { return };
-        let effects = engine.take_effects();
+        let Effects { send, replies, watch, send_snapshots, applied, .. } =
+            self.nodes[at].member.take_effects();
         self.check_status(at);
-        self.check_hashes(at, &effects.applied);
-        let Effects {
-            send, persist, replies, reads, watch, checkpoint, send_snapshots, received, wake_at, ..
-        } = effects;
+        self.check_hashes(at, &applied);
         self.network.extend(send);
         self.snapshots.extend(send_snapshots);
-        let node = &mut self.nodes[at];
-        node.wake_at = wake_at;
-        for verdict in received {
-            let (index, bytes) = node.arrived.pop_front().expect("one for each that arrived");
-            if verdict == SnapshotVerdict::Installed {
-                node.disk.snapshots.insert(index, bytes);
-            }
-        }
-        node.unsynced.extend(persist);
-        if let Some(checkpoint) = checkpoint {
-            assert!(node.checkpoint.is_none(), "one checkpoint at a time");
-            let bytes = write_snapshot(checkpoint.meta.clone(), checkpoint.state);
-            node.checkpoint = Some((checkpoint.meta, bytes));
-        }
         replies.into_iter().for_each(|(id, answer)| self.answered(at, id, answer));
-        reads.into_iter().for_each(|read| self.answered(at, read.id, evaluate(read)));
         self.hear(at, watch);
     }
 }

@@ -1,13 +1,14 @@
 //! Frames from another member: any bytes are refused, or are exactly what their message is written as; and whatever
 //! message comes, a member that gets it goes on.
 
-use crate::cluster::{CLUSTER, Cluster};
+use crate::cluster::Cluster;
 use crate::draw::Draw;
 use crate::split;
 use bytes::{Bytes, BytesMut};
 use detcd_engine::command::{Caller, EntryBuilder, Proposal, encode};
 use detcd_engine::frame;
 use detcd_engine::ids::{CommandId, Incarnation, LeaseId, MemberId, RequestId};
+use detcd_engine::memory_member::CLUSTER;
 use detcd_engine::input::Input;
 use detcd_engine::raft::{EntryKind, LogEntry, RaftMessage, RaftMessageKind, SnapshotMeta};
 use detcd_engine::peer_message::{LeaseAnswer, LeaseAsk, PeerBody, PeerMessage};

@@ -1,7 +1,7 @@
 //! Transactions from a client, all the way: bytes, wire message, check, log entry, state, answer, bytes. Refused with a
 //! reason and without a trace, or applied as one revision.
 
-use crate::cluster::{Answer, CLUSTER, Cluster, first_state, read_snapshot, write_snapshot};
+use crate::cluster::{Answer, Cluster};
 use crate::draw::Draw;
 use crate::reference;
 use crate::split;
@@ -10,6 +10,7 @@ use detcd::pb;
 use detcd::wire::{EncodedTxn, txn};
 use detcd_engine::command::{Caller, Command, Proposal, decode, encode};
 use detcd_engine::ids::CommandId;
+use detcd_engine::memory_member::{CLUSTER, meta_of, read_snapshot, write_snapshot};
 use detcd_engine::key_range::KeyRange;
 use detcd_engine::raft::SnapshotMeta;
 use detcd_engine::request::{
@@ -219,10 +220,8 @@ pub(crate) fn ready_member() -> Cluster {
         }
         let compact = CompactRequest { revision: 5, physical: true };
         member.ask_and_wait(0, Request::Compact(compact)).expect("5 of 13");
-        let state = member.engine(0).expect("it runs").state().clone();
-        let (index, term) = state.applied();
-        let meta = SnapshotMeta { index, term, ..first_state(1).0 };
-        read_snapshot(&write_snapshot(meta, state.view())).expect("written just now")
+        let state = member.engine(0).expect("it runs").state();
+        read_snapshot(&write_snapshot(meta_of(state), state.view())).expect("written just now")
     });
     assert_eq!(state.cluster(), CLUSTER, "of the cluster that all targets have");
     // Its second life: under the first one's numbers a command would be taken for one that was applied before.

@@ -1,26 +1,19 @@
 //! What is asserted of members as they go on, and of their states from scratch (docs/invariants.md).
 
-use super::{Cluster, first_state, read_snapshot, write_snapshot};
-use detcd_engine::raft::SnapshotMeta;
+use super::Cluster;
+use detcd_engine::memory_member::{check_state, meta_of};
 
 impl Cluster {
     /// What is true of every state at every moment, looked at from scratch.
     pub fn check_states(&self) {
-        for at in 0..self.len() {
-            let Some(engine) = self.engine(at) else { continue };
-            let (state, (index, term)) = (engine.state(), engine.state().applied());
-            assert_eq!(state.store().hash(), state.store().hash_from_scratch(), "the store's hash");
-            let meta = SnapshotMeta { index, term, ..first_state(self.len() as u64).0 };
-            let bytes = write_snapshot(meta.clone(), state.view());
-            let (reread_meta, reread) = read_snapshot(&bytes).expect("a member's own snapshot");
-            assert_eq!((&reread_meta, reread.hash()), (&meta, state.hash()), "a snapshot read back");
-            assert!(write_snapshot(meta, reread.view()) == bytes, "a snapshot has one form");
+        for engine in self.nodes.iter().filter_map(|node| node.member.engine.as_ref()) {
+            check_state(meta_of(engine.state()), engine.state());
         }
     }
 
     /// Terms and applied indices go up, a term has one leader, and the store's two ends are in order.
     pub(super) fn check_status(&mut self, at: usize) {
-        let Some(engine) = &self.nodes[at].engine else { return };
+        let Some(engine) = &self.nodes[at].member.engine else { return };
         let status = engine.status();
         let (term, applied, compacted) = self.nodes[at].seen;
         assert!(

@@ -1,22 +1,18 @@
 //! What clients ask and hear.
 
 use super::{Answer, Asked, Cluster, SETTLE_MS, Told};
-use detcd_engine::effects::{Read, ReadQuery};
 use detcd_engine::watch::WatchEffects;
 use detcd_engine::ids::{RequestId, StreamId};
 use detcd_engine::input::Input;
 use detcd_engine::watch::WatchInput;
-use detcd_engine::request::{Reply, Request, Response};
+use detcd_engine::request::Request;
 use detcd_engine::watch::WatchResponse;
 
 impl Cluster {
     /// Asks a member that runs; what it is asked under.
     pub fn ask(&mut self, at: usize, require_leader: bool, request: Request) -> Option<RequestId> {
         let floor = self.acknowledged;
-        let node = &mut self.nodes[at];
-        node.engine.as_ref()?;
-        node.counter += 1;
-        let id = RequestId { member: node.config.member, boot: node.config.boot, counter: node.counter };
+        self.engine(at)?;
         let is_linearizable = match &request {
             Request::Range(range) => !range.serializable,
             Request::MemberList { linearizable } => *linearizable,
@@ -26,8 +22,10 @@ impl Cluster {
             Request::Put(_) | Request::DeleteRange(_) | Request::LeaseLeases => true,
             _ => false,
         };
+        let node = &mut self.nodes[at];
+        let id = node.member.ask(self.now, require_leader, request);
         node.asked.insert(id, Asked { floor, is_linearizable });
-        self.step(at, Input::Request { id, require_leader, request });
+        self.handle(at);
         Some(id)
     }
 
@@ -62,7 +60,7 @@ impl Cluster {
 
     /// Speaks on a watch stream, which this opens if need be.
     pub fn watch(&mut self, at: usize, stream: StreamId, require_leader: bool, input: WatchInput) {
-        if self.nodes[at].engine.is_none() {
+        if self.engine(at).is_none() {
             return;
         }
         if self.nodes[at].streams.insert(stream) {
@@ -106,13 +104,4 @@ impl Cluster {
             self.told.push(Told { member: at, stream, response, size_bytes });
         }
     }
-}
-
-pub(super) fn evaluate(read: Read) -> Answer {
-    let response = match read.query {
-        ReadQuery::Range(range) => Response::Range(read.view.range(&range)?),
-        ReadQuery::Txn(txn) => Response::Txn(detcd_engine::txn::evaluate(&read.view, &txn)?),
-        ReadQuery::Rest(rest) => Response::Txn(rest.finish(&read.view)),
-    };
-    Ok(Reply { revision: read.view.revision(), term: read.term, response })
 }

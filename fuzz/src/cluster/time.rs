@@ -15,7 +15,7 @@ impl Cluster {
 
     /// A member that has something due by now is woken.
     pub fn wake(&mut self, at: usize) -> bool {
-        let is_due = self.nodes[at].wake_at.is_some_and(|due| due <= self.now);
+        let is_due = self.nodes[at].member.wake_at.is_some_and(|due| due <= self.now);
         if is_due {
             self.step(at, Input::Wake);
         }
@@ -45,7 +45,7 @@ impl Cluster {
 
     /// Time passes to the next thing that is due, and what it brings happens.
     pub fn pass_to_next(&mut self) {
-        let next = self.nodes.iter().filter_map(|node| node.wake_at).min();
+        let next = self.nodes.iter().filter_map(|node| node.member.wake_at).min();
         self.now = next.expect("a member that runs always waits for something").max(self.now);
         self.run();
     }
@@ -54,7 +54,7 @@ impl Cluster {
     pub fn run_for(&mut self, ms: u64) {
         let end = self.now.plus_ms(ms);
         self.run();
-        while self.nodes.iter().filter_map(|node| node.wake_at).min().is_some_and(|next| next <= end) {
+        while self.nodes.iter().filter_map(|node| node.member.wake_at).min().is_some_and(|next| next <= end) {
             self.pass_to_next();
         }
         self.now = end;
