@@ -8,18 +8,14 @@
 
 use bytes::{Bytes, BytesMut};
 use detcd_engine::command::{self, Caller, Command, Proposal};
-use detcd_engine::config::Config;
-use detcd_engine::effects::{Effects, ReadQuery};
-use detcd_engine::engine::{Engine, Recovered};
-use detcd_engine::ids::{CommandId, LeaseId, MemberId, RequestId, StreamId};
+use detcd_engine::effects::Effects;
+use detcd_engine::ids::{CommandId, LeaseId, MemberId, StreamId};
 use detcd_engine::input::Input;
 use detcd_engine::key_range::KeyRange;
-use detcd_engine::membership::InitialCluster;
-use detcd_engine::raft::{RecoveredLog, SnapshotMeta};
+use detcd_engine::memory_member::{self, MemoryMember, first_state};
 use detcd_engine::request::{
     Compare, CompareOperand, CompareResult, PutLease, PutRequest, PutValue, RangeRequest, Request, Txn, TxnOp,
 };
-use detcd_engine::state::State;
 use detcd_engine::time::Time;
 use detcd_engine::watch::{WatchCreate, WatchInput};
 use std::hint::black_box;
@@ -34,10 +30,8 @@ const VALUE: &[u8] = &[b'v'; 256];
 const WATCHERS: u64 = 100;
 
 struct Member {
-    engine: Engine,
-    id: MemberId,
-    now_ms: u64,
-    requests: u64,
+    member: MemoryMember,
+    now: Time,
     answers: u64,
     /// Of watch responses.
     events: u64,
@@ -45,50 +39,38 @@ struct Member {
 
 impl Member {
     fn alone() -> Member {
-        let cluster = InitialCluster::new("throughput", [vec!["http://localhost:2380".to_owned()]]);
-        let id = *cluster.members.keys().next().expect("one member");
-        let mut config = Config::new(id, cluster.id);
-        // Writing snapshots is the shell's work, and it is not there.
+        let mut config = memory_member::config(1);
+        // Writing snapshots is the shell's work, and is not measured.
         config.snapshot_commands_min = u64::MAX;
-        let state = State::first(&cluster);
-        let (index, term) = state.applied();
-        let meta = SnapshotMeta { index, term, voters: vec![id], learners: Vec::new() };
-        let recovered = Recovered { state, meta, log: RecoveredLog::default() };
-        let engine = Engine::recover(config, recovered, 1, Time::from_ms(0));
-        let mut member = Member { engine, id, now_ms: 0, requests: 0, answers: 0, events: 0 };
-        while !member.engine.status().is_ready {
-            member.now_ms += 10;
+        let (meta, state) = first_state(1);
+        let mut member = MemoryMember::new(config, &meta, &state);
+        member.start(1, Time::ZERO);
+        let mut member = Member { member, now: Time::ZERO, answers: 0, events: 0 };
+        while !member.member.engine.as_ref().is_some_and(|engine| engine.status().is_ready) {
+            member.now = member.now.plus_ms(10);
             member.turn();
         }
         member
     }
 
     fn step(&mut self, input: Input) {
-        self.engine.step(Time::from_ms(self.now_ms), input);
+        self.member.step(self.now, input);
     }
 
-    fn ask(&mut self, request: Request) {
-        self.requests += 1;
-        let id = RequestId { member: self.id, boot: 1, counter: self.requests };
-        self.step(Input::Request { id, require_leader: false, request });
-    }
-
-    /// Does what the member asks for, until it asks for nothing more.
+    /// Does what the member asks for, until it asks for nothing more. What it writes is forgotten: it is the engine that is
+    /// measured.
     fn turn(&mut self) {
         self.step(Input::Wake);
         loop {
-            let Effects { persist, replies, reads, watch, .. } = self.engine.take_effects();
-            self.answers += (replies.len() + reads.len()) as u64;
-            for read in reads {
-                let ReadQuery::Range(range) = read.query else { continue };
-                black_box(read.view.range(&range).expect("the present is readable"));
-            }
+            let Effects { replies, watch, .. } = self.member.take_effects();
+            self.answers += replies.len() as u64;
+            black_box(replies);
             for (stream, response) in &watch.responses {
                 self.events += 1;
                 let bytes = response.size_bytes(&watch.batches);
                 self.step(Input::Watch(*stream, WatchInput::Drained { bytes }));
             }
-            let Some(persist) = persist else { return };
+            let Some(persist) = self.member.unsynced.pop_front() else { return };
             self.step(Input::Persisted(persist.id));
         }
     }
@@ -99,10 +81,10 @@ impl Member {
         let start = Instant::now();
         for batch in 0..BATCHES {
             for number in batch * BATCH..(batch + 1) * BATCH {
-                self.ask(request(number));
+                self.member.ask(self.now, false, request(number));
             }
             self.turn();
-            self.now_ms += 1;
+            self.now = self.now.plus_ms(1);
         }
         assert_eq!(self.answers - answers, BATCHES * BATCH, "each is answered in its own turn");
         nanoseconds_each(start, BATCHES * BATCH)
