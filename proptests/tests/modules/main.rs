@@ -3,13 +3,13 @@
 //! `PROPTEST_CASES` scales all of it (256 is once). What fails is kept in `proptests/tests/proptest-regressions`, each
 //! with a line that tells its story, and is tried first ever after.
 
-mod alone;
 mod codec;
 mod key_range;
 mod lease;
 mod ledger;
 mod member;
 mod mvcc;
+mod single_member;
 mod snapshot;
 mod txn;
 mod wal;

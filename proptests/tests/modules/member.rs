@@ -4,10 +4,10 @@
 //! Transactions are here and nowhere else: what they write can only be asked of a member. The store behind it is
 //! held against the reference after every step; leases are asked for, as clients do.
 
-use crate::alone::Alone;
 use crate::cases;
 use crate::ledger::Ledger;
 use crate::mvcc::{assert_every_revision, assert_same};
+use crate::single_member::SingleMember;
 use crate::watch::{asks, streams};
 use detcd_engine::ids::{LeaseId, StreamId};
 use detcd_engine::memory_member::{check_state, meta_of};
@@ -57,7 +57,7 @@ struct Model {
 }
 
 struct Room {
-    alone: Alone,
+    member: SingleMember,
     /// The generator's own does not know how long a restart takes.
     model: Model,
     ledger: Ledger,
@@ -182,13 +182,13 @@ impl StateMachineTest for Room {
     type Reference = Model;
 
     fn init_test(_: &Model) -> Room {
-        let alone = Alone::new(|config| {
+        let member = SingleMember::new(|config| {
             config.snapshot_commands_min = 8;
             config.compaction_slice_keys = 2;
         });
-        let mut model = Model { now_ms: alone.now_ms(), ..Model::default() };
+        let mut model = Model { now_ms: member.now_ms(), ..Model::default() };
         model.deadlines.elect(model.now_ms, 1_000, &model.cluster.leases);
-        Room { alone, model, ledger: Ledger::default() }
+        Room { member, model, ledger: Ledger::default() }
     }
 
     fn apply(mut room: Room, _: &Model, transition: Transition) -> Room {
@@ -198,7 +198,7 @@ impl StateMachineTest for Room {
             Transition::CompactPhysically(revision) => {
                 let request = CompactRequest { revision, physical: true };
                 let expected = room.model.write(&Write::Compact(revision));
-                let reply = room.alone.ask(Request::Compact(request));
+                let reply = room.member.ask(Request::Compact(request));
                 assert_eq!(answered(reply.map(|reply| reply.response)), expected, "compaction");
             }
             Transition::Range(range, is_serializable) => room.range(&range, is_serializable),
@@ -215,7 +215,7 @@ impl StateMachineTest for Room {
             }
             Transition::Pass(ms) => {
                 room.model.pass(room.model.now_ms + ms);
-                room.alone.pass(ms);
+                room.member.pass(ms);
             }
             Transition::Restart => room.restart(),
             Transition::Watch(stream, input) => room.watch(stream, input),
@@ -225,18 +225,18 @@ impl StateMachineTest for Room {
     }
 
     fn check_invariants(room: &Room, _: &Model) {
-        let state = room.alone.engine().state();
+        let state = room.member.engine().state();
         assert_same(state.store(), &room.model.cluster.store);
         let due_ms = room.model.deadlines.next_due_ms().unwrap_or(u64::MAX);
-        assert!(room.alone.wake_at_ms() <= due_ms, "a lease is due before the member wants to be woken");
+        assert!(room.member.wake_at_ms() <= due_ms, "a lease is due before the member wants to be woken");
     }
 
     fn teardown(mut room: Room, _: Model) {
         for id in LEASES {
             room.time_to_live(*id, true);
         }
-        assert_every_revision(&room.alone.engine().state().store().view(), &room.model.cluster.store);
-        let state = room.alone.engine().state();
+        let state = room.member.engine().state();
+        assert_every_revision(&state.store().view(), &room.model.cluster.store);
         check_state(meta_of(state), state);
         room.restart();
         for id in LEASES {
@@ -264,7 +264,7 @@ impl Room {
             let answer = self.model.write(write);
             expected.push(answer.map(|answer| (answer, self.model.cluster.store.revision())));
         }
-        let replies = self.alone.ask_together(requests.clone());
+        let replies = self.member.ask_together(requests.clone());
         for ((reply, expected), request) in replies.into_iter().zip(expected).zip(requests) {
             let revision = reply.as_ref().map_or(0, |reply| reply.revision);
             let answer = answered(reply.map(|reply| reply.response));
@@ -275,7 +275,7 @@ impl Room {
     fn range(&mut self, range: &Range, is_serializable: bool) {
         let request =
             detcd_engine::request::RangeRequest { serializable: is_serializable, ..translate::range(range) };
-        let reply = self.alone.ask(Request::Range(request));
+        let reply = self.member.ask(Request::Range(request));
         let expected = self.model.cluster.range(range).map(|found| (found, self.revision()));
         let found = reply.map_err(refused).map(|Reply { response, revision, .. }| match response {
             Response::Range(response) => (translate::found(&response), revision),
@@ -285,7 +285,7 @@ impl Room {
     }
 
     fn read(&mut self, txn: &Txn) {
-        let reply = self.alone.ask(Request::Txn(translate::txn(txn)));
+        let reply = self.member.ask(Request::Txn(translate::txn(txn)));
         let expected = self.model.cluster.read(txn).map(|answer| (Answer::Txn(answer), self.revision()));
         let revision = reply.as_ref().map_or(0, |reply| reply.revision);
         let answer = answered(reply.map(|reply| reply.response));
@@ -299,7 +299,7 @@ impl Room {
     }
 
     fn told(&mut self, request: Request, expected: &Response) {
-        let Reply { revision, response, .. } = self.alone.ask(request.clone()).expect("never refused");
+        let Reply { revision, response, .. } = self.member.ask(request.clone()).expect("never refused");
         assert_eq!((revision, &response), (self.revision(), expected), "{request:?}");
     }
 
@@ -309,9 +309,9 @@ impl Room {
 
     fn restart(&mut self) {
         self.drain();
-        self.alone.restart();
+        self.member.restart();
         self.ledger = Ledger::default();
-        self.model.now_ms = self.alone.now_ms();
+        self.model.now_ms = self.member.now_ms();
         self.model.deadlines = Deadlines::default();
         self.model.deadlines.elect(self.model.now_ms, 1_000, &self.model.cluster.leases);
     }
@@ -322,17 +322,17 @@ impl Room {
             return;
         }
         self.ledger.asks(stream, &input, &self.model.cluster.store);
-        self.alone.watch(stream, input);
+        self.member.watch(stream, input);
     }
 
     /// Clients read what they were sent, at once; a member without anything to do has sent everything.
     fn drain(&mut self) {
-        while let Some((stream, response, batches)) = self.alone.watched.pop_front() {
+        while let Some((stream, response, batches)) = self.member.watched.pop_front() {
             self.ledger.sent(stream, &response, &batches, &self.model.cluster.store);
             if self.ledger.is_open(stream) {
                 let input = WatchInput::Drained { bytes: response.size_bytes(&batches) };
                 self.ledger.asks(stream, &input, &self.model.cluster.store);
-                self.alone.watch(stream, input);
+                self.member.watch(stream, input);
             }
         }
         self.ledger.all_was_sent();
@@ -357,9 +357,9 @@ prop_state_machine! {
 
 #[test]
 fn an_id_that_the_member_chooses_is_a_lease() {
-    let mut alone = Alone::new(|_| {});
+    let mut member = SingleMember::new(|_| {});
     let grant = detcd_engine::request::LeaseGrantRequest { id: LeaseId(0), ttl_secs: 60 };
-    let Ok(Reply { response: Response::LeaseGrant(granted), .. }) = alone.ask(Request::LeaseGrant(grant))
+    let Ok(Reply { response: Response::LeaseGrant(granted), .. }) = member.ask(Request::LeaseGrant(grant))
     else {
         panic!("a grant")
     };

@@ -1,8 +1,8 @@
 //! Snapshots: read back they are the state they were written from; cut short or changed anywhere they are refused.
 
-use crate::alone::Alone;
 use crate::cases;
 use crate::mvcc::{assert_every_revision, assert_same};
+use crate::single_member::SingleMember;
 use detcd_engine::snapshot::{Reader, SnapshotError};
 use detcd_engine::state::State;
 use detcd_engine::txn;
@@ -21,18 +21,18 @@ fn read(bytes: &[u8], piece_bytes: usize) -> Result<State, SnapshotError> {
 }
 
 /// A member and the reference after some writes, whatever became of each.
-fn written(writes: &[Write]) -> (Alone, Cluster) {
-    let (mut alone, mut cluster) = (Alone::new(|_| {}), Cluster::default());
+fn written(writes: &[Write]) -> (SingleMember, Cluster) {
+    let (mut member, mut cluster) = (SingleMember::new(|_| {}), Cluster::default());
     for write in writes {
         let write = match write {
             Write::Txn(asked) if txn::check(translate::txn(asked), 128).is_err() => continue,
             Write::LeaseGrant(id, ttl_secs) => Write::LeaseGrant(*id, (*ttl_secs).max(2)),
             other => other.clone(),
         };
-        let is_done = alone.ask(translate::write(&write)).is_ok();
+        let is_done = member.ask(translate::write(&write)).is_ok();
         assert_eq!(is_done, cluster.apply(&write).is_ok(), "{write:?}");
     }
-    (alone, cluster)
+    (member, cluster)
 }
 
 proptest! {
@@ -44,10 +44,10 @@ proptest! {
         piece_bytes in 1_usize..200,
         bits in 1_u8..,
     ) {
-        let (alone, cluster) = written(&writes);
-        let bytes = alone.snapshot();
+        let (member, cluster) = written(&writes);
+        let bytes = member.snapshot();
         let state = read(&bytes, piece_bytes).expect("as it was written");
-        prop_assert_eq!(state.hash(), alone.engine().state().hash());
+        prop_assert_eq!(state.hash(), member.engine().state().hash());
         assert_same(state.store(), &cluster.store);
         assert_every_revision(&state.store().view(), &cluster.store);
         let expected = reference::snapshot::of(&cluster);

@@ -15,7 +15,7 @@ use detcd_engine::watch::{EventBatch, EventRange, WatchResponse};
 use std::collections::{BTreeMap, VecDeque};
 
 /// A member of a cluster of one, and its clients.
-pub(crate) struct Alone {
+pub(crate) struct SingleMember {
     member: MemoryMember,
     now: Time,
     /// By the counters of the requests.
@@ -25,22 +25,22 @@ pub(crate) struct Alone {
     pub(crate) checkpoints: u64,
 }
 
-impl Alone {
+impl SingleMember {
     /// A new cluster. `change` sets what differs from the defaults.
-    pub(crate) fn new(change: impl FnOnce(&mut Config)) -> Alone {
+    pub(crate) fn new(change: impl FnOnce(&mut Config)) -> SingleMember {
         let mut config = memory_member::config(1);
         config.reports_hashes = true;
         change(&mut config);
         let (meta, state) = first_state(1);
-        let mut alone = Alone {
+        let mut single = SingleMember {
             member: MemoryMember::new(config, &meta, &state),
             now: Time::ZERO,
             answers: BTreeMap::new(),
             watched: VecDeque::new(),
             checkpoints: 0,
         };
-        alone.lead();
-        alone
+        single.lead();
+        single
     }
 
     /// Ends the process, starts it anew from what is on disk, and waits until it leads.
@@ -58,7 +58,7 @@ impl Alone {
         // It leads at once, and learns what was committed when it has applied an entry of its own.
         self.pass(0);
         while !(self.engine().status().is_leader && self.engine().status().is_ready) {
-            assert!(self.now < at_most, "alone and no leader: {:?}", self.engine().status());
+            assert!(self.now < at_most, "a single member and no leader: {:?}", self.engine().status());
             self.pass(10);
         }
     }
