@@ -6,7 +6,6 @@
 mod codec;
 mod key_range;
 mod lease;
-mod ledger;
 mod member;
 mod mvcc;
 mod single_member;
@@ -14,6 +13,7 @@ mod snapshot;
 mod txn;
 mod wal;
 mod watch;
+mod watch_model;
 
 use proptest::test_runner::Config;
 

@@ -5,10 +5,10 @@
 //! held against the reference after every step; leases are asked for, as clients do.
 
 use crate::cases;
-use crate::ledger::Ledger;
 use crate::mvcc::{assert_every_revision, assert_same};
 use crate::single_member::SingleMember;
 use crate::watch::{asks, streams};
+use crate::watch_model::WatchModel;
 use detcd_engine::ids::{LeaseId, StreamId};
 use detcd_engine::memory_member::{check_state, meta_of};
 use detcd_engine::request::{
@@ -60,7 +60,7 @@ struct Room {
     member: SingleMember,
     /// The generator's own does not know how long a restart takes.
     model: Model,
-    ledger: Ledger,
+    watches: WatchModel,
 }
 
 impl Model {
@@ -188,7 +188,7 @@ impl StateMachineTest for Room {
         });
         let mut model = Model { now_ms: member.now_ms(), ..Model::default() };
         model.deadlines.elect(model.now_ms, 1_000, &model.cluster.leases);
-        Room { member, model, ledger: Ledger::default() }
+        Room { member, model, watches: WatchModel::default() }
     }
 
     fn apply(mut room: Room, _: &Model, transition: Transition) -> Room {
@@ -310,33 +310,33 @@ impl Room {
     fn restart(&mut self) {
         self.drain();
         self.member.restart();
-        self.ledger = Ledger::default();
+        self.watches = WatchModel::default();
         self.model.now_ms = self.member.now_ms();
         self.model.deadlines = Deadlines::default();
         self.model.deadlines.elect(self.model.now_ms, 1_000, &self.model.cluster.leases);
     }
 
     fn watch(&mut self, stream: StreamId, input: WatchInput) {
-        let is_open = self.ledger.is_open(stream);
+        let is_open = self.watches.is_open(stream);
         if is_open == matches!(input, WatchInput::Open { .. }) {
             return;
         }
-        self.ledger.asks(stream, &input, &self.model.cluster.store);
+        self.watches.asks(stream, &input, &self.model.cluster.store);
         self.member.watch(stream, input);
     }
 
     /// Clients read what they were sent, at once; a member without anything to do has sent everything.
     fn drain(&mut self) {
         while let Some((stream, response, batches)) = self.member.watched.pop_front() {
-            self.ledger.sent(stream, &response, &batches, &self.model.cluster.store);
-            if self.ledger.is_open(stream) {
+            self.watches.sent(stream, &response, &batches, &self.model.cluster.store);
+            if self.watches.is_open(stream) {
                 let input = WatchInput::Drained { bytes: response.size_bytes(&batches) };
-                self.ledger.asks(stream, &input, &self.model.cluster.store);
+                self.watches.asks(stream, &input, &self.model.cluster.store);
                 self.member.watch(stream, input);
             }
         }
-        self.ledger.all_was_sent();
-        self.ledger.all_are_synced(&self.model.cluster.store);
+        self.watches.all_was_sent();
+        self.watches.all_are_synced(&self.model.cluster.store);
     }
 }
 

@@ -2,8 +2,8 @@
 //! deletes and compactions go on and clients read as slowly as they like.
 
 use crate::cases;
-use crate::ledger::Ledger;
 use crate::mvcc::{Step, steps, write_reference, write_store};
+use crate::watch_model::WatchModel;
 use detcd_engine::ids::{StreamId, WatchId};
 use detcd_engine::mvcc::Store;
 use detcd_engine::time::Time;
@@ -45,7 +45,7 @@ struct Room {
     store: Store,
     hub: Hub,
     reference: Reference,
-    ledger: Ledger,
+    watches: WatchModel,
     now: Time,
 }
 
@@ -135,7 +135,7 @@ impl StateMachineTest for Room {
             store: Store::new(),
             hub: Hub::new(FRAGMENT_BYTES, PROGRESS_INTERVAL_MS, 7),
             reference: Reference::default(),
-            ledger: Ledger::default(),
+            watches: WatchModel::default(),
             now: Time::ZERO,
         };
         room.ask(StreamId(1), WatchInput::Open { require_leader: false });
@@ -157,7 +157,7 @@ impl StateMachineTest for Room {
             }
             Transition::Ask(stream, input) => room.ask(stream, input),
             Transition::Drain(stream, share) => {
-                let bytes = room.ledger.undrained_bytes(stream) * share / 1000;
+                let bytes = room.watches.undrained_bytes(stream) * share / 1000;
                 room.drain(stream, bytes);
             }
             Transition::Pump => _ = room.pump(),
@@ -181,19 +181,19 @@ impl Room {
     }
 
     fn ask(&mut self, stream: StreamId, input: WatchInput) {
-        if input == (WatchInput::Open { require_leader: false }) && self.ledger.is_open(stream) {
+        if input == (WatchInput::Open { require_leader: false }) && self.watches.is_open(stream) {
             return;
         }
         if input == WatchInput::Close {
             // What was said before it counts as said.
             self.pump();
         }
-        self.ledger.asks(stream, &input, &self.reference);
+        self.watches.asks(stream, &input, &self.reference);
         self.hub.handle(self.now, stream, input, &self.store);
     }
 
     fn drain(&mut self, stream: StreamId, bytes: usize) {
-        if self.ledger.is_open(stream) {
+        if self.watches.is_open(stream) {
             self.ask(stream, WatchInput::Drained { bytes });
         }
     }
@@ -203,9 +203,9 @@ impl Room {
         let mut out = WatchEffects::default();
         let has_more = self.hub.pump(self.now, &self.store, &mut out);
         for (stream, response) in &out.responses {
-            self.ledger.sent(*stream, response, &out.batches, &self.reference);
+            self.watches.sent(*stream, response, &out.batches, &self.reference);
         }
-        self.ledger.all_was_sent();
+        self.watches.all_was_sent();
         has_more
     }
 
@@ -213,13 +213,13 @@ impl Room {
         loop {
             while self.pump() {}
             let mut was_drained = false;
-            for stream in self.ledger.open_streams() {
-                let bytes = self.ledger.undrained_bytes(stream);
+            for stream in self.watches.open_streams() {
+                let bytes = self.watches.undrained_bytes(stream);
                 was_drained |= bytes > 0;
                 self.drain(stream, bytes);
             }
             if !was_drained {
-                return self.ledger.all_are_synced(&self.reference);
+                return self.watches.all_are_synced(&self.reference);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What watch streams are owed: every response is held against what was asked and what happened.
 //!
-//! A stream's responses leave in the order in which the engine decided them, so the ledger decides each question when
+//! A stream's responses leave in the order in which the engine decided them, so the model decides each question when
 //! its answer comes by: which watchers there are then, how far each was sent. What it holds against them:
 //!
 //! * events are those of the reference, in order, none twice, none left out, whole revisions unless fragments were
@@ -55,11 +55,11 @@ struct Stream {
 
 /// All open streams.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct WatchModel {
     streams: BTreeMap<StreamId, Stream>,
 }
 
-impl Ledger {
+impl WatchModel {
     /// Call it right before the engine is asked, with the store as it is.
     pub(crate) fn asks(&mut self, id: StreamId, input: &WatchInput, store: &Store) {
         if let WatchInput::Open { .. } = input {
