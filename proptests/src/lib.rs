@@ -1,4 +1,4 @@
-//! Each room of the engine against the plainest model of it.
+//! Each module of the engine against the plainest model of it.
 //!
 //! `reference` says what is right and knows nothing of the engine; `strategies` thinks up what could go wrong;
 //! `translate` takes the one's words into the other's. What holds them against each other is in `tests/modules`.

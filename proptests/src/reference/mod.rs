@@ -1,4 +1,4 @@
-//! The references: each room again, as the dumbest thing that could be right.
+//! The references: each module again, as the dumbest thing that could be right.
 //!
 //! No type of the engine appears here, so that the simulator, whose engine is a twin crate, holds its members against
 //! the very same words. A request is what a client may send: well formed (no empty key, no unknown enum, no value

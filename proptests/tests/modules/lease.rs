@@ -50,7 +50,7 @@ struct Nothing;
 
 /// Both sides, and which keys hang where.
 #[derive(Default)]
-struct Room {
+struct Module {
     lessor: Lessor,
     deadlines: Deadlines,
     leases: reference::Leases,
@@ -94,78 +94,78 @@ impl ReferenceStateMachine for Nothing {
     }
 }
 
-impl StateMachineTest for Room {
-    type SystemUnderTest = Room;
+impl StateMachineTest for Module {
+    type SystemUnderTest = Module;
     type Reference = Nothing;
 
-    fn init_test(_: &Nothing) -> Room {
-        let mut room = Room::default();
-        room.elect();
-        room
+    fn init_test(_: &Nothing) -> Module {
+        let mut module = Module::default();
+        module.elect();
+        module
     }
 
-    fn apply(mut room: Room, _: &Nothing, transition: Transition) -> Room {
+    fn apply(mut module: Module, _: &Nothing, transition: Transition) -> Module {
         match transition {
-            Transition::Grant(id, ttl_secs) => room.grant(id, ttl_secs),
-            Transition::Revoke(id) => room.revoke(id),
+            Transition::Grant(id, ttl_secs) => module.grant(id, ttl_secs),
+            Transition::Revoke(id) => module.revoke(id),
             Transition::Attach(id, key) => {
-                if room.lessor.contains(LeaseId(id)) {
-                    room.lessor.attach(LeaseId(id), Bytes::from(vec![key]));
-                    room.attached.insert((id, Bytes::from(vec![key])));
+                if module.lessor.contains(LeaseId(id)) {
+                    module.lessor.attach(LeaseId(id), Bytes::from(vec![key]));
+                    module.attached.insert((id, Bytes::from(vec![key])));
                 }
             }
             Transition::Detach(id, key) => {
-                room.lessor.detach(LeaseId(id), &Bytes::from(vec![key]));
-                room.attached.remove(&(id, Bytes::from(vec![key])));
+                module.lessor.detach(LeaseId(id), &Bytes::from(vec![key]));
+                module.attached.remove(&(id, Bytes::from(vec![key])));
             }
-            Transition::KeepAlive(id) => room.keep_alive(id),
+            Transition::KeepAlive(id) => module.keep_alive(id),
             Transition::AskToClear(id) => {
-                room.deadlines.clearing(LeaseId(id));
-                room.expected.clearing(id);
+                module.deadlines.clearing(LeaseId(id));
+                module.expected.clearing(id);
             }
-            Transition::Clear(id) => room.record(id, None),
-            Transition::Pass(ms, max, fate) => room.pass(ms, max, fate),
-            Transition::Elect => room.elect(),
+            Transition::Clear(id) => module.record(id, None),
+            Transition::Pass(ms, max, fate) => module.pass(ms, max, fate),
+            Transition::Elect => module.elect(),
             Transition::Resign => {
-                room.deadlines.demote();
-                room.expected.resign();
+                module.deadlines.demote();
+                module.expected.resign();
             }
-            Transition::Reload => room.reload(),
+            Transition::Reload => module.reload(),
         }
-        room
+        module
     }
 
-    fn check_invariants(room: &Room, _: &Nothing) {
-        let leases: Vec<reference::Lease> = room.lessor.iter().map(plain).collect();
-        assert_eq!(leases, room.leases.all());
-        assert_eq!((room.lessor.len(), room.lessor.grants()), (leases.len(), room.leases.grants()));
-        let from_scratch = Lessor::from_leases(room.lessor.grants(), room.lessor.iter().copied());
+    fn check_invariants(module: &Module, _: &Nothing) {
+        let leases: Vec<reference::Lease> = module.lessor.iter().map(plain).collect();
+        assert_eq!(leases, module.leases.all());
+        assert_eq!((module.lessor.len(), module.lessor.grants()), (leases.len(), module.leases.grants()));
+        let from_scratch = Lessor::from_leases(module.lessor.grants(), module.lessor.iter().copied());
         assert_eq!(
-            room.lessor.hash(),
+            module.lessor.hash(),
             from_scratch.expect("its own leases").hash(),
             "the hash kept up to date"
         );
-        let now = Time::from_ms(room.now_ms);
+        let now = Time::from_ms(module.now_ms);
         for id in LEASES {
             let lease = LeaseId(*id);
-            assert_eq!(room.lessor.get(lease).map(plain).as_ref(), room.leases.get(*id));
-            let keys: Vec<Bytes> = room.lessor.keys(lease).cloned().collect();
-            let attached = room.attached.iter().filter(|(at, _)| at == id).map(|(_, key)| key.clone());
+            assert_eq!(module.lessor.get(lease).map(plain).as_ref(), module.leases.get(*id));
+            let keys: Vec<Bytes> = module.lessor.keys(lease).cloned().collect();
+            let attached = module.attached.iter().filter(|(at, _)| at == id).map(|(_, key)| key.clone());
             assert_eq!(keys, attached.collect::<Vec<_>>(), "keys of lease {id}");
-            let left_ms = room.deadlines.remaining_ms(lease, now);
-            assert_eq!(left_ms, room.expected.remaining_ms(*id, room.now_ms), "time left of lease {id}");
-            assert_eq!(room.deadlines.needs_clearing(lease), room.expected.needs_clearing(*id));
-            let is_expiring = room.expected.get(*id).is_some_and(|deadline| deadline.is_expiring);
-            assert_eq!(room.deadlines.is_expiring(lease), is_expiring);
+            let left_ms = module.deadlines.remaining_ms(lease, now);
+            assert_eq!(left_ms, module.expected.remaining_ms(*id, module.now_ms), "time left of lease {id}");
+            assert_eq!(module.deadlines.needs_clearing(lease), module.expected.needs_clearing(*id));
+            let is_expiring = module.expected.get(*id).is_some_and(|deadline| deadline.is_expiring);
+            assert_eq!(module.deadlines.is_expiring(lease), is_expiring);
         }
-        let soonest: Vec<i64> = room.deadlines.soonest_first().into_iter().map(|id| id.0).collect();
-        assert_eq!(soonest, room.expected.soonest_first());
-        let wake_at_ms = room.deadlines.next_at().map_or(u64::MAX, Time::as_ms);
-        assert!(wake_at_ms <= room.expected.next_due_ms().unwrap_or(u64::MAX), "woken too late");
+        let soonest: Vec<i64> = module.deadlines.soonest_first().into_iter().map(|id| id.0).collect();
+        assert_eq!(soonest, module.expected.soonest_first());
+        let wake_at_ms = module.deadlines.next_at().map_or(u64::MAX, Time::as_ms);
+        assert!(wake_at_ms <= module.expected.next_due_ms().unwrap_or(u64::MAX), "woken too late");
     }
 }
 
-impl Room {
+impl Module {
     fn now(&self) -> Time {
         Time::from_ms(self.now_ms)
     }
@@ -270,5 +270,5 @@ prop_state_machine! {
     #![proptest_config(cases(2048))]
 
     #[test]
-    fn leases_are_those_of_the_list(sequential 1..60 => Room);
+    fn leases_are_those_of_the_list(sequential 1..60 => Module);
 }

@@ -1,4 +1,4 @@
-//! The rooms of the engine, one file each, against the reference.
+//! The modules of the engine, one file each, against the reference.
 //!
 //! `PROPTEST_CASES` scales all of it (256 is once). What fails is kept in `proptests/tests/proptest-regressions`, each
 //! with a line that tells its story, and is tried first ever after.

@@ -56,7 +56,7 @@ struct Model {
     now_ms: u64,
 }
 
-struct Room {
+struct Module {
     member: SingleMember,
     /// The generator's own does not know how long a restart takes.
     model: Model,
@@ -177,75 +177,75 @@ impl ReferenceStateMachine for Model {
     }
 }
 
-impl StateMachineTest for Room {
-    type SystemUnderTest = Room;
+impl StateMachineTest for Module {
+    type SystemUnderTest = Module;
     type Reference = Model;
 
-    fn init_test(_: &Model) -> Room {
+    fn init_test(_: &Model) -> Module {
         let member = SingleMember::new(|config| {
             config.snapshot_commands_min = 8;
             config.compaction_slice_keys = 2;
         });
         let mut model = Model { now_ms: member.now_ms(), ..Model::default() };
         model.deadlines.elect(model.now_ms, 1_000, &model.cluster.leases);
-        Room { member, model, watches: WatchModel::default() }
+        Module { member, model, watches: WatchModel::default() }
     }
 
-    fn apply(mut room: Room, _: &Model, transition: Transition) -> Room {
+    fn apply(mut module: Module, _: &Model, transition: Transition) -> Module {
         match transition {
-            Transition::Write(write) => room.write_all(&[write]),
-            Transition::Together(writes) => room.write_all(&writes),
+            Transition::Write(write) => module.write_all(&[write]),
+            Transition::Together(writes) => module.write_all(&writes),
             Transition::CompactPhysically(revision) => {
                 let request = CompactRequest { revision, physical: true };
-                let expected = room.model.write(&Write::Compact(revision));
-                let reply = room.member.ask(Request::Compact(request));
+                let expected = module.model.write(&Write::Compact(revision));
+                let reply = module.member.ask(Request::Compact(request));
                 assert_eq!(answered(reply.map(|reply| reply.response)), expected, "compaction");
             }
-            Transition::Range(range, is_serializable) => room.range(&range, is_serializable),
-            Transition::Read(txn) => room.read(&txn),
+            Transition::Range(range, is_serializable) => module.range(&range, is_serializable),
+            Transition::Read(txn) => module.read(&txn),
             Transition::KeepAlive(id) => {
-                let ttl_secs = room.model.keep_alive(id);
+                let ttl_secs = module.model.keep_alive(id);
                 let response = Response::LeaseKeepAlive { id: LeaseId(id), ttl_secs };
-                room.told(Request::LeaseKeepAlive(LeaseId(id)), &response);
+                module.told(Request::LeaseKeepAlive(LeaseId(id)), &response);
             }
-            Transition::TimeToLive(id, keys) => room.time_to_live(id, keys),
+            Transition::TimeToLive(id, keys) => module.time_to_live(id, keys),
             Transition::Leases => {
-                let ids = room.model.deadlines.soonest_first().into_iter().map(LeaseId).collect();
-                room.told(Request::LeaseLeases, &Response::LeaseLeases(ids));
+                let ids = module.model.deadlines.soonest_first().into_iter().map(LeaseId).collect();
+                module.told(Request::LeaseLeases, &Response::LeaseLeases(ids));
             }
             Transition::Pass(ms) => {
-                room.model.pass(room.model.now_ms + ms);
-                room.member.pass(ms);
+                module.model.pass(module.model.now_ms + ms);
+                module.member.pass(ms);
             }
-            Transition::Restart => room.restart(),
-            Transition::Watch(stream, input) => room.watch(stream, input),
+            Transition::Restart => module.restart(),
+            Transition::Watch(stream, input) => module.watch(stream, input),
         }
-        room.drain();
-        room
+        module.drain();
+        module
     }
 
-    fn check_invariants(room: &Room, _: &Model) {
-        let state = room.member.engine().state();
-        assert_same(state.store(), &room.model.cluster.store);
-        let due_ms = room.model.deadlines.next_due_ms().unwrap_or(u64::MAX);
-        assert!(room.member.wake_at_ms() <= due_ms, "a lease is due before the member wants to be woken");
+    fn check_invariants(module: &Module, _: &Model) {
+        let state = module.member.engine().state();
+        assert_same(state.store(), &module.model.cluster.store);
+        let due_ms = module.model.deadlines.next_due_ms().unwrap_or(u64::MAX);
+        assert!(module.member.wake_at_ms() <= due_ms, "a lease is due before the member wants to be woken");
     }
 
-    fn teardown(mut room: Room, _: Model) {
+    fn teardown(mut module: Module, _: Model) {
         for id in LEASES {
-            room.time_to_live(*id, true);
+            module.time_to_live(*id, true);
         }
-        let state = room.member.engine().state();
-        assert_every_revision(&state.store().view(), &room.model.cluster.store);
+        let state = module.member.engine().state();
+        assert_every_revision(&state.store().view(), &module.model.cluster.store);
         check_state(meta_of(state), state);
-        room.restart();
+        module.restart();
         for id in LEASES {
-            room.time_to_live(*id, true);
+            module.time_to_live(*id, true);
         }
     }
 }
 
-impl Room {
+impl Module {
     fn write_all(&mut self, writes: &[Write]) {
         let (mut requests, mut expected) = (Vec::new(), Vec::new());
         for write in writes {
@@ -352,7 +352,7 @@ prop_state_machine! {
     #![proptest_config(cases(256))]
 
     #[test]
-    fn a_member_answers_as_the_reference(sequential 1..60 => Room);
+    fn a_member_answers_as_the_reference(sequential 1..60 => Module);
 }
 
 #[test]

@@ -52,7 +52,7 @@ struct Model {
     compacted: Result<(), Refusal>,
 }
 
-struct Room {
+struct Module {
     store: Store,
     /// Does no physical work of compaction, ever.
     lazy: Store,
@@ -178,52 +178,52 @@ impl ReferenceStateMachine for Model {
     }
 }
 
-impl StateMachineTest for Room {
-    type SystemUnderTest = Room;
+impl StateMachineTest for Module {
+    type SystemUnderTest = Module;
     type Reference = Model;
 
-    fn init_test(_: &Model) -> Room {
-        Room { store: Store::new(), lazy: Store::new(), kept: Vec::new() }
+    fn init_test(_: &Model) -> Module {
+        Module { store: Store::new(), lazy: Store::new(), kept: Vec::new() }
     }
 
-    fn apply(mut room: Room, model: &Model, transition: Transition) -> Room {
-        let hash = room.store.hash();
+    fn apply(mut module: Module, model: &Model, transition: Transition) -> Module {
+        let hash = module.store.hash();
         match transition {
             Transition::Txn(steps) => {
-                assert_eq!(tell_store(&mut room.store, &steps), model.told, "answers of a transaction");
-                tell_store(&mut room.lazy, &steps);
+                assert_eq!(tell_store(&mut module.store, &steps), model.told, "answers of a transaction");
+                tell_store(&mut module.lazy, &steps);
             }
             Transition::Range(range) => {
-                let answer = Told::Found(found(room.store.range(&translate::range(&range))));
+                let answer = Told::Found(found(module.store.range(&translate::range(&range))));
                 assert_eq!(vec![answer], model.told, "{range:?}");
             }
             Transition::Compact(revision) => {
-                assert_eq!(room.store.compact(revision).map_err(refused), model.compacted);
-                assert_eq!(room.lazy.compact(revision).map_err(refused), model.compacted);
+                assert_eq!(module.store.compact(revision).map_err(refused), model.compacted);
+                assert_eq!(module.lazy.compact(revision).map_err(refused), model.compacted);
             }
             Transition::Slice(most) => {
-                room.store.compact_slice(most);
-                assert_eq!(room.store.hash(), hash, "how far a compaction has come shows in the hash");
+                module.store.compact_slice(most);
+                assert_eq!(module.store.hash(), hash, "how far a compaction has come shows in the hash");
             }
-            Transition::KeepView => room.kept.push((room.store.view(), model.store.clone())),
+            Transition::KeepView => module.kept.push((module.store.view(), model.store.clone())),
             Transition::Rebuild => {
-                let records = room.store.current().records().cloned().collect();
-                let (revision, compacted) = (room.store.revision(), room.store.compacted_revision());
-                room.store = Store::from_records(revision, compacted, records).expect("its own records");
-                assert_eq!(room.store.hash(), hash, "a store made of its own records");
+                let records = module.store.current().records().cloned().collect();
+                let (revision, compacted) = (module.store.revision(), module.store.compacted_revision());
+                module.store = Store::from_records(revision, compacted, records).expect("its own records");
+                assert_eq!(module.store.hash(), hash, "a store made of its own records");
             }
         }
-        room
+        module
     }
 
-    fn check_invariants(room: &Room, model: &Model) {
-        assert_same(&room.store, &model.store);
-        assert_eq!(room.store.hash(), room.lazy.hash(), "members that differ in physical work alone");
+    fn check_invariants(module: &Module, model: &Model) {
+        assert_same(&module.store, &model.store);
+        assert_eq!(module.store.hash(), module.lazy.hash(), "members that differ in physical work alone");
     }
 
-    fn teardown(room: Room, model: Model) {
-        assert_every_revision(&room.store.view(), &model.store);
-        room.kept.iter().for_each(|(view, reference)| assert_every_revision(view, reference));
+    fn teardown(module: Module, model: Model) {
+        assert_every_revision(&module.store.view(), &model.store);
+        module.kept.iter().for_each(|(view, reference)| assert_every_revision(view, reference));
     }
 }
 
@@ -288,7 +288,7 @@ prop_state_machine! {
     #![proptest_config(cases(256))]
 
     #[test]
-    fn the_store_answers_as_the_list(sequential 1..40 => Room);
+    fn the_store_answers_as_the_list(sequential 1..40 => Module);
 }
 
 proptest! {

@@ -41,7 +41,7 @@ pub(crate) enum Transition {
 #[derive(Clone, Debug)]
 struct Model(Reference);
 
-struct Room {
+struct Module {
     store: Store,
     hub: Hub,
     reference: Reference,
@@ -126,53 +126,53 @@ fn write(store: &mut Reference, transition: &Transition) {
     }
 }
 
-impl StateMachineTest for Room {
-    type SystemUnderTest = Room;
+impl StateMachineTest for Module {
+    type SystemUnderTest = Module;
     type Reference = Model;
 
-    fn init_test(_: &Model) -> Room {
-        let mut room = Room {
+    fn init_test(_: &Model) -> Module {
+        let mut module = Module {
             store: Store::new(),
             hub: Hub::new(FRAGMENT_BYTES, PROGRESS_INTERVAL_MS, 7),
             reference: Reference::default(),
             watches: WatchModel::default(),
             now: Time::ZERO,
         };
-        room.ask(StreamId(1), WatchInput::Open { require_leader: false });
-        room
+        module.ask(StreamId(1), WatchInput::Open { require_leader: false });
+        module
     }
 
-    fn apply(mut room: Room, _: &Model, transition: Transition) -> Room {
-        write(&mut room.reference, &transition);
+    fn apply(mut module: Module, _: &Model, transition: Transition) -> Module {
+        write(&mut module.reference, &transition);
         match transition {
-            Transition::Write(steps) => room.write(&steps),
+            Transition::Write(steps) => module.write(&steps),
             Transition::Compact(revision) => {
-                // A refused one changes nothing; what is refused, the store's own room tells.
-                let _ = room.store.compact(revision);
-                assert_eq!(room.store.compacted_revision(), room.reference.compacted());
+                // A refused one changes nothing; what is refused, the store's own module tells.
+                let _ = module.store.compact(revision);
+                assert_eq!(module.store.compacted_revision(), module.reference.compacted());
             }
             Transition::Restore(all) => {
-                all.iter().for_each(|steps| write_store(&mut room.store, steps));
-                room.hub.restored(&room.store);
+                all.iter().for_each(|steps| write_store(&mut module.store, steps));
+                module.hub.restored(&module.store);
             }
-            Transition::Ask(stream, input) => room.ask(stream, input),
+            Transition::Ask(stream, input) => module.ask(stream, input),
             Transition::Drain(stream, share) => {
-                let bytes = room.watches.undrained_bytes(stream) * share / 1000;
-                room.drain(stream, bytes);
+                let bytes = module.watches.undrained_bytes(stream) * share / 1000;
+                module.drain(stream, bytes);
             }
-            Transition::Pump => _ = room.pump(),
-            Transition::Pass(ms) => room.now = room.now.plus_ms(ms),
-            Transition::Settle => room.settle(),
+            Transition::Pump => _ = module.pump(),
+            Transition::Pass(ms) => module.now = module.now.plus_ms(ms),
+            Transition::Settle => module.settle(),
         }
-        room
+        module
     }
 
-    fn teardown(mut room: Room, _: Model) {
-        room.settle();
+    fn teardown(mut module: Module, _: Model) {
+        module.settle();
     }
 }
 
-impl Room {
+impl Module {
     fn write(&mut self, steps: &[Step]) {
         let base = self.store.revision();
         write_store(&mut self.store, steps);
@@ -229,5 +229,5 @@ prop_state_machine! {
     #![proptest_config(cases(1024))]
 
     #[test]
-    fn every_watcher_gets_what_it_is_owed(sequential 1..60 => Room);
+    fn every_watcher_gets_what_it_is_owed(sequential 1..60 => Module);
 }
