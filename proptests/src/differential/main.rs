@@ -8,13 +8,13 @@
 //!
 //! First every script in `proptests/differential/` is run: what was found before. Then scripts made from the seed,
 //! each on a new detcd and a new etcd, until so many requests were compared. Both servers go through one history in
-//! lockstep, so revisions are equal, too. What may differ is said in `blur` and `ties`, and for users in
+//! lockstep, so revisions are equal, too. What may differ is said in `normalize` and `ties`, and for users in
 //! docs/compatibility.md. A difference is shrunk to the shortest script that shows it, printed, and kept as a file.
 
-mod blur;
 mod catalog;
 mod client;
 mod generate;
+mod normalize;
 mod options;
 mod process;
 mod run;

@@ -10,7 +10,7 @@ use crate::script::{Step, Stop};
 use crate::symbols::{Known, named};
 use crate::tally::Tally;
 use crate::watching::{self, SENTINEL_KEY, Watching};
-use crate::{blur, ties};
+use crate::{normalize, ties};
 use futures_util::future::join_all;
 use prost_reflect::DynamicMessage;
 use std::collections::BTreeMap;
@@ -172,7 +172,7 @@ impl Run {
         }
         let mut answers = answers.into_iter().zip(&self.known).map(|(answer, known)| {
             answer.map(|answer| {
-                let mut answer = blur::own(answer, known);
+                let mut answer = normalize::own(answer, known);
                 ties::settle(request, &mut answer);
                 answer
             })
@@ -182,7 +182,7 @@ impl Run {
         if let (Ok(ours), Ok(theirs)) = (&ours, &mut theirs) {
             let run_secs = i64::try_from(self.started_at.elapsed().as_secs()).unwrap_or(i64::MAX);
             // After a restart etcd gives a lease its whole time again.
-            blur::times(ours, theirs, SLACK_SECS + if self.tally.restarts > 0 { run_secs } else { 0 });
+            normalize::times(ours, theirs, SLACK_SECS + if self.tally.restarts > 0 { run_secs } else { 0 });
         }
         self.tally.count(call, ours.is_err());
         if ours == theirs { Ok(()) } else { Err(Difference::at(at, [text(&ours), text(&theirs)])) }

@@ -8,7 +8,7 @@
 use crate::client::{Answer, Refusal, Stream};
 use crate::process::revision_of;
 use crate::symbols::{self, Known};
-use crate::{blur, catalog::Rpc};
+use crate::{catalog::Rpc, normalize};
 use prost_reflect::{DynamicMessage, Value};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -195,7 +195,7 @@ impl Half {
 
     fn absorb(&mut self, answer: Answer, known: &Known) {
         let answer = match answer {
-            Ok(answer) => blur::own(answer, known),
+            Ok(answer) => normalize::own(answer, known),
             Err(refusal) => return self.said.ended = Some(refusal),
         };
         let id = answer.get_field_by_name("watch_id").and_then(|id| id.as_i64()).unwrap_or(0);

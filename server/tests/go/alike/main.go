@@ -103,7 +103,7 @@ func told(s *server, answer proto.Message, err error) string {
 		refusal := status.Convert(err)
 		return fmt.Sprintf("%v: %s", refusal.Code(), refusal.Message())
 	}
-	blur(s, answer.ProtoReflect())
+	normalize(s, answer.ProtoReflect())
 	if list, ok := answer.(*pb.AlarmResponse); ok {
 		slices.SortFunc(list.Alarms, func(a, b *pb.AlarmMember) int { return cmp.Compare(a.MemberID, b.MemberID) })
 	}
@@ -111,8 +111,8 @@ func told(s *server, answer proto.Message, err error) string {
 	return strings.ReplaceAll(protojson.MarshalOptions{}.Format(answer), " ", "")
 }
 
-// blur replaces what rightly differs by a number that says only whether it is there.
-func blur(s *server, m protoreflect.Message) {
+// normalize replaces what rightly differs by a number that says only whether it is there.
+func normalize(s *server, m protoreflect.Message) {
 	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		switch {
 		case field.Name() == "memberID" || field.Name() == "member_id":
@@ -123,10 +123,10 @@ func blur(s *server, m protoreflect.Message) {
 			m.Set(field, protoreflect.ValueOfUint64(1))
 		case field.IsList() && field.Message() != nil:
 			for i := range value.List().Len() {
-				blur(s, value.List().Get(i).Message())
+				normalize(s, value.List().Get(i).Message())
 			}
 		case field.Message() != nil && !field.IsMap():
-			blur(s, value.Message())
+			normalize(s, value.Message())
 		}
 		return true
 	})

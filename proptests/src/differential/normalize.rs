@@ -98,7 +98,7 @@ mod tests {
         DynamicMessage::parse_text_format(Rpc::named(rpc).unwrap().output(), text).unwrap()
     }
 
-    fn blurred(rpc: &str, text: &str) -> String {
+    fn normalized(rpc: &str, text: &str) -> String {
         let known = Known { member: 77, leases: vec![500], ..Known::default() };
         own(answer(rpc, text), &known).to_text_format()
     }
@@ -106,14 +106,15 @@ mod tests {
     #[test]
     fn a_header_keeps_its_revision_and_which_fields_it_has() {
         let header = "header{cluster_id:9,member_id:77,revision:4,raft_term:3}";
-        assert_eq!(blurred("Put", header), "header{cluster_id:1,member_id:1,revision:4,raft_term:1}");
-        assert_eq!(blurred("Put", "header{revision:4}"), "header{revision:4}");
+        assert_eq!(normalized("Put", header), "header{cluster_id:1,member_id:1,revision:4,raft_term:1}");
+        assert_eq!(normalized("Put", "header{revision:4}"), "header{revision:4}");
     }
 
     #[test]
     fn own_ids_and_chosen_leases_become_symbols() {
-        assert_eq!(blurred("LeaseGrant", "ID:500,TTL:60"), "ID:6000000000000000000,TTL:60");
-        let alarms = blurred("Alarm", "alarms{memberID:99,alarm:NOSPACE},alarms{memberID:77,alarm:CORRUPT}");
+        assert_eq!(normalized("LeaseGrant", "ID:500,TTL:60"), "ID:6000000000000000000,TTL:60");
+        let alarms =
+            normalized("Alarm", "alarms{memberID:99,alarm:NOSPACE},alarms{memberID:77,alarm:CORRUPT}");
         assert_eq!(alarms, "alarms:[{memberID:1,alarm:CORRUPT},{memberID:99,alarm:NOSPACE}]");
     }
 
