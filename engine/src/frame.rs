@@ -17,7 +17,7 @@ mod raft;
 #[cfg(test)]
 mod tests;
 
-use self::lease::{lease_answer, lease_ask, put_lease_answer, put_lease_ask};
+use self::lease::{lease_request, lease_response, put_lease_request, put_lease_response};
 use self::raft::{put_raft, raft};
 use crate::codec::{DecodeError, Decoder, Encode};
 use crate::ids::{ClusterId, Incarnation, MemberId, RequestId};
@@ -151,8 +151,8 @@ fn body_bytes(body: &PeerBody) -> usize {
         PeerBody::Raft(message) => 128 + message.entries.iter().map(fields::entry_bytes).sum::<usize>(),
         PeerBody::Forward(commands) => commands.iter().map(|command| 4 + command.len()).sum(),
         PeerBody::CancelForward { numbers, .. } => 8 + 8 * numbers.len(),
-        PeerBody::ReadIndex { .. } | PeerBody::ReadIndexReply { .. } | PeerBody::LeaseAsk { .. } => 64,
-        PeerBody::LeaseAnswer { .. } => 128,
+        PeerBody::ReadIndex { .. } | PeerBody::ReadIndexReply { .. } | PeerBody::LeaseRequest { .. } => 64,
+        PeerBody::LeaseResponse { .. } => 128,
     }
 }
 
@@ -179,15 +179,15 @@ fn put_body(out: &mut Vec<u8>, body: &PeerBody) {
             out.put_bool_field(index.is_some());
             out.put_u64_field(index.unwrap_or_default());
         }
-        PeerBody::LeaseAsk { id, ask } => {
+        PeerBody::LeaseRequest { id, request } => {
             out.put_u8_field(5);
             put_request_id(out, id);
-            put_lease_ask(out, ask);
+            put_lease_request(out, request);
         }
-        PeerBody::LeaseAnswer { id, answer } => {
+        PeerBody::LeaseResponse { id, response } => {
             out.put_u8_field(6);
             put_request_id(out, id);
-            put_lease_answer(out, answer);
+            put_lease_response(out, response);
         }
         PeerBody::CancelForward { boot, numbers } => {
             out.put_u8_field(7);
@@ -219,8 +219,8 @@ fn body(decoder: &mut Decoder) -> Result<PeerBody, DecodeError> {
             }
             Ok(PeerBody::ReadIndexReply { attempt, index: is_known.then_some(index) })
         }
-        5 => Ok(PeerBody::LeaseAsk { id: request_id(decoder)?, ask: lease_ask(decoder)? }),
-        6 => Ok(PeerBody::LeaseAnswer { id: request_id(decoder)?, answer: lease_answer(decoder)? }),
+        5 => Ok(PeerBody::LeaseRequest { id: request_id(decoder)?, request: lease_request(decoder)? }),
+        6 => Ok(PeerBody::LeaseResponse { id: request_id(decoder)?, response: lease_response(decoder)? }),
         7 => {
             let boot = decoder.u32("cancel forward, boot")?;
             let count = decoder.count("cancel forward, commands", 8)?;

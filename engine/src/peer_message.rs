@@ -52,24 +52,24 @@ pub enum PeerBody {
         index: Option<u64>,
     },
     /// Ask the leader about a lease; only it has deadlines.
-    LeaseAsk {
+    LeaseRequest {
         /// The client's request at the asking member.
         id: RequestId,
         /// What is asked.
-        ask: LeaseAsk,
+        request: LeaseRequest,
     },
     /// The leader's answer.
-    LeaseAnswer {
+    LeaseResponse {
         /// The client's request at the asking member.
         id: RequestId,
         /// What is answered.
-        answer: Result<LeaseAnswer, RequestError>,
+        response: Result<LeaseResponse, RequestError>,
     },
 }
 
 /// What only the leader knows of a lease.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum LeaseAsk {
+pub enum LeaseRequest {
     /// Start its time again.
     KeepAlive(LeaseId),
     /// How long it has left.
@@ -78,7 +78,7 @@ pub enum LeaseAsk {
 
 /// The leader's answer about a lease.
 #[derive(Clone, Debug, PartialEq)]
-pub enum LeaseAnswer {
+pub enum LeaseResponse {
     /// Its TTL in seconds, 0 where there is no such lease.
     KeepAlive {
         /// Seconds.

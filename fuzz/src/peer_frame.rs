@@ -11,7 +11,7 @@ use detcd_engine::ids::{CommandId, Incarnation, LeaseId, MemberId, RequestId};
 use detcd_engine::memory_member::CLUSTER;
 use detcd_engine::input::Input;
 use detcd_engine::raft::{EntryKind, LogEntry, RaftMessage, RaftMessageKind, SnapshotMeta};
-use detcd_engine::peer_message::{LeaseAnswer, LeaseAsk, PeerBody, PeerMessage};
+use detcd_engine::peer_message::{LeaseResponse, LeaseRequest, PeerBody, PeerMessage};
 use detcd_engine::request::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
 
 /// Magic number and format version: without them nothing else is looked at.
@@ -83,8 +83,8 @@ pub(crate) fn message(draw: &mut Draw<'_>, cluster: &Cluster) -> PeerMessage {
             let index = draw.flag().then(|| near(draw, status.last_index));
             PeerBody::ReadIndexReply { attempt: draw.unsigned(), index }
         }
-        10 => PeerBody::LeaseAsk { id, ask: ask(draw) },
-        11 => PeerBody::LeaseAnswer { id, answer: answer(draw) },
+        10 => PeerBody::LeaseRequest { id, request: lease_request(draw) },
+        11 => PeerBody::LeaseResponse { id, response: lease_response(draw) },
         _ => {
             let boot = draw.below(3).try_into().expect("0 to 2");
             PeerBody::CancelForward { boot, numbers: (0..draw.below(4)).map(|_| draw.unsigned()).collect() }
@@ -171,21 +171,21 @@ fn entry(draw: &mut Draw<'_>, term: u64, index: u64) -> LogEntry {
     LogEntry { term: near(draw, term), index, kind, data }
 }
 
-fn ask(draw: &mut Draw<'_>) -> LeaseAsk {
+fn lease_request(draw: &mut Draw<'_>) -> LeaseRequest {
     let id = LeaseId(draw.lease());
     if draw.flag() {
-        LeaseAsk::KeepAlive(id)
+        LeaseRequest::KeepAlive(id)
     } else {
-        LeaseAsk::TimeToLive(LeaseTimeToLiveRequest { id, keys: draw.flag() })
+        LeaseRequest::TimeToLive(LeaseTimeToLiveRequest { id, keys: draw.flag() })
     }
 }
 
-fn answer(draw: &mut Draw<'_>) -> Result<LeaseAnswer, RequestError> {
+fn lease_response(draw: &mut Draw<'_>) -> Result<LeaseResponse, RequestError> {
     match draw.below(4) {
         0 => Err(RequestError::NotLeader),
         1 => Err(RequestError::LeaseNotFound),
-        2 => Ok(LeaseAnswer::KeepAlive { ttl_secs: draw.number() }),
-        _ => Ok(LeaseAnswer::TimeToLive(LeaseTimeToLiveResponse {
+        2 => Ok(LeaseResponse::KeepAlive { ttl_secs: draw.number() }),
+        _ => Ok(LeaseResponse::TimeToLive(LeaseTimeToLiveResponse {
             id: LeaseId(draw.lease()),
             ttl_secs: draw.number(),
             granted_ttl_secs: draw.number(),

@@ -77,8 +77,8 @@ impl Engine {
 
     /// Questions about leases that this member's clients asked before it led.
     fn take_over_lease_questions(&mut self) {
-        for (id, ask) in self.pending.take_unsent_asks(self.now, self.now) {
-            self.reads.push(Waiting::Lease(Asker::Client(id), ask));
+        for (id, request) in self.pending.take_unsent_lease_requests(self.now, self.now) {
+            self.reads.push(Waiting::Lease(Asker::Client(id), request));
         }
     }
 

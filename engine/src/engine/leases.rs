@@ -6,7 +6,7 @@ use super::reads::{Asker, Waiting};
 use crate::command::Command;
 use crate::ids::{Grant, RequestId};
 use crate::lease::Lease;
-use crate::peer_message::{LeaseAnswer, LeaseAsk, PeerBody};
+use crate::peer_message::{LeaseRequest, LeaseResponse, PeerBody};
 use crate::request::{LeaseId, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError, Response};
 use crate::state::LeaseChange;
 use std::collections::BTreeMap;
@@ -19,26 +19,26 @@ pub(super) type WaitingForClear = BTreeMap<LeaseId, Vec<Asker>>;
 
 impl Engine {
     /// A client of this member asks about a lease: only the leader has deadlines.
-    pub(super) fn ask_about_lease(&mut self, id: RequestId, ask: LeaseAsk) {
-        self.wait_for(id, WaitsFor::Lease { ask, sent_at: self.now });
+    pub(super) fn ask_about_lease(&mut self, id: RequestId, request: LeaseRequest) {
+        self.wait_for(id, WaitsFor::Lease { request, sent_at: self.now });
         if self.raft.is_leader() {
-            self.reads.push(Waiting::Lease(Asker::Client(id), ask));
+            self.reads.push(Waiting::Lease(Asker::Client(id), request));
         } else if let Some(leader) = self.raft.leader() {
-            let message = self.address(leader, PeerBody::LeaseAsk { id, ask });
+            let message = self.address(leader, PeerBody::LeaseRequest { id, request });
             self.effects.send.push(message);
         }
     }
 
     /// The round it waited for is confirmed and applied.
-    pub(super) fn answer_about_lease(&mut self, asker: Asker, ask: LeaseAsk) {
+    pub(super) fn answer_about_lease(&mut self, asker: Asker, request: LeaseRequest) {
         if !self.leadership.committed_in_term {
             return self.tell_about_lease(asker, Err(RequestError::NotLeader));
         }
-        match ask {
-            LeaseAsk::KeepAlive(id) => self.keep_alive(asker, id),
-            LeaseAsk::TimeToLive(request) => {
-                let answer = LeaseAnswer::TimeToLive(self.time_to_live(request));
-                self.tell_about_lease(asker, Ok(answer));
+        match request {
+            LeaseRequest::KeepAlive(id) => self.keep_alive(asker, id),
+            LeaseRequest::TimeToLive(request) => {
+                let response = LeaseResponse::TimeToLive(self.time_to_live(request));
+                self.tell_about_lease(asker, Ok(response));
             }
         }
     }
@@ -46,7 +46,7 @@ impl Engine {
     fn keep_alive(&mut self, asker: Asker, id: LeaseId) {
         let grant = self.state.leases.get(id).map(Lease::grant);
         let Some(grant) = grant.filter(|_| !self.deadlines.is_expiring(id)) else {
-            return self.tell_about_lease(asker, Ok(LeaseAnswer::KeepAlive { ttl_secs: 0 }));
+            return self.tell_about_lease(asker, Ok(LeaseResponse::KeepAlive { ttl_secs: 0 }));
         };
         if self.deadlines.needs_clearing(id) {
             let waiting = self.waiting_for_clear.entry(id).or_default();
@@ -67,7 +67,7 @@ impl Engine {
             Some(_) | None => 0,
         };
         for asker in askers {
-            self.tell_about_lease(*asker, Ok(LeaseAnswer::KeepAlive { ttl_secs }));
+            self.tell_about_lease(*asker, Ok(LeaseResponse::KeepAlive { ttl_secs }));
         }
     }
 
@@ -84,41 +84,41 @@ impl Engine {
     }
 
     /// Tells whoever asked, here or at another member.
-    pub(super) fn tell_about_lease(&mut self, asker: Asker, answer: Result<LeaseAnswer, RequestError>) {
+    pub(super) fn tell_about_lease(&mut self, asker: Asker, response: Result<LeaseResponse, RequestError>) {
         match asker {
-            Asker::Client(id) => self.on_lease_answer(id, answer),
+            Asker::Client(id) => self.on_lease_response(id, response),
             Asker::Member(to, id) => {
-                let message = self.address(to, PeerBody::LeaseAnswer { id, answer });
+                let message = self.address(to, PeerBody::LeaseResponse { id, response });
                 self.effects.send.push(message);
             }
         }
     }
 
     /// The leader has answered, if the client still waits. Where that member leads no more, the next leader is asked.
-    pub(super) fn on_lease_answer(&mut self, id: RequestId, answer: Result<LeaseAnswer, RequestError>) {
-        let Some(ask) = self.pending.asked(id) else {
+    pub(super) fn on_lease_response(&mut self, id: RequestId, response: Result<LeaseResponse, RequestError>) {
+        let Some(request) = self.pending.asked(id) else {
             return;
         };
-        let response = match (answer, ask) {
-            (Err(RequestError::NotLeader), ask) => {
-                self.pending.change(id, WaitsFor::Lease { ask, sent_at: self.now });
+        let answer = match (response, request) {
+            (Err(RequestError::NotLeader), request) => {
+                self.pending.change(id, WaitsFor::Lease { request, sent_at: self.now });
                 return;
             }
             (Err(error), _) => Err(error),
-            (Ok(LeaseAnswer::KeepAlive { ttl_secs }), LeaseAsk::KeepAlive(lease)) => {
+            (Ok(LeaseResponse::KeepAlive { ttl_secs }), LeaseRequest::KeepAlive(lease)) => {
                 Ok(Response::LeaseKeepAlive { id: lease, ttl_secs })
             }
-            (Ok(LeaseAnswer::TimeToLive(response)), LeaseAsk::TimeToLive(_)) => {
+            (Ok(LeaseResponse::TimeToLive(response)), LeaseRequest::TimeToLive(_)) => {
                 Ok(Response::LeaseTimeToLive(response))
             }
-            (Ok(answer), ask) => {
+            (Ok(response), request) => {
                 let reason =
-                    format!("an answer about lease {} that was not asked: {answer:?}", lease_of(ask).0);
+                    format!("an answer about lease {} that was not asked: {response:?}", lease_of(request).0);
                 self.effects.refused.push((id.member, reason));
                 return;
             }
         };
-        self.reply(id, response);
+        self.reply(id, answer);
     }
 
     /// The leases, the soonest to end first where this member knows.
@@ -141,7 +141,7 @@ impl Engine {
             LeaseChange::Ended(id) => {
                 self.deadlines.removed(id);
                 for asker in self.waiting_for_clear.remove(&id).unwrap_or_default() {
-                    self.tell_about_lease(asker, Ok(LeaseAnswer::KeepAlive { ttl_secs: 0 }));
+                    self.tell_about_lease(asker, Ok(LeaseResponse::KeepAlive { ttl_secs: 0 }));
                 }
             }
             LeaseChange::Cleared(id) => {

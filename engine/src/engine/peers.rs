@@ -39,14 +39,14 @@ impl Engine {
                 }
             }
             PeerBody::ReadIndexReply { attempt, index } => self.on_read_index_reply(attempt, index),
-            PeerBody::LeaseAsk { id, ask } => {
+            PeerBody::LeaseRequest { id, request } => {
                 if self.raft.is_leader() {
-                    self.reads.push(Waiting::Lease(Asker::Member(from, id), ask));
+                    self.reads.push(Waiting::Lease(Asker::Member(from, id), request));
                 } else {
                     self.tell_about_lease(Asker::Member(from, id), Err(RequestError::NotLeader));
                 }
             }
-            PeerBody::LeaseAnswer { id, answer } => self.on_lease_answer(id, answer),
+            PeerBody::LeaseResponse { id, response } => self.on_lease_response(id, response),
         }
     }
 

@@ -7,7 +7,7 @@
 //! until it is applied or nobody waits for it any more.
 
 use crate::ids::RequestId;
-use crate::peer_message::LeaseAsk;
+use crate::peer_message::LeaseRequest;
 use crate::request::LeaseId;
 use crate::time::Time;
 use bytes::Bytes;
@@ -48,7 +48,7 @@ pub(super) enum WaitsFor {
     /// The leader's answer about a lease.
     Lease {
         /// To be asked again when the leader changes.
-        ask: LeaseAsk,
+        request: LeaseRequest,
         /// When it was last asked.
         sent_at: Time,
     },
@@ -170,14 +170,18 @@ impl Pending {
     }
 
     /// Questions about leases last asked at or before `sent_by`; each counts as asked at `now`.
-    pub(super) fn take_unsent_asks(&mut self, sent_by: Time, now: Time) -> Vec<(RequestId, LeaseAsk)> {
+    pub(super) fn take_unsent_lease_requests(
+        &mut self,
+        sent_by: Time,
+        now: Time,
+    ) -> Vec<(RequestId, LeaseRequest)> {
         let mut unsent = Vec::new();
         for waiting in self.by_counter.values_mut() {
-            if let WaitsFor::Lease { ask, sent_at } = &mut waiting.what
+            if let WaitsFor::Lease { request, sent_at } = &mut waiting.what
                 && *sent_at <= sent_by
             {
                 *sent_at = now;
-                unsent.push((waiting.id, *ask));
+                unsent.push((waiting.id, *request));
             }
         }
         unsent
@@ -189,9 +193,9 @@ impl Pending {
     }
 
     /// What a lease's answer was asked for, where its client still waits.
-    pub(super) fn asked(&self, id: RequestId) -> Option<LeaseAsk> {
+    pub(super) fn asked(&self, id: RequestId) -> Option<LeaseRequest> {
         match self.waiting(id)?.what {
-            WaitsFor::Lease { ask, .. } => Some(ask),
+            WaitsFor::Lease { request, .. } => Some(request),
             WaitsFor::Command { .. } | WaitsFor::Read | WaitsFor::Compaction => None,
         }
     }
@@ -205,9 +209,9 @@ fn forget_command(commands: &mut BTreeMap<u64, u64>, waiting: &Waiting) {
 }
 
 /// The lease that is asked about.
-pub(super) fn lease_of(ask: LeaseAsk) -> LeaseId {
-    match ask {
-        LeaseAsk::KeepAlive(id) => id,
-        LeaseAsk::TimeToLive(request) => request.id,
+pub(super) fn lease_of(request: LeaseRequest) -> LeaseId {
+    match request {
+        LeaseRequest::KeepAlive(id) => id,
+        LeaseRequest::TimeToLive(request) => request.id,
     }
 }

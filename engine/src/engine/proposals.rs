@@ -275,8 +275,8 @@ impl Engine {
             self.proposals.push(self.own_id(number), self.now, command);
         }
         if let Some(leader) = self.raft.leader().filter(|_| !self.raft.is_leader()) {
-            for (id, ask) in self.pending.take_unsent_asks(sent_by, self.now) {
-                let message = self.address(leader, PeerBody::LeaseAsk { id, ask });
+            for (id, request) in self.pending.take_unsent_lease_requests(sent_by, self.now) {
+                let message = self.address(leader, PeerBody::LeaseRequest { id, request });
                 self.effects.send.push(message);
             }
         }

@@ -7,7 +7,7 @@
 use super::Engine;
 use crate::effects::{Read, ReadQuery};
 use crate::ids::{MemberId, RequestId};
-use crate::peer_message::{LeaseAsk, PeerBody};
+use crate::peer_message::{LeaseRequest, PeerBody};
 use crate::raft::ReadTicket;
 use crate::request::AlarmKind;
 use crate::time::Time;
@@ -37,7 +37,7 @@ pub(super) enum Waiting {
     /// A client's list of alarms.
     Alarms(RequestId, Option<AlarmKind>),
     /// A question about a lease, on the leader: by a client of its own or by another member for one of its.
-    Lease(Asker, LeaseAsk),
+    Lease(Asker, LeaseRequest),
     /// Another member's question, on the leader.
     Member {
         /// Who asks.
@@ -252,7 +252,7 @@ impl Engine {
                 let alarms = self.alarm_list(kind);
                 self.reply(id, Ok(alarms));
             }
-            Waiting::Lease(asker, ask) => self.answer_about_lease(asker, ask),
+            Waiting::Lease(asker, request) => self.answer_about_lease(asker, request),
             Waiting::Member { .. } => {
                 unreachable!("another member's question is answered when it is confirmed")
             }

@@ -6,7 +6,7 @@ use super::reads::Waiting;
 use crate::command::Command;
 use crate::effects::{Read, ReadQuery};
 use crate::ids::RequestId;
-use crate::peer_message::LeaseAsk;
+use crate::peer_message::LeaseRequest;
 use crate::request::{AlarmKind, AlarmRequest, Request, Response};
 use crate::txn;
 
@@ -55,8 +55,8 @@ impl Engine {
                 self.propose_request(id, command);
             }
             Request::LeaseRevoke(lease) => self.propose_request(id, Command::LeaseRevoke(lease)),
-            Request::LeaseKeepAlive(lease) => self.ask_about_lease(id, LeaseAsk::KeepAlive(lease)),
-            Request::LeaseTimeToLive(request) => self.ask_about_lease(id, LeaseAsk::TimeToLive(request)),
+            Request::LeaseKeepAlive(lease) => self.ask_about_lease(id, LeaseRequest::KeepAlive(lease)),
+            Request::LeaseTimeToLive(request) => self.ask_about_lease(id, LeaseRequest::TimeToLive(request)),
             Request::LeaseLeases => self.read(id, Waiting::Leases(id)),
             Request::MemberList { linearizable: _ } => self.read(id, Waiting::Members(id)),
             Request::Alarm(AlarmRequest::List(kind)) => self.read(id, Waiting::Alarms(id, kind)),

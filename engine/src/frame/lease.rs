@@ -2,17 +2,17 @@
 
 use crate::codec::{DecodeError, Decoder, Encode};
 use crate::ids::LeaseId;
-use crate::peer_message::{LeaseAnswer, LeaseAsk};
+use crate::peer_message::{LeaseRequest, LeaseResponse};
 use crate::raft::fields;
 use crate::request::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
 
-pub(super) fn put_lease_ask(out: &mut Vec<u8>, ask: &LeaseAsk) {
-    match ask {
-        LeaseAsk::KeepAlive(lease) => {
+pub(super) fn put_lease_request(out: &mut Vec<u8>, request: &LeaseRequest) {
+    match request {
+        LeaseRequest::KeepAlive(lease) => {
             out.put_u8_field(1);
             out.put_i64_field(lease.0);
         }
-        LeaseAsk::TimeToLive(LeaseTimeToLiveRequest { id, keys }) => {
+        LeaseRequest::TimeToLive(LeaseTimeToLiveRequest { id, keys }) => {
             out.put_u8_field(2);
             out.put_i64_field(id.0);
             out.put_bool_field(*keys);
@@ -20,28 +20,31 @@ pub(super) fn put_lease_ask(out: &mut Vec<u8>, ask: &LeaseAsk) {
     }
 }
 
-pub(super) fn lease_ask(decoder: &mut Decoder) -> Result<LeaseAsk, DecodeError> {
-    match decoder.u8("lease question, kind")? {
-        1 => Ok(LeaseAsk::KeepAlive(LeaseId(decoder.i64("lease")?))),
+pub(super) fn lease_request(decoder: &mut Decoder) -> Result<LeaseRequest, DecodeError> {
+    match decoder.u8("lease request, kind")? {
+        1 => Ok(LeaseRequest::KeepAlive(LeaseId(decoder.i64("lease")?))),
         2 => {
             let id = LeaseId(decoder.i64("lease")?);
-            Ok(LeaseAsk::TimeToLive(LeaseTimeToLiveRequest { id, keys: decoder.bool("lease, keys wanted")? }))
+            Ok(LeaseRequest::TimeToLive(LeaseTimeToLiveRequest {
+                id,
+                keys: decoder.bool("lease, keys wanted")?,
+            }))
         }
-        other => Err(decoder.error("lease question, kind", format!("1 or 2 wanted, {other} found"))),
+        other => Err(decoder.error("lease request, kind", format!("1 or 2 wanted, {other} found"))),
     }
 }
 
-pub(super) fn put_lease_answer(out: &mut Vec<u8>, answer: &Result<LeaseAnswer, RequestError>) {
-    match answer {
+pub(super) fn put_lease_response(out: &mut Vec<u8>, response: &Result<LeaseResponse, RequestError>) {
+    match response {
         Err(error) => {
             out.put_u8_field(0);
             out.put_u8_field(error_code(*error));
         }
-        Ok(LeaseAnswer::KeepAlive { ttl_secs }) => {
+        Ok(LeaseResponse::KeepAlive { ttl_secs }) => {
             out.put_u8_field(1);
             out.put_i64_field(*ttl_secs);
         }
-        Ok(LeaseAnswer::TimeToLive(left)) => {
+        Ok(LeaseResponse::TimeToLive(left)) => {
             out.put_u8_field(2);
             out.put_i64_field(left.id.0);
             out.put_i64_field(left.ttl_secs);
@@ -54,16 +57,18 @@ pub(super) fn put_lease_answer(out: &mut Vec<u8>, answer: &Result<LeaseAnswer, R
     }
 }
 
-pub(super) fn lease_answer(decoder: &mut Decoder) -> Result<Result<LeaseAnswer, RequestError>, DecodeError> {
-    match decoder.u8("lease answer, kind")? {
+pub(super) fn lease_response(
+    decoder: &mut Decoder,
+) -> Result<Result<LeaseResponse, RequestError>, DecodeError> {
+    match decoder.u8("lease response, kind")? {
         0 => {
-            let code = decoder.u8("lease answer, error")?;
+            let code = decoder.u8("lease response, error")?;
             let error = RequestError::ALL.iter().find(|error| error_code(**error) == code);
             error
                 .map(|error| Err(*error))
-                .ok_or_else(|| decoder.error("lease answer, error", format!("unknown code {code}")))
+                .ok_or_else(|| decoder.error("lease response, error", format!("unknown code {code}")))
         }
-        1 => Ok(Ok(LeaseAnswer::KeepAlive { ttl_secs: decoder.i64("lease, ttl")? })),
+        1 => Ok(Ok(LeaseResponse::KeepAlive { ttl_secs: decoder.i64("lease, ttl")? })),
         2 => {
             let id = LeaseId(decoder.i64("lease")?);
             let ttl_secs = decoder.i64("lease, ttl")?;
@@ -71,9 +76,14 @@ pub(super) fn lease_answer(decoder: &mut Decoder) -> Result<Result<LeaseAnswer, 
             let count = decoder.count("lease, keys", 4)?;
             let keys = (0..count).map(|_| decoder.bytes("lease, key").map(fields::owned));
             let keys = keys.collect::<Result<_, _>>()?;
-            Ok(Ok(LeaseAnswer::TimeToLive(LeaseTimeToLiveResponse { id, ttl_secs, granted_ttl_secs, keys })))
+            Ok(Ok(LeaseResponse::TimeToLive(LeaseTimeToLiveResponse {
+                id,
+                ttl_secs,
+                granted_ttl_secs,
+                keys,
+            })))
         }
-        other => Err(decoder.error("lease answer, kind", format!("0 to 2 wanted, {other} found"))),
+        other => Err(decoder.error("lease response, kind", format!("0 to 2 wanted, {other} found"))),
     }
 }
 

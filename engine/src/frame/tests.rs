@@ -1,7 +1,7 @@
 use super::lease::error_code;
 use super::*;
 use crate::ids::LeaseId;
-use crate::peer_message::{LeaseAnswer, LeaseAsk};
+use crate::peer_message::{LeaseRequest, LeaseResponse};
 use crate::raft::{EntryKind, LogEntry, RaftMessage, RaftMessageKind, SnapshotMeta};
 use crate::request::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
 
@@ -35,15 +35,16 @@ fn bodies() -> Vec<PeerBody> {
         PeerBody::ReadIndex { attempt: 7 },
         PeerBody::ReadIndexReply { attempt: 7, index: Some(8) },
         PeerBody::ReadIndexReply { attempt: 7, index: None },
-        PeerBody::LeaseAsk { id, ask: LeaseAsk::KeepAlive(LeaseId(5)) },
-        PeerBody::LeaseAsk {
+        PeerBody::LeaseRequest { id, request: LeaseRequest::KeepAlive(LeaseId(5)) },
+        PeerBody::LeaseRequest {
             id,
-            ask: LeaseAsk::TimeToLive(LeaseTimeToLiveRequest { id: LeaseId(5), keys: true }),
+            request: LeaseRequest::TimeToLive(LeaseTimeToLiveRequest { id: LeaseId(5), keys: true }),
         },
-        PeerBody::LeaseAnswer { id, answer: Ok(LeaseAnswer::KeepAlive { ttl_secs: 5 }) },
-        PeerBody::LeaseAnswer { id, answer: Ok(LeaseAnswer::TimeToLive(left)) },
+        PeerBody::LeaseResponse { id, response: Ok(LeaseResponse::KeepAlive { ttl_secs: 5 }) },
+        PeerBody::LeaseResponse { id, response: Ok(LeaseResponse::TimeToLive(left)) },
     ];
-    bodies.extend(RequestError::ALL.iter().map(|error| PeerBody::LeaseAnswer { id, answer: Err(*error) }));
+    bodies
+        .extend(RequestError::ALL.iter().map(|error| PeerBody::LeaseResponse { id, response: Err(*error) }));
     bodies.extend(RaftMessageKind::ALL.map(|kind| {
         PeerBody::Raft(RaftMessage {
             kind,

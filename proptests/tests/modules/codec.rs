@@ -7,7 +7,7 @@ use detcd_engine::command::{self, Caller, Command, EntryBuilder, Proposal, decod
 use detcd_engine::frame;
 use detcd_engine::ids::{ClusterId, CommandId, Grant, Incarnation, LeaseId, MemberId, RequestId};
 use detcd_engine::membership::MemberAttributes;
-use detcd_engine::peer_message::{LeaseAnswer, LeaseAsk, PeerBody, PeerMessage};
+use detcd_engine::peer_message::{LeaseRequest, LeaseResponse, PeerBody, PeerMessage};
 use detcd_engine::raft::{
     EntryKind, HardState, LogEntry, LogRecord, RaftMessage, RaftMessageKind, SnapshotMeta,
 };
@@ -163,18 +163,18 @@ fn request_id() -> impl Strategy<Value = RequestId> + Clone {
 fn bodies() -> impl Strategy<Value = PeerBody> + Clone {
     let commands = vec(vec(any::<u8>(), 0..20).prop_map(Bytes::from), 0..4);
     let lease = any::<i64>().prop_map(LeaseId);
-    let ask = prop_oneof![
-        lease.clone().prop_map(LeaseAsk::KeepAlive),
+    let request = prop_oneof![
+        lease.clone().prop_map(LeaseRequest::KeepAlive),
         (lease.clone(), any::<bool>())
-            .prop_map(|(id, keys)| LeaseAsk::TimeToLive(LeaseTimeToLiveRequest { id, keys })),
+            .prop_map(|(id, keys)| LeaseRequest::TimeToLive(LeaseTimeToLiveRequest { id, keys })),
     ];
     let told = (lease, any::<i64>(), any::<i64>(), vec(strategies::keys(), 0..3)).prop_map(
         |(id, ttl_secs, granted_ttl_secs, keys)| {
-            LeaseAnswer::TimeToLive(LeaseTimeToLiveResponse { id, ttl_secs, granted_ttl_secs, keys })
+            LeaseResponse::TimeToLive(LeaseTimeToLiveResponse { id, ttl_secs, granted_ttl_secs, keys })
         },
     );
-    let answer = prop_oneof![
-        any::<i64>().prop_map(|ttl_secs| Ok(LeaseAnswer::KeepAlive { ttl_secs })),
+    let response = prop_oneof![
+        any::<i64>().prop_map(|ttl_secs| Ok(LeaseResponse::KeepAlive { ttl_secs })),
         told.prop_map(Ok),
         select(&[RequestError::NotLeader, RequestError::Corrupt, RequestError::LeaseNotFound][..])
             .prop_map(Err),
@@ -187,8 +187,8 @@ fn bodies() -> impl Strategy<Value = PeerBody> + Clone {
         1 => number().prop_map(|attempt| PeerBody::ReadIndex { attempt }),
         1 => (number(), proptest::option::of(number()))
             .prop_map(|(attempt, index)| PeerBody::ReadIndexReply { attempt, index }),
-        1 => (request_id(), ask).prop_map(|(id, ask)| PeerBody::LeaseAsk { id, ask }),
-        1 => (request_id(), answer).prop_map(|(id, answer)| PeerBody::LeaseAnswer { id, answer }),
+        1 => (request_id(), request).prop_map(|(id, request)| PeerBody::LeaseRequest { id, request }),
+        1 => (request_id(), response).prop_map(|(id, response)| PeerBody::LeaseResponse { id, response }),
     ]
 }
 

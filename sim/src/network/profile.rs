@@ -138,7 +138,7 @@ impl FrameKind {
             },
             PeerBody::Forward(_) | PeerBody::CancelForward { .. } => FrameKind::Forward,
             PeerBody::ReadIndex { .. } | PeerBody::ReadIndexReply { .. } => FrameKind::ReadIndex,
-            PeerBody::LeaseAsk { .. } | PeerBody::LeaseAnswer { .. } => FrameKind::Lease,
+            PeerBody::LeaseRequest { .. } | PeerBody::LeaseResponse { .. } => FrameKind::Lease,
         }
     }
 }

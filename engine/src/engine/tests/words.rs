@@ -2,7 +2,7 @@
 
 use crate::effects::{CompactionStep, Persist};
 use crate::ids::MemberId;
-use crate::peer_message::{LeaseAnswer, LeaseAsk, PeerBody, PeerMessage};
+use crate::peer_message::{LeaseRequest, LeaseResponse, PeerBody, PeerMessage};
 use crate::raft::{LogRecord, RaftMessage, RaftMessageKind};
 use crate::request::{RangeResponse, RecordRef, Reply, RequestError, Response, TxnOpResponse, TxnResponse};
 use crate::watch::{Event, EventBatch, EventRange, WatchResponse};
@@ -172,17 +172,19 @@ pub(super) fn message(message: &PeerMessage) -> String {
         PeerBody::ReadIndex { .. } => "asks for a read index".to_owned(),
         PeerBody::ReadIndexReply { index: Some(index), .. } => format!("may read at {index}"),
         PeerBody::ReadIndexReply { index: None, .. } => "cannot say a read index".to_owned(),
-        PeerBody::LeaseAsk { ask: LeaseAsk::KeepAlive(id), .. } => {
+        PeerBody::LeaseRequest { request: LeaseRequest::KeepAlive(id), .. } => {
             format!("asks to keep lease {} alive", id.0)
         }
-        PeerBody::LeaseAsk { ask: LeaseAsk::TimeToLive(ask), .. } => format!("asks about lease {}", ask.id.0),
-        PeerBody::LeaseAnswer { answer: Ok(LeaseAnswer::KeepAlive { ttl_secs }), .. } => {
+        PeerBody::LeaseRequest { request: LeaseRequest::TimeToLive(request), .. } => {
+            format!("asks about lease {}", request.id.0)
+        }
+        PeerBody::LeaseResponse { response: Ok(LeaseResponse::KeepAlive { ttl_secs }), .. } => {
             format!("kept alive for {ttl_secs} s")
         }
-        PeerBody::LeaseAnswer { answer: Ok(LeaseAnswer::TimeToLive(left)), .. } => {
+        PeerBody::LeaseResponse { response: Ok(LeaseResponse::TimeToLive(left)), .. } => {
             format!("{} s left", left.ttl_secs)
         }
-        PeerBody::LeaseAnswer { answer: Err(error), .. } => format!("\"{error}\""),
+        PeerBody::LeaseResponse { response: Err(error), .. } => format!("\"{error}\""),
     };
     format!("{from} → {to} {said}")
 }
