@@ -5,7 +5,7 @@
 use detcd_sim::bugs::named;
 use detcd_sim::hunt::record;
 
-/// Five rooms: the log on disk, the snapshots, reads, transactions, the window of commands.
+/// Five modules: the log on disk, the snapshots, reads, transactions, the window of commands.
 const FIVE: [&str; 5] =
     ["ack_before_sync", "index_before_data", "leader_local_read", "compare_at_proposal", "repeat_applied"];
 

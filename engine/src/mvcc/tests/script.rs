@@ -104,7 +104,7 @@ impl Runner {
         Ok(format!("{changes}deleted={deleted}\n"))
     }
 
-    /// Stops at the first refusal; what was done before it stays (checking beforehand is the txn room's).
+    /// Stops at the first refusal; what was done before it stays (checking beforehand is the txn module's).
     fn transact(&mut self, args: &mut ArgumentConsumer<'_>) -> Output {
         let mut write = self.store.write();
         let mut output = String::new();
