@@ -36,12 +36,12 @@ fn no_seeded_bug() {
 
 /// The names of the seeded bugs whose edits are below a directory.
 fn find_bugs(dir: &Path, bugs: &mut Vec<String>) {
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(dir).expect("a directory of edits") {
+        let path = entry.expect("a file of edits").path();
         if path.is_dir() {
             find_bugs(&path, bugs);
         } else {
-            let text = std::fs::read_to_string(&path).unwrap();
+            let text = std::fs::read_to_string(&path).expect("a file of edits");
             bugs.extend(text.lines().filter_map(|line| line.strip_prefix("bug ")).map(str::to_owned));
         }
     }

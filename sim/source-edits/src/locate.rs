@@ -14,20 +14,19 @@ pub(super) fn locate(name: &str, edit: &Edit, quoted: &[&str], text: &[&str]) ->
             "{written_at}: {name}: {what}\nThe source has moved on: look at it, and write the edit anew"
         ))
     };
-    let (scopes, place) = match function {
-        None => (vec![0..text.len()], file.clone()),
+    let (starts, place): (Vec<usize>, String) = match function {
+        None => ((0..text.len()).collect(), file.clone()),
         Some(function) => {
-            let scopes = functions(function, text);
-            if scopes.is_empty() {
+            let starts: Vec<usize> = functions(function, text).into_iter().flatten().collect();
+            if starts.is_empty() {
                 return told(format!("there is no fn {function} in {file}"));
             }
-            (scopes, format!("fn {function} of {file}"))
+            (starts, format!("fn {function} of {file}"))
         }
     };
     if quoted.is_empty() {
         return told("it quotes nothing".to_owned());
     }
-    let starts: Vec<usize> = scopes.into_iter().flatten().collect();
     let equal = |start: usize| {
         let pairs = text[start..].iter().zip(quoted);
         pairs.filter(|(line, quoted)| line.trim() == quoted.trim()).count()
@@ -73,7 +72,7 @@ fn functions(name: &str, text: &[&str]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (start, first) in text.iter().enumerate().filter(|(_, line)| begins(line)) {
         let is_end = |line: &&str| line.trim_end() == format!("{}}}", " ".repeat(indent(first)));
-        let length = text[start..].iter().position(|line| is_end(line)).unwrap_or(0);
+        let length = text[start..].iter().position(is_end).unwrap_or(0);
         found.push(start..start + length + 1);
     }
     found
@@ -85,14 +84,14 @@ fn likeness(one: &str, other: &str) -> usize {
         |line: &str| -> Vec<(char, char)> { line.trim().chars().zip(line.trim().chars().skip(1)).collect() };
     let (one, mut other) = (pairs(one), pairs(other));
     let all = one.len() + other.len();
-    let mut shared = 0;
+    let mut shared: usize = 0;
     for pair in one {
         if let Some(place) = other.iter().position(|found| *found == pair) {
             other.swap_remove(place);
             shared += 2;
         }
     }
-    if all == 0 { 0 } else { shared * 1000 / all }
+    (shared * 1000).checked_div(all).unwrap_or(0)
 }
 
 #[cfg(test)]
