@@ -223,8 +223,7 @@ fn commands() -> Vec<(&'static str, Vec<u8>)> {
 fn segment(number: u64) -> Vec<u8> {
     let (cluster, member, incarnation) = (ClusterId(0xc), MemberId(1), Incarnation(1));
     let tail = LogTail::default();
-    let header =
-        SegmentHeader { cluster, member, incarnation, number, previous: 0, tail, segment_bytes: 0 };
+    let header = SegmentHeader { cluster, member, incarnation, number, previous: 0, tail, segment_bytes: 0 };
     let (mut bytes, mut chain) = encode_header(&header);
     for index in 1..=5 {
         let mut data = EntryBuilder::with_capacity(100);
@@ -268,7 +267,7 @@ fn frames() -> Vec<(String, Vec<u8>)> {
                 kept.push((name, as_it_is(&bytes)));
             }
         }
-        cluster.take_told();
+        cluster.take_received();
         cluster.pass(20);
     }
     kept

@@ -12,10 +12,10 @@ use detcd_engine::engine::Engine;
 use detcd_engine::ids::{MemberId, RequestId, StreamId};
 use detcd_engine::input::Input;
 use detcd_engine::memory_member::{self, MemoryMember, first_state};
-use detcd_engine::raft::SnapshotMeta;
-use detcd_engine::snapshot::OutgoingSnapshot;
 use detcd_engine::peer_message::PeerMessage;
+use detcd_engine::raft::SnapshotMeta;
 use detcd_engine::request::{Reply, RequestError};
+use detcd_engine::snapshot::OutgoingSnapshot;
 use detcd_engine::state::State;
 use detcd_engine::time::Time;
 use detcd_engine::watch::{Event, WatchResponse};
@@ -29,7 +29,7 @@ pub type Answer = Result<Reply, RequestError>;
 
 /// One response on a watch stream.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Received {
     /// Whose stream.
     pub member: usize,
     /// Which of its.
@@ -66,7 +66,7 @@ pub struct Cluster {
     snapshots: Vec<OutgoingSnapshot>,
     /// By request, until somebody takes them.
     answers: BTreeMap<RequestId, Answer>,
-    told: Vec<Told>,
+    received: Vec<Received>,
     /// State hash by applied index, whoever came there first.
     hashes: BTreeMap<u64, u128>,
     /// By term.
@@ -101,7 +101,7 @@ impl Cluster {
             network: Vec::new(),
             snapshots: Vec::new(),
             answers: BTreeMap::new(),
-            told: Vec::new(),
+            received: Vec::new(),
             hashes: BTreeMap::new(),
             leaders: BTreeMap::new(),
             acknowledged: 0,

@@ -11,11 +11,11 @@ use detcd::wire::{kv, lease, txn, watch};
 use detcd_engine::config::{AutoCompaction, Config};
 use detcd_engine::ids::{MemberId, StreamId};
 use detcd_engine::input::Input;
-use detcd_engine::watch::WatchInput;
 use detcd_engine::request::{
     Alarm, AlarmKind, AlarmRequest, CompactRequest, LeaseId, LeaseTimeToLiveRequest, Request,
 };
 use detcd_engine::txn::check;
+use detcd_engine::watch::WatchInput;
 
 const ACTIONS_MAX: usize = 400;
 
@@ -122,7 +122,7 @@ fn act(cluster: &mut Cluster, draw: &mut Draw<'_>, next_stream: &mut u64) {
 
 /// Clients read what they are told.
 fn drain(cluster: &mut Cluster) {
-    for told in cluster.take_told() {
+    for told in cluster.take_received() {
         let is_ended = matches!(told.response, detcd_engine::watch::WatchResponse::NoLeader);
         if !is_ended {
             cluster.drained(told.member, told.stream, told.size_bytes);

@@ -8,10 +8,10 @@ use bytes::{Bytes, BytesMut};
 use detcd_engine::command::{Caller, EntryBuilder, Proposal, encode};
 use detcd_engine::frame;
 use detcd_engine::ids::{CommandId, Incarnation, LeaseId, MemberId, RequestId};
-use detcd_engine::memory_member::CLUSTER;
 use detcd_engine::input::Input;
+use detcd_engine::memory_member::CLUSTER;
+use detcd_engine::peer_message::{LeaseRequest, LeaseResponse, PeerBody, PeerMessage};
 use detcd_engine::raft::{EntryKind, LogEntry, RaftMessage, RaftMessageKind, SnapshotMeta};
-use detcd_engine::peer_message::{LeaseResponse, LeaseRequest, PeerBody, PeerMessage};
 use detcd_engine::request::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
 
 /// Magic number and format version: without them nothing else is looked at.

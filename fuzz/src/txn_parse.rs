@@ -10,8 +10,8 @@ use detcd::pb;
 use detcd::wire::{EncodedTxn, txn};
 use detcd_engine::command::{Caller, Command, Proposal, decode, encode};
 use detcd_engine::ids::CommandId;
-use detcd_engine::memory_member::{CLUSTER, meta_of, read_snapshot, write_snapshot};
 use detcd_engine::key_range::KeyRange;
+use detcd_engine::memory_member::{CLUSTER, meta_of, read_snapshot, write_snapshot};
 use detcd_engine::raft::SnapshotMeta;
 use detcd_engine::request::{
     CompactRequest, LeaseGrantRequest, LeaseId, LeaseTimeToLiveRequest, PutLease, PutRequest, PutValue,

@@ -279,8 +279,7 @@ fn recover(segments: &[Segment], damaged: Vec<Vec<u8>>) {
     let older_are_whole =
         segments.iter().zip(&damaged).rev().skip(1).all(|(segment, found)| segment.bytes == *found);
     let is_cut = newest_damaged.len() < newest.segment_bytes;
-    let is_crash =
-        !is_cut && older_are_whole && newest_damaged.get(..durable) == newest.bytes.get(..durable);
+    let is_crash = !is_cut && older_are_whole && newest_damaged.get(..durable) == newest.bytes.get(..durable);
     let found = match read(segments, damaged) {
         Ok(found) => found,
         Err(error) => return assert!(!is_crash, "what a crash leaves is refused: {error}"),

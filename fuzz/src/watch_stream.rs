@@ -1,7 +1,7 @@
 //! Watch streams: whatever a client says on them and whenever it reads, each watcher is told every change it asked for,
 //! once, in order and a revision at a time, until it is canceled.
 
-use crate::cluster::{Cluster, Told};
+use crate::cluster::{Cluster, Received};
 use crate::draw::Draw;
 use crate::split;
 use crate::txn_parse::ready_member;
@@ -10,11 +10,11 @@ use detcd::pb;
 use detcd::pb::watch_request::RequestUnion;
 use detcd::wire::{kv, txn, watch};
 use detcd_engine::ids::{StreamId, WatchId};
-use detcd_engine::watch::{WatchCreate, WatchInput};
 use detcd_engine::mvcc::RecordRef;
 use detcd_engine::request::{CompactRequest, Request, RequestError};
 use detcd_engine::txn::check;
 use detcd_engine::watch::{Event, WatchResponse};
+use detcd_engine::watch::{WatchCreate, WatchInput};
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -31,16 +31,16 @@ struct Watcher {
     /// Everything below has been told.
     next_revision: i64,
     /// Of the events of `next_revision` so many have been told, in fragments.
-    told_of_it: usize,
+    received_it: usize,
 }
 
 #[derive(Default)]
 struct Stream {
     watchers: BTreeMap<WatchId, Watcher>,
-    /// Overtaken by compaction and not canceled since: their ids stay taken, and no progress is told.
-    overtaken: BTreeSet<WatchId>,
+    /// Ended by compaction and not canceled since: their ids stay taken, and no progress is told.
+    compacted_ids: BTreeSet<WatchId>,
     asked: VecDeque<WatchCreate>,
-    /// Told and not yet taken in by the client.
+    /// Received and not yet taken in by the client.
     owed: VecDeque<usize>,
 }
 
@@ -185,7 +185,7 @@ impl World {
                     self.member.watch(0, open, false, WatchInput::Close);
                 });
                 self.streams.clear();
-                drop(self.member.take_told());
+                drop(self.member.take_received());
             }
             return;
         }
@@ -213,10 +213,10 @@ impl World {
     fn hear(&mut self) {
         let store = self.member.engine(0).expect("it runs").state().store();
         let compacted = store.compacted_revision();
-        for told in self.member.take_told() {
-            let Some(stream) = self.streams.get_mut(&told.stream) else { continue };
-            stream.owed.push_back(told.size_bytes);
-            stream.hear(&self.history, compacted, told);
+        for received in self.member.take_received() {
+            let Some(stream) = self.streams.get_mut(&received.stream) else { continue };
+            stream.owed.push_back(received.size_bytes);
+            stream.hear(&self.history, compacted, received);
         }
     }
 
@@ -247,22 +247,22 @@ impl World {
 }
 
 impl Stream {
-    fn hear(&mut self, history: &[RecordRef], compacted: i64, told: Told) {
-        match told.response {
+    fn hear(&mut self, history: &[RecordRef], compacted: i64, received: Received) {
+        match received.response {
             WatchResponse::Created { id, revision } => {
                 let create = self.asked.pop_front().expect("created because it was asked for");
                 assert!(create.id.is_none_or(|wanted| wanted == id), "{id:?} for {create:?}");
                 assert!(create.start_revision >= 0 && !create.range.is_empty(), "accepted: {create:?}");
                 let next_revision =
                     if create.start_revision == 0 { revision + 1 } else { create.start_revision };
-                let before = self.watchers.insert(id, Watcher { create, next_revision, told_of_it: 0 });
-                assert!(before.is_none() && !self.overtaken.contains(&id), "{id:?} was taken");
+                let before = self.watchers.insert(id, Watcher { create, next_revision, received_it: 0 });
+                assert!(before.is_none() && !self.compacted_ids.contains(&id), "{id:?} was taken");
             }
             WatchResponse::Rejected { .. } => {
                 let create = self.asked.pop_front().expect("refused because it was asked for");
                 let is_taken = create
                     .id
-                    .is_some_and(|id| self.watchers.contains_key(&id) || self.overtaken.contains(&id));
+                    .is_some_and(|id| self.watchers.contains_key(&id) || self.compacted_ids.contains(&id));
                 assert!(
                     create.start_revision < 0 || create.range.is_empty() || is_taken,
                     "refused: {create:?}"
@@ -274,8 +274,8 @@ impl Stream {
             }
             WatchResponse::Progress { id, revision } => {
                 let all = id == watch::NO_WATCH;
-                let overtaken = &self.overtaken;
-                assert!(!all || overtaken.is_empty(), "progress of a stream that lost {overtaken:?}");
+                let compacted_ids = &self.compacted_ids;
+                assert!(!all || compacted_ids.is_empty(), "progress of a stream that lost {compacted_ids:?}");
                 for (_, watcher) in self.watchers.iter().filter(|(of, _)| all || **of == id) {
                     let missing =
                         watcher.outstanding(history).find(|record| record.mod_revision() <= revision);
@@ -283,18 +283,18 @@ impl Stream {
                 }
             }
             WatchResponse::Canceled { id, .. } => {
-                let was_there = self.watchers.remove(&id).is_some() || self.overtaken.remove(&id);
+                let was_there = self.watchers.remove(&id).is_some() || self.compacted_ids.remove(&id);
                 assert!(was_there, "{id:?} was canceled twice");
             }
             WatchResponse::Compacted { id, compact_revision } => {
                 let watcher =
-                    self.watchers.remove(&id).expect("only a watcher that is there can be overtaken");
+                    self.watchers.remove(&id).expect("only a watcher that is there can be compacted_ids");
                 let at = watcher.next_revision;
                 assert!(
                     at < compact_revision && compact_revision <= compacted,
                     "{at} and {compact_revision}"
                 );
-                self.overtaken.insert(id);
+                self.compacted_ids.insert(id);
             }
             WatchResponse::NoLeader => panic!("no stream asked for a leader"),
         }
@@ -309,7 +309,7 @@ impl Watcher {
             self.create.range.contains(record.key()) && !is_filtered
         };
         let from = history.partition_point(|record| record.mod_revision() < self.next_revision);
-        history[from..].iter().filter(is_wanted).skip(self.told_of_it)
+        history[from..].iter().filter(is_wanted).skip(self.received_it)
     }
 
     fn hear(&mut self, history: &[RecordRef], revision: i64, fragment: bool, events: &[Event]) {
@@ -332,10 +332,10 @@ impl Watcher {
         }
         if fragment {
             let of_last = found.iter().filter(|record| record.mod_revision() == last).count();
-            self.told_of_it = if self.next_revision == last { self.told_of_it + of_last } else { of_last };
+            self.received_it = if self.next_revision == last { self.received_it + of_last } else { of_last };
             self.next_revision = last;
         } else {
-            (self.next_revision, self.told_of_it) = (last + 1, 0);
+            (self.next_revision, self.received_it) = (last + 1, 0);
         }
     }
 }

@@ -234,7 +234,8 @@ fn segment_header() -> Vec<u8> {
     use detcd_engine::wal::{LogTail, SegmentHeader, encode_header};
     let (cluster, member, incarnation) = (ClusterId(0xc), MemberId(1), Incarnation(1));
     let tail = LogTail::default();
-    let header = SegmentHeader { cluster, member, incarnation, number: 1, previous: 0, tail, segment_bytes: 0 };
+    let header =
+        SegmentHeader { cluster, member, incarnation, number: 1, previous: 0, tail, segment_bytes: 0 };
     encode_header(&header).0
 }
 

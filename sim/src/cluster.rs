@@ -280,7 +280,7 @@ impl Cluster {
             Ok(()) = stopped => {}
         }
         member.stop().await;
-        self.last_calls(place).await;
+        self.drained(place).await;
         let mut slot = self.slot(place);
         self.0.trace.begins(&slot.name, "down", format_args!("stopped in order"));
         slot.machine.process_ends();

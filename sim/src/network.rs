@@ -46,7 +46,7 @@ struct State {
     members: BTreeMap<MemberId, Attached>,
     links: BTreeMap<(MemberId, MemberId), LinkState>,
     /// Frames in flight, by arrival time and order.
-    under_way: BTreeMap<(Duration, i64), Packet>,
+    in_flight: BTreeMap<(Duration, i64), Packet>,
     /// Wakes `deliver_all`: a frame arrives earlier than all others.
     earlier: Arc<Notify>,
     sent: i64,
@@ -139,7 +139,7 @@ impl Network {
             trace,
             members,
             links,
-            under_way: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
             earlier: Arc::new(Notify::new()),
             sent: 0,
             counts: FrameCounts::default(),
@@ -173,9 +173,9 @@ impl Network {
     pub fn loses_power(&self, member: MemberId) {
         let mut state = self.lock();
         let now = crate::clock::simulated_now();
-        let before = state.under_way.len();
-        state.under_way.retain(|_, packet| packet.from != member || packet.leaves <= now);
-        state.counts.lost += (before - state.under_way.len()) as u64;
+        let before = state.in_flight.len();
+        state.in_flight.retain(|_, packet| packet.from != member || packet.leaves <= now);
+        state.counts.lost += (before - state.in_flight.len()) as u64;
         for (_, link) in state.links.iter_mut().filter(|((from, _), _)| *from == member) {
             link.busy_until = link.busy_until.min(now);
         }
@@ -253,7 +253,7 @@ impl Network {
         loop {
             let (next, earlier) = {
                 let state = self.lock();
-                (state.under_way.keys().next().map(|(arrives, _)| *arrives), Arc::clone(&state.earlier))
+                (state.in_flight.keys().next().map(|(arrives, _)| *arrives), Arc::clone(&state.earlier))
             };
             let wait = next.map_or(IDLE, |arrives| arrives.saturating_sub(crate::clock::simulated_now()));
             tokio::select! {

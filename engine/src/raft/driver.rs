@@ -301,8 +301,8 @@ impl Driver {
     /// persisted: docs/raft-rs-hazards.md#elections-while-the-log-is-not-settled.
     fn can_campaign(&self) -> bool {
         let raft = &self.raw.raft;
-        let is_settled = raft.raft_log.applied >= self.raw.store().first() - 1;
-        self.is_leader() || (is_settled && (!raft.prs().is_singleton() || self.is_log_persisted()))
+        let is_contiguous = raft.raft_log.applied >= self.raw.store().first() - 1;
+        self.is_leader() || (is_contiguous && (!raft.prs().is_singleton() || self.is_log_persisted()))
     }
 
     /// Reads asked under another role or term are lost: raft-rs drops them in silence, and an answer that still came

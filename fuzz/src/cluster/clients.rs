@@ -1,11 +1,11 @@
 //! What clients ask and hear.
 
-use super::{Answer, Asked, Cluster, SETTLE_MS, Told};
-use detcd_engine::watch::WatchEffects;
+use super::{Answer, Asked, Cluster, Received, SETTLE_MS};
 use detcd_engine::ids::{RequestId, StreamId};
 use detcd_engine::input::Input;
-use detcd_engine::watch::WatchInput;
 use detcd_engine::request::Request;
+use detcd_engine::watch::WatchEffects;
+use detcd_engine::watch::WatchInput;
 use detcd_engine::watch::WatchResponse;
 
 impl Cluster {
@@ -54,8 +54,8 @@ impl Cluster {
     }
 
     /// What watch streams were told since it was asked last.
-    pub fn take_told(&mut self) -> Vec<Told> {
-        std::mem::take(&mut self.told)
+    pub fn take_received(&mut self) -> Vec<Received> {
+        std::mem::take(&mut self.received)
     }
 
     /// Speaks on a watch stream, which this opens if need be.
@@ -101,7 +101,7 @@ impl Cluster {
             if matches!(response, WatchResponse::NoLeader) {
                 self.nodes[at].streams.remove(&stream);
             }
-            self.told.push(Told { member: at, stream, response, size_bytes });
+            self.received.push(Received { member: at, stream, response, size_bytes });
         }
     }
 }

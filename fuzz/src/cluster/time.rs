@@ -65,13 +65,13 @@ impl Cluster {
         (0..self.len()).for_each(|at| self.start(at));
         self.run();
         let until = self.now.plus_ms(SETTLE_MS);
-        while !self.is_settled() {
+        while !self.has_agreed() {
             assert!(self.now < until, "no agreement: {:#?}", self.statuses());
             self.pass_to_next();
         }
     }
 
-    fn is_settled(&self) -> bool {
+    fn has_agreed(&self) -> bool {
         let Some(leader) = self.leader().and_then(|at| self.engine(at)) else { return false };
         let status = leader.status();
         let applied = leader.state().applied();

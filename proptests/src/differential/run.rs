@@ -233,7 +233,7 @@ impl Run {
             return Ok(());
         }
         if std::mem::take(&mut self.may_lag) {
-            self.until_abreast(at).await?;
+            self.until_synced(at).await?;
         }
         let revision = self.write_sentinel(at).await?;
         for watching in self.watches.values_mut() {
@@ -245,8 +245,8 @@ impl Run {
     }
 
     /// etcd brings all watches that lag up to date together: when one that starts at the newest revision, created
-    /// after them on a stream of its own, is abreast, so are they.
-    async fn until_abreast(&mut self, at: usize) -> Result<(), Difference> {
+    /// after them on a stream of its own, is synced, so are they.
+    async fn until_synced(&mut self, at: usize) -> Result<(), Difference> {
         let rpc = watching::watch();
         let streams = self.clients.each_ref().map(|client| client.open(&rpc));
         let mut probe = Watching::open(streams, &self.known).await;
@@ -254,11 +254,11 @@ impl Run {
             format!("create_request{{key:\"{SENTINEL_KEY}\",start_revision:{}}}", self.known[0].revision);
         let create = DynamicMessage::parse_text_format(rpc.input(), &text).expect("a WatchRequest");
         probe.send(&create, &self.known).await;
-        if probe.until_abreast(&self.known).await {
+        if probe.until_synced(&self.known).await {
             return Ok(());
         }
         let said = probe.take(None, &self.known).await;
-        Err(Difference::at(at, said.map(|said| format!("a new watch does not come abreast\n{said}"))))
+        Err(Difference::at(at, said.map(|said| format!("a new watch does not become synced\n{said}"))))
     }
 
     /// The revision of a write to the sentinel's key; none where an alarm forbids writes, and then nothing happens.

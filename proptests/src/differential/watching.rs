@@ -136,7 +136,7 @@ impl Watching {
     }
 
     /// Asks for progress until both answer: then neither has a watch that lags.
-    pub(crate) async fn until_abreast(&mut self, known: &[Known; 2]) -> bool {
+    pub(crate) async fn until_synced(&mut self, known: &[Known; 2]) -> bool {
         let ask =
             DynamicMessage::parse_text_format(watch().input(), "progress_request{}").expect("a WatchRequest");
         let deadline = Instant::now() + COMES_WITHIN;
@@ -200,7 +200,7 @@ impl Half {
         };
         let id = answer.get_field_by_name("watch_id").and_then(|id| id.as_i64()).unwrap_or(0);
         let (created, canceled) = (flag(&answer, "created"), flag(&answer, "canceled"));
-        let overtaken = answer.has_field_by_name("compact_revision");
+        let is_compacted = answer.has_field_by_name("compact_revision");
         let events = answer.get_field_by_name("events").map(|events| events.into_owned());
         let events = match events {
             Some(Value::List(events)) => events,
@@ -210,7 +210,7 @@ impl Half {
             let prev_kv = self.asked.pop_front().unwrap_or(false);
             self.wants_prev_kv.insert(id, prev_kv);
         }
-        if created || (canceled && !overtaken) {
+        if created || (canceled && !is_compacted) {
             self.said.control.push(answer);
         } else if canceled {
             self.said.by_watch.entry(id).or_default().push(answer);

@@ -13,7 +13,7 @@ pub const TTL_SECS_MAX: i64 = 9_000_000_000;
 pub struct Lease {
     /// Its id.
     pub id: i64,
-    /// The how manieth grant it was, from 1: an id may be granted again.
+    /// Which grant it was, counted from 1: an id may be granted again.
     pub number: u64,
     /// As granted, in seconds.
     pub ttl_secs: i64,

@@ -26,7 +26,7 @@ pub(crate) enum Step {
 
 /// What it is answered.
 #[derive(Clone, Debug, PartialEq)]
-enum Told {
+enum Outcome {
     Before(Vec<KeyValue>),
     Found(Result<Found, Refusal>),
 }
@@ -48,7 +48,7 @@ enum Transition {
 #[derive(Clone, Debug)]
 struct Model {
     store: Reference,
-    told: Vec<Told>,
+    outcomes: Vec<Outcome>,
     compacted: Result<(), Refusal>,
 }
 
@@ -86,15 +86,15 @@ pub(crate) fn write_reference(store: &mut Reference, steps: &[Step]) {
     tell_reference(store, steps);
 }
 
-fn tell_reference(store: &mut Reference, steps: &[Step]) -> Vec<Told> {
+fn tell_reference(store: &mut Reference, steps: &[Step]) -> Vec<Outcome> {
     let base = store.revision();
     let step = |step: &Step| match step {
         Step::Put(key, value, lease) => {
             let before = store.put(base + 1, key.clone(), value.clone(), *lease);
-            Told::Before(before.into_iter().collect())
+            Outcome::Before(before.into_iter().collect())
         }
-        Step::Delete(keys) => Told::Before(store.delete(base + 1, keys)),
-        Step::Range(range) => Told::Found(range_inside(store, base, range)),
+        Step::Delete(keys) => Outcome::Before(store.delete(base + 1, keys)),
+        Step::Range(range) => Outcome::Found(range_inside(store, base, range)),
     };
     steps.iter().map(step).collect()
 }
@@ -103,25 +103,25 @@ pub(crate) fn write_store(store: &mut Store, steps: &[Step]) {
     tell_store(store, steps);
 }
 
-fn tell_store(store: &mut Store, steps: &[Step]) -> Vec<Told> {
+fn tell_store(store: &mut Store, steps: &[Step]) -> Vec<Outcome> {
     let base = store.revision();
     let mut write = store.write();
-    let mut told = Vec::new();
+    let mut outcomes = Vec::new();
     for step in steps {
-        told.push(match step {
+        outcomes.push(match step {
             Step::Put(key, value, lease) => {
                 let (record, before) = write.put(key, value, LeaseId(*lease));
                 assert_eq!(write.get(key), Some(record), "a transaction reads its own write");
-                Told::Before(before.iter().map(translate::key_value).collect())
+                Outcome::Before(before.iter().map(translate::key_value).collect())
             }
             Step::Delete(keys) => {
                 let before = write.delete_range(&translate::key_range(keys));
-                Told::Before(before.iter().map(translate::key_value).collect())
+                Outcome::Before(before.iter().map(translate::key_value).collect())
             }
             Step::Range(range) => {
                 let mut looks_left = u64::MAX;
                 let answer = write.small_range(&translate::range(range), &mut looks_left);
-                Told::Found(found(answer.expect("it may look at everything")))
+                Outcome::Found(found(answer.expect("it may look at everything")))
             }
         });
     }
@@ -134,7 +134,7 @@ fn tell_store(store: &mut Store, steps: &[Step]) -> Vec<Told> {
         base + i64::from(!changes.is_empty()),
         "a change is a revision, nothing is none"
     );
-    told
+    outcomes
 }
 
 fn found(answer: Result<RangeResponse, RevisionError>) -> Result<Found, Refusal> {
@@ -150,7 +150,7 @@ impl ReferenceStateMachine for Model {
     type Transition = Transition;
 
     fn init_state() -> BoxedStrategy<Model> {
-        Just(Model { store: Reference::default(), told: Vec::new(), compacted: Ok(()) }).boxed()
+        Just(Model { store: Reference::default(), outcomes: Vec::new(), compacted: Ok(()) }).boxed()
     }
 
     fn transitions(state: &Model) -> BoxedStrategy<Transition> {
@@ -167,10 +167,10 @@ impl ReferenceStateMachine for Model {
     }
 
     fn apply(mut state: Model, transition: &Transition) -> Model {
-        state.told.clear();
+        state.outcomes.clear();
         match transition {
-            Transition::Txn(steps) => state.told = tell_reference(&mut state.store, steps),
-            Transition::Range(range) => state.told.push(Told::Found(state.store.range(range))),
+            Transition::Txn(steps) => state.outcomes = tell_reference(&mut state.store, steps),
+            Transition::Range(range) => state.outcomes.push(Outcome::Found(state.store.range(range))),
             Transition::Compact(revision) => state.compacted = state.store.compact(*revision),
             Transition::Slice(_) | Transition::KeepView | Transition::Rebuild => {}
         }
@@ -190,12 +190,12 @@ impl StateMachineTest for Module {
         let hash = module.store.hash();
         match transition {
             Transition::Txn(steps) => {
-                assert_eq!(tell_store(&mut module.store, &steps), model.told, "answers of a transaction");
+                assert_eq!(tell_store(&mut module.store, &steps), model.outcomes, "answers of a transaction");
                 tell_store(&mut module.lazy, &steps);
             }
             Transition::Range(range) => {
-                let answer = Told::Found(found(module.store.range(&translate::range(&range))));
-                assert_eq!(vec![answer], model.told, "{range:?}");
+                let answer = Outcome::Found(found(module.store.range(&translate::range(&range))));
+                assert_eq!(vec![answer], model.outcomes, "{range:?}");
             }
             Transition::Compact(revision) => {
                 assert_eq!(module.store.compact(revision).map_err(refused), model.compacted);

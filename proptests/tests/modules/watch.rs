@@ -28,7 +28,7 @@ pub(crate) enum Transition {
     Compact(i64),
     /// A newer snapshot takes the store's place, with all this in it.
     Restore(Vec<Vec<Step>>),
-    Ask(StreamId, WatchInput),
+    Input(StreamId, WatchInput),
     /// So many bytes in a thousand of what is not drained yet.
     Drain(StreamId, usize),
     Pump,
@@ -101,7 +101,7 @@ impl ReferenceStateMachine for Model {
             10 => steps.clone().prop_map(Transition::Write),
             2 => strategies::compactions(scene).prop_map(Transition::Compact),
             1 => vec(steps, 0..4).prop_map(Transition::Restore),
-            10 => (streams(), asks(scene)).prop_map(|(stream, input)| Transition::Ask(stream, input)),
+            10 => (streams(), asks(scene)).prop_map(|(stream, input)| Transition::Input(stream, input)),
             4 => (streams(), 1_usize..=1000).prop_map(|(stream, share)| Transition::Drain(stream, share)),
             6 => Just(Transition::Pump),
             2 => select(&[1_u64, 999, 1_000, 1_100, 5_000][..]).prop_map(Transition::Pass),
@@ -155,7 +155,7 @@ impl StateMachineTest for Module {
                 all.iter().for_each(|steps| write_store(&mut module.store, steps));
                 module.hub.restored(&module.store);
             }
-            Transition::Ask(stream, input) => module.ask(stream, input),
+            Transition::Input(stream, input) => module.ask(stream, input),
             Transition::Drain(stream, share) => {
                 let bytes = module.watches.undrained_bytes(stream) * share / 1000;
                 module.drain(stream, bytes);

@@ -47,7 +47,7 @@ struct Asked {
 struct Stream {
     watchers: BTreeMap<i64, Watcher>,
     /// Ended by compaction. They keep their ids until their client cancels them too.
-    overtaken: BTreeSet<i64>,
+    compacted_ids: BTreeSet<i64>,
     asked: VecDeque<Asked>,
     next_id: i64,
     undrained_bytes: usize,
@@ -115,7 +115,7 @@ impl WatchModel {
             }
             WatchResponse::Compacted { id, compact_revision } => {
                 let watcher = stream.watchers.remove(&id.0).expect("the end of a watcher that is there");
-                stream.overtaken.insert(id.0);
+                stream.compacted_ids.insert(id.0);
                 assert!(*compact_revision <= store.compacted(), "compacted at {compact_revision}");
                 assert!(watcher.floor < *compact_revision, "{watcher:?} ended at {compact_revision}");
             }
@@ -208,12 +208,12 @@ impl Stream {
     }
 
     fn is_taken(&self, id: i64) -> bool {
-        self.watchers.contains_key(&id) || self.overtaken.contains(&id)
+        self.watchers.contains_key(&id) || self.compacted_ids.contains(&id)
     }
 
     /// Whether anybody had this id.
     fn forget(&mut self, id: i64) -> bool {
-        self.watchers.remove(&id).is_some() | self.overtaken.remove(&id)
+        self.watchers.remove(&id).is_some() | self.compacted_ids.remove(&id)
     }
 
     fn pick_id(&mut self) -> i64 {
@@ -237,7 +237,7 @@ impl Stream {
             }
         }
         assert!(!self.watchers.is_empty(), "progress of no watchers");
-        assert!(self.overtaken.is_empty(), "progress beside watchers that compaction overtook");
+        assert!(self.compacted_ids.is_empty(), "progress beside watchers that compaction overtook");
         self.watchers.values().for_each(|watcher| watcher.assert_abreast(revision, store));
     }
 
@@ -245,7 +245,7 @@ impl Stream {
     fn must_tell_progress(&self, revision: i64) -> bool {
         let is_abreast = |watcher: &Watcher| watcher.floor > revision && watcher.start <= revision;
         self.undrained_bytes == 0
-            && self.overtaken.is_empty()
+            && self.compacted_ids.is_empty()
             && !self.watchers.is_empty()
             && self.watchers.values().all(is_abreast)
     }

@@ -104,7 +104,7 @@ impl KeepAlives {
         tokio::select! {
             biased;
             answer = self.answers.next() => answer,
-            refusal = given_up(&mut self.member_watch) => Some(Err(status(refusal))),
+            refusal = ended_by_member(&mut self.member_watch) => Some(Err(status(refusal))),
         }
     }
 }
@@ -123,7 +123,7 @@ async fn keep_alive(
 }
 
 /// Returns when the member gives the stream up.
-async fn given_up(watch: &mut WatchStream) -> RequestError {
+async fn ended_by_member(watch: &mut WatchStream) -> RequestError {
     loop {
         match watch.recv().await {
             Some(WatchResponse::NoLeader) => return RequestError::NoLeader,

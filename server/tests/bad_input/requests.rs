@@ -7,7 +7,7 @@ use pb::request_op::Request as Op;
 use tonic::{Code, Status};
 
 /// One request of any kind.
-enum Ask {
+enum AnyRequest {
     Range(pb::RangeRequest),
     Put(pb::PutRequest),
     Delete(pb::DeleteRangeRequest),
@@ -18,22 +18,24 @@ enum Ask {
     Alarm(i32),
 }
 
-impl Ask {
+impl AnyRequest {
     async fn refusal(self, member: &Process) -> Status {
         let mut kv = member.kv();
         let mut lease = pb::lease_client::LeaseClient::new(member.channel());
         let mut maintenance = pb::maintenance_client::MaintenanceClient::new(member.channel());
         match self {
-            Ask::Range(request) => kv.range(request).await.map(drop),
-            Ask::Put(request) => kv.put(request).await.map(drop),
-            Ask::Delete(request) => kv.delete_range(request).await.map(drop),
-            Ask::Txn(request) => kv.txn(request).await.map(drop),
-            Ask::Compact(revision) => {
+            AnyRequest::Range(request) => kv.range(request).await.map(drop),
+            AnyRequest::Put(request) => kv.put(request).await.map(drop),
+            AnyRequest::Delete(request) => kv.delete_range(request).await.map(drop),
+            AnyRequest::Txn(request) => kv.txn(request).await.map(drop),
+            AnyRequest::Compact(revision) => {
                 kv.compact(pb::CompactionRequest { revision, physical: false }).await.map(drop)
             }
-            Ask::Grant(id, ttl) => lease.lease_grant(pb::LeaseGrantRequest { id, ttl }).await.map(drop),
-            Ask::Revoke(id) => lease.lease_revoke(pb::LeaseRevokeRequest { id }).await.map(drop),
-            Ask::Alarm(action) => {
+            AnyRequest::Grant(id, ttl) => {
+                lease.lease_grant(pb::LeaseGrantRequest { id, ttl }).await.map(drop)
+            }
+            AnyRequest::Revoke(id) => lease.lease_revoke(pb::LeaseRevokeRequest { id }).await.map(drop),
+            AnyRequest::Alarm(action) => {
                 maintenance.alarm(pb::AlarmRequest { action, ..Default::default() }).await.map(drop)
             }
         }
@@ -62,8 +64,8 @@ fn nested(success: Vec<pb::RequestOp>) -> pb::RequestOp {
     op(Op::RequestTxn(pb::TxnRequest { success, ..Default::default() }))
 }
 
-fn txn(success: Vec<pb::RequestOp>) -> Ask {
-    Ask::Txn(pb::TxnRequest { success, ..Default::default() })
+fn txn(success: Vec<pb::RequestOp>) -> AnyRequest {
+    AnyRequest::Txn(pb::TxnRequest { success, ..Default::default() })
 }
 
 fn puts(count: usize) -> Vec<pb::RequestOp> {
@@ -74,13 +76,13 @@ fn range(key: &str, revision: i64) -> pb::RangeRequest {
     pb::RangeRequest { key: key.to_owned().into(), revision, ..Default::default() }
 }
 
-fn of_bytes(count: usize) -> Ask {
-    Ask::Put(put("large", vec![b'v'; count]))
+fn of_bytes(count: usize) -> AnyRequest {
+    AnyRequest::Put(put("large", vec![b'v'; count]))
 }
 
 /// What is asked, the request, and the refusal. The member is at revision 6 with keys "a" and "b", compacted at 4, and
 /// has lease 77.
-type Row = (&'static str, Ask, Code, &'static str);
+type Row = (&'static str, AnyRequest, Code, &'static str);
 
 fn keys_and_leases() -> Vec<Row> {
     use Code::*;
@@ -93,42 +95,57 @@ fn keys_and_leases() -> Vec<Row> {
     let keeps_no_lease = pb::PutRequest { ignore_lease: true, ..put("none", "v") };
     let compare = vec![pb::Compare::default()];
     vec![
-        ("a range without key", Ask::Range(range("", 0)), InvalidArgument, no_key),
-        ("a put without key", Ask::Put(put("", "v")), InvalidArgument, no_key),
-        ("a delete without key", Ask::Delete(Default::default()), InvalidArgument, no_key),
+        ("a range without key", AnyRequest::Range(range("", 0)), InvalidArgument, no_key),
+        ("a put without key", AnyRequest::Put(put("", "v")), InvalidArgument, no_key),
+        ("a delete without key", AnyRequest::Delete(Default::default()), InvalidArgument, no_key),
         ("an op without key", txn(vec![put_op("a"), put_op("")]), InvalidArgument, no_key),
         ("a nested op without key", txn(vec![nested(vec![range_op("", 0)])]), InvalidArgument, no_key),
         (
             "a compare without key",
-            Ask::Txn(pb::TxnRequest { compare, ..Default::default() }),
+            AnyRequest::Txn(pb::TxnRequest { compare, ..Default::default() }),
             InvalidArgument,
             no_key,
         ),
         ("an op of no kind", txn(vec![Default::default()]), InvalidArgument, "etcdserver: key not found"),
-        ("a put with an unknown lease", Ask::Put(leased.clone()), NotFound, no_lease),
+        ("a put with an unknown lease", AnyRequest::Put(leased.clone()), NotFound, no_lease),
         (
             "an op with an unknown lease",
             txn(vec![put_op("x"), op(Op::RequestPut(leased))]),
             NotFound,
             no_lease,
         ),
-        ("a revoke of an unknown lease", Ask::Revoke(5), NotFound, no_lease),
-        ("a lease that is there", Ask::Grant(77, 60), FailedPrecondition, "etcdserver: lease already exists"),
-        ("a TTL too large", Ask::Grant(6, 9_000_000_001), OutOfRange, "etcdserver: too large lease TTL"),
+        ("a revoke of an unknown lease", AnyRequest::Revoke(5), NotFound, no_lease),
+        (
+            "a lease that is there",
+            AnyRequest::Grant(77, 60),
+            FailedPrecondition,
+            "etcdserver: lease already exists",
+        ),
+        (
+            "a TTL too large",
+            AnyRequest::Grant(6, 9_000_000_001),
+            OutOfRange,
+            "etcdserver: too large lease TTL",
+        ),
         (
             "a value that is to be kept",
-            Ask::Put(with_value),
+            AnyRequest::Put(with_value),
             InvalidArgument,
             "etcdserver: value is provided",
         ),
         (
             "a lease that is to be kept",
-            Ask::Put(with_lease),
+            AnyRequest::Put(with_lease),
             InvalidArgument,
             "etcdserver: lease is provided",
         ),
-        ("no value to be kept", Ask::Put(of_none), InvalidArgument, "etcdserver: key not found"),
-        ("no lease to be kept", Ask::Put(keeps_no_lease), InvalidArgument, "etcdserver: key not found"),
+        ("no value to be kept", AnyRequest::Put(of_none), InvalidArgument, "etcdserver: key not found"),
+        (
+            "no lease to be kept",
+            AnyRequest::Put(keeps_no_lease),
+            InvalidArgument,
+            "etcdserver: key not found",
+        ),
     ]
 }
 
@@ -150,7 +167,7 @@ fn sizes_and_duplicates() -> Vec<Row> {
         ("a megabyte of ops of no kind", txn(vec![Default::default(); 500_000]), InvalidArgument, too_many),
         (
             "too many compares",
-            Ask::Txn(pb::TxnRequest { compare: compares, ..Default::default() }),
+            AnyRequest::Txn(pb::TxnRequest { compare: compares, ..Default::default() }),
             InvalidArgument,
             too_many,
         ),
@@ -178,25 +195,25 @@ fn revisions_and_enums() -> Vec<Row> {
     let compacted = "etcdserver: mvcc: required revision has been compacted";
     let sort = "etcdserver: invalid sort option";
     vec![
-        ("a range in the future", Ask::Range(range("a", 7)), OutOfRange, future),
-        ("a compacted range", Ask::Range(range("a", 3)), OutOfRange, compacted),
+        ("a range in the future", AnyRequest::Range(range("a", 7)), OutOfRange, future),
+        ("a compacted range", AnyRequest::Range(range("a", 3)), OutOfRange, compacted),
         ("an op in the future", txn(vec![put_op("x"), range_op("a", 99)]), OutOfRange, future),
         ("a compacted op", txn(vec![put_op("x"), range_op("a", 3)]), OutOfRange, compacted),
-        ("a compaction in the future", Ask::Compact(7), OutOfRange, future),
-        ("a compaction again", Ask::Compact(4), OutOfRange, compacted),
+        ("a compaction in the future", AnyRequest::Compact(7), OutOfRange, future),
+        ("a compaction again", AnyRequest::Compact(4), OutOfRange, compacted),
         (
             "an unknown order",
-            Ask::Range(pb::RangeRequest { sort_order: 7, ..range("a", 0) }),
+            AnyRequest::Range(pb::RangeRequest { sort_order: 7, ..range("a", 0) }),
             InvalidArgument,
             sort,
         ),
         (
             "an unknown target",
-            Ask::Range(pb::RangeRequest { sort_target: 9, ..range("a", 0) }),
+            AnyRequest::Range(pb::RangeRequest { sort_target: 9, ..range("a", 0) }),
             InvalidArgument,
             sort,
         ),
-        ("an unknown action", Ask::Alarm(9), Unknown, "etcdserver: unknown method"),
+        ("an unknown action", AnyRequest::Alarm(9), Unknown, "etcdserver: unknown method"),
     ]
 }
 

@@ -42,7 +42,7 @@ struct Reader<'a> {
     created: VecDeque<&'a WatchCreate>,
     watchers: BTreeMap<WatchId, Watcher>,
     /// Ended by compaction. They keep their ids until the client cancels them too.
-    overtaken: BTreeSet<WatchId>,
+    compacted_ids: BTreeSet<WatchId>,
 }
 
 /// Whether every stream received what it should have.
@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
             compactions,
             created: created.collect(),
             watchers: BTreeMap::new(),
-            overtaken: BTreeSet::new(),
+            compacted_ids: BTreeSet::new(),
         }
     }
 
@@ -260,19 +260,19 @@ impl<'a> Reader<'a> {
 
     fn cancel(&mut self, id: WatchId) -> Result<(), (Promise, String)> {
         let is_asked = self.log.asked.iter().any(|(_, ask)| *ask == WatchInput::Cancel(id));
-        let was_there = self.watchers.remove(&id).is_some() | self.overtaken.remove(&id);
+        let was_there = self.watchers.remove(&id).is_some() | self.compacted_ids.remove(&id);
         let how = || (Promise::WatchCancels, "no client requested that".to_owned());
         if was_there && is_asked { Ok(()) } else { Err(how()) }
     }
 
     fn is_taken(&self, id: WatchId) -> bool {
-        self.watchers.contains_key(&id) || self.overtaken.contains(&id)
+        self.watchers.contains_key(&id) || self.compacted_ids.contains(&id)
     }
 
     fn compacted(&mut self, at: Moment, id: WatchId, revision: i64) -> Result<(), (Promise, String)> {
         let asked = self.compacted_by(at);
         let watcher = self.watchers.remove(&id).ok_or_else(|| gone(id))?;
-        self.overtaken.insert(id);
+        self.compacted_ids.insert(id);
         if watcher.next < revision && revision <= asked {
             return Ok(());
         }

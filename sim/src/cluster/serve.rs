@@ -18,7 +18,7 @@ const PORT: u16 = 2379;
 const TXN_OPS_MAX: usize = 128;
 /// Once a member has stopped, so many checks later no call of its is left unanswered. Checks rather than time: a paused
 /// machine answers nothing.
-const LAST_CALLS: usize = 20;
+const DRAIN_CHECKS_MAX: usize = 20;
 const LOOK: Duration = Duration::from_millis(100);
 
 impl Cluster {
@@ -63,13 +63,13 @@ impl Cluster {
     }
 
     /// The services answer what is left: the member has stopped, and says so.
-    pub(super) async fn last_calls(&self, place: usize) {
+    pub(super) async fn drained(&self, place: usize) {
         let unanswered = {
             let slot = self.slot(place);
             slot.up.as_ref().and_then(|up| Some(Arc::clone(&up.serving.as_ref()?.unanswered)))
         };
         let Some(unanswered) = unanswered else { return };
-        for _ in 0..LAST_CALLS {
+        for _ in 0..DRAIN_CHECKS_MAX {
             if unanswered.load(Ordering::Relaxed) == 0 {
                 return;
             }

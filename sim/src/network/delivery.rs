@@ -136,16 +136,16 @@ impl State {
     }
 
     fn insert(&mut self, arrives: Duration, order: i64, packet: Packet) {
-        if self.under_way.keys().next().is_none_or(|(next, _)| arrives < *next) {
+        if self.in_flight.keys().next().is_none_or(|(next, _)| arrives < *next) {
             self.earlier.notify_one();
         }
-        self.under_way.insert((arrives, order), packet);
+        self.in_flight.insert((arrives, order), packet);
     }
 
     /// The next frame that has arrived and whose receiver is up.
     pub(super) fn next_arrived(&mut self) -> Option<(Packet, PeerInbox)> {
         let now = simulated_now();
-        while let Some(next) = self.under_way.first_entry() {
+        while let Some(next) = self.in_flight.first_entry() {
             let (arrives, order) = *next.key();
             if arrives > now {
                 return None;
@@ -182,9 +182,9 @@ impl State {
 
     /// A receiver refused a frame: its connection closes, and all frames in flight on it are lost.
     pub(super) fn close(&mut self, from: MemberId, to: MemberId) {
-        let before = self.under_way.len();
-        self.under_way.retain(|_, packet| (packet.from, packet.to) != (from, to));
-        self.counts.lost += (before - self.under_way.len()) as u64;
+        let before = self.in_flight.len();
+        self.in_flight.retain(|_, packet| (packet.from, packet.to) != (from, to));
+        self.counts.lost += (before - self.in_flight.len()) as u64;
         if let Some(inbox) = &self.members[&from].inbox {
             inbox.unreachable(to);
         }
