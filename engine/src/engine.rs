@@ -10,7 +10,7 @@
 //!   Wake ─────► timers ────┴─ read ────► reads ──────► raft ─ confirmed ─────┴─► Effects::reads
 //! ```
 //!
-//! Three kinds of state, and no fourth: replicated (`state`, changed by `applying` alone), leader-local (`deadlines`,
+//! Three kinds of state, and no fourth: replicated (`state`, changed by `applying`, or replaced by a leader's snapshot), leader-local (`deadlines`,
 //! `auto_compaction`), member-local (all else).
 
 mod admission;

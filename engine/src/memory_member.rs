@@ -1,7 +1,6 @@
-//! The smallest complete shell around an engine: a member whose disk is memory.
+//! A shell around an engine that does what needs neither other members nor clients, with a disk in memory.
 //!
-//! It does what the engine asks for, as far as that needs neither other members nor clients: it keeps what is to be
-//! written until the disk is said to have it, writes snapshots, evaluates reads, and starts the member again from the
+//! It keeps what is to be written until the disk is said to have it, writes snapshots, evaluates reads, and starts the member again from the
 //! bytes that a crash leaves. What is left of the effects, and when anything happens, is up to whoever owns it: tests,
 //! fuzzers and measurements. Nothing of a real member uses it.
 

@@ -255,3 +255,36 @@ fn puts(txn: &Txn) -> bool {
         TxnOp::Range(_) | TxnOp::DeleteRange(_) => false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Caller;
+    use crate::ids::{CommandId, Incarnation, MemberId};
+    use crate::memory_member::first_state;
+
+    fn publish(state: &mut State, incarnation: u64, name: &str) {
+        let id = CommandId { member: MemberId(1), boot: 1, number: 0 };
+        let command = Command::Attributes(MemberAttributes {
+            id: MemberId(1),
+            name: name.to_owned(),
+            client_urls: vec![format!("http://{name}:2379")],
+            incarnation: Incarnation(incarnation),
+        });
+        state
+            .apply(&Proposal { id, caller: Caller::Member, command })
+            .expect("what a member proposes itself is applied each time");
+    }
+
+    #[test]
+    fn a_replaced_disk_publishes_nothing_over_the_first() {
+        let mut state = first_state(3).1;
+        publish(&mut state, 7, "first");
+        publish(&mut state, 8, "imposter");
+        publish(&mut state, 7, "renamed");
+        let member = &state.members()[&MemberId(1)];
+        assert_eq!((member.incarnation, member.name.as_str()), (Some(Incarnation(7)), "renamed"));
+        publish(&mut state, 8, "imposter");
+        assert_eq!(state.members()[&MemberId(1)].name, "renamed");
+    }
+}

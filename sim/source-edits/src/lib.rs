@@ -48,7 +48,7 @@ pub enum Kind {
     Bug,
     /// A counter of a rare state.
     Probe,
-    /// A constant that is always another one than in what is shipped.
+    /// What always differs from what is shipped: a constant most often, so that runs of seconds fill what it bounds.
     Size,
 }
 

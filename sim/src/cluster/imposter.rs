@@ -3,7 +3,7 @@
 //! all frames of another. Nor does the imposter accept frames that are meant for the lost directory.
 //!
 //! The peers know it once they have applied what the lost member published. One that starts again may have to receive
-//! it a second time, and could accept frames of an imposter until then. So an imposter is started only when all others
+//! it a second time, and could accept frames of an imposter until then (though no votes once the entry is in its log). So an imposter is started only when all others
 //! are up and have applied that, and is stopped before any of them starts again: nothing is promised for what lies
 //! between. Frames that the others sent before they knew the incarnation are not delivered to the imposter: connections
 //! end with their machine. No client may read the store of an imposter, so clients do not find it.
