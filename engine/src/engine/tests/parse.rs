@@ -22,13 +22,14 @@ pub(super) fn put_request(key: &str, value: &str, lease: i64, prev_kv: bool) -> 
     PutRequest { key, value, lease: PutLease::Set(LeaseId(lease)), prev_kv }
 }
 
+/// if COMPARE, COMPARE then OP, OP else OP. One without compares begins with `then`.
 pub(super) fn parse_txn(text: &str) -> Result<Txn, Box<dyn Error>> {
     let (compares, rest) = match text.strip_prefix("if ") {
-        Some(rest) => rest.split_once(" then").ok_or("then?")?,
+        Some(rest) => split_outside(rest, " then").ok_or("then?")?,
         None => ("", text.strip_prefix("then").ok_or("if or then?")?),
     };
-    let (success, failure) = rest.split_once("else").unwrap_or((rest, ""));
-    let compares = compares.split(',').filter(|text| !text.trim().is_empty()).map(parse_compare);
+    let (success, failure) = split_outside(rest, "else").unwrap_or((rest, ""));
+    let compares = list(compares).into_iter().map(parse_compare);
     Ok(Txn {
         compares: compares.collect::<Result<_, _>>()?,
         success: parse_ops(success)?,
@@ -36,9 +37,31 @@ pub(super) fn parse_txn(text: &str) -> Result<Txn, Box<dyn Error>> {
     })
 }
 
+/// What is before a word and what is behind it, where it first stands outside all parentheses.
+fn split_outside<'a>(text: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
+    let mut depth = 0;
+    let place = text.char_indices().find_map(|(place, character)| {
+        let is_found = depth == 0 && text[place..].starts_with(word);
+        depth += i32::from(character == '(') - i32::from(character == ')');
+        is_found.then_some(place)
+    })?;
+    Some((&text[..place], &text[place + word.len()..]))
+}
+
+/// Separated by commas outside all parentheses.
+fn list(mut text: &str) -> Vec<&str> {
+    let mut items = Vec::new();
+    while let Some((item, rest)) = split_outside(text, ",") {
+        items.push(item);
+        text = rest;
+    }
+    items.push(text);
+    items.into_iter().map(str::trim).filter(|item| !item.is_empty()).collect()
+}
+
 /// version(a)=0
 fn parse_compare(text: &str) -> Result<Compare, Box<dyn Error>> {
-    let (target, rest) = text.trim().split_once('(').ok_or("target(range)?")?;
+    let (target, rest) = text.split_once('(').ok_or("target(range)?")?;
     let (range, rest) = rest.split_once(')').ok_or("target(range)?")?;
     let (result, operand) = rest.split_at(1);
     let result = match result {
@@ -58,8 +81,11 @@ fn parse_compare(text: &str) -> Result<Compare, Box<dyn Error>> {
 }
 
 fn parse_ops(text: &str) -> Result<Vec<TxnOp>, Box<dyn Error>> {
-    let ops = text.split(',').filter(|text| !text.trim().is_empty());
+    let ops = list(text).into_iter();
     ops.map(|op| {
+        if let Some(nested) = op.strip_prefix("txn (").and_then(|rest| rest.strip_suffix(')')) {
+            return Ok(TxnOp::Txn(parse_txn(nested)?));
+        }
         let words: Vec<&str> = op.split_whitespace().collect();
         Ok(match words.as_slice() {
             ["put", key, value] => TxnOp::Put(put_request(key, value, 0, false)),
