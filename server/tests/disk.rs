@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends by a panic")]
 
+#[path = "disk/contract.rs"]
+mod contract;
 #[path = "disk/counting.rs"]
 mod counting;
 #[path = "disk/data_dir.rs"]
@@ -21,10 +23,12 @@ mod stopping;
 #[path = "disk/wal.rs"]
 mod wal;
 
+use detcd::disk as api;
 use detcd::disk::Disk;
 use detcd::disk::real::RealDisk;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tempfile::TempDir;
 
 fn real_disk() -> Arc<dyn Disk> {
     Arc::new(RealDisk::start().unwrap())
@@ -37,4 +41,35 @@ fn files(dir: &Path, ending: &str) -> Vec<String> {
     names.retain(|name| name.ends_with(ending));
     names.sort();
     names
+}
+
+/// The machine that the tests run on.
+struct ThisMachine(TempDir);
+
+impl contract::Machine for ThisMachine {
+    fn dir(&self) -> PathBuf {
+        self.0.path().to_owned()
+    }
+    fn boot(&self) -> Arc<dyn Disk> {
+        real_disk()
+    }
+}
+
+#[tokio::test]
+async fn the_real_disk_keeps_every_word_of_the_trait() {
+    contract::every_sentence_holds(&ThisMachine(TempDir::new().unwrap())).await;
+}
+
+/// A process that ends loses nothing: no part of what the trait leaves open is lost.
+#[tokio::test]
+async fn what_the_real_disk_was_asked_survives_the_process() {
+    let left = contract::what_was_synced_survives(&ThisMachine(TempDir::new().unwrap()), || {}).await;
+    let all = contract::Left {
+        new_name: true,
+        renamed: true,
+        removed: false,
+        first_sector: true,
+        second_sector: true,
+    };
+    assert_eq!(left, all);
 }

@@ -21,6 +21,8 @@ use crate::trace::Trace;
 use faults::DiskFaults;
 use filesystem::SimFilesystem;
 use serde::{Deserialize, Serialize};
+#[cfg(test)]
+use server_sim::disk as api;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -217,5 +219,74 @@ impl State {
             }
             None => Admission::Done,
         }
+    }
+}
+
+#[cfg(test)]
+#[path = "../../server/tests/disk/contract.rs"]
+#[allow(clippy::unwrap_used, reason = "a test ends by a panic")]
+mod contract;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// A machine without faults; whatever a crash may do to it is drawn from the seed.
+    struct Simulated(Machine);
+
+    impl Simulated {
+        fn new(seed: u64) -> Simulated {
+            let profile =
+                DiskProfile { sync_us: 0, slow_syncs_per_million: 0, snapshot_write_us: 0, restart_ms: 1 };
+            let machine = Machine::new("m0".to_owned(), profile, Seed(seed).stream("disk"), Trace::default());
+            let disk = machine.boot();
+            futures_util::FutureExt::now_or_never(server_sim::disk::Disk::create_dir(
+                &disk,
+                Path::new("/data"),
+            ))
+            .expect("nothing takes time here")
+            .expect("there is room");
+            futures_util::FutureExt::now_or_never(server_sim::disk::Disk::sync_dir(&disk, Path::new("/")))
+                .expect("nothing takes time here")
+                .expect("there is room");
+            machine.process_ends();
+            Simulated(machine)
+        }
+    }
+
+    impl contract::Machine for Simulated {
+        fn dir(&self) -> PathBuf {
+            PathBuf::from("/data")
+        }
+        fn boot(&self) -> Arc<dyn server_sim::disk::Disk> {
+            if !self.0.is_down() {
+                self.0.process_ends();
+            }
+            Arc::new(self.0.boot())
+        }
+    }
+
+    fn run<T>(test: impl Future<Output = T>) -> T {
+        madsim::runtime::Runtime::with_seed_and_config(1, madsim::Config::default()).block_on(test)
+    }
+
+    #[test]
+    fn the_simulated_disk_keeps_every_word_of_the_trait() {
+        run(contract::every_sentence_holds(&Simulated::new(1)));
+    }
+
+    /// And does all that the trait leaves open: what no crash ever did, nothing would be tested against.
+    #[test]
+    fn a_crash_may_leave_whatever_was_not_synced() {
+        let mut left = BTreeMap::new();
+        for seed in 0..2000 {
+            let machine = Simulated::new(seed);
+            let lost = machine.0.clone();
+            *left
+                .entry(run(contract::what_was_synced_survives(&machine, || lost.lose_power())))
+                .or_insert(0) += 1;
+        }
+        assert_eq!(left.len(), 32, "each of five, or not: {left:#?}");
     }
 }
