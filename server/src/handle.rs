@@ -37,12 +37,12 @@ pub(crate) struct RequestCall {
 }
 
 /// When dropped, tells the main loop that a client left, unless it got its answer.
-struct Waiting<'a> {
+struct AbandonGuard<'a> {
     abandoned: &'a AtomicBool,
     is_answered: bool,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for AbandonGuard<'_> {
     fn drop(&mut self) {
         if !self.is_answered {
             // The main loop is not woken for it: there is no hurry, and it looks at least once a second.
@@ -82,7 +82,7 @@ impl MemberHandle {
     /// As `request`, with reads left to the caller.
     pub(crate) async fn ask(&self, request: Request, require_leader: bool) -> Answer {
         // Dropped in reverse order: the client's end is closed before the main loop is told to look.
-        let mut waiting = Waiting { abandoned: &self.abandoned, is_answered: false };
+        let mut waiting = AbandonGuard { abandoned: &self.abandoned, is_answered: false };
         let (client, answer) = oneshot::channel();
         let call = RequestCall { request, require_leader, client };
         let answer = match self.requests.send(call).await {

@@ -78,7 +78,7 @@ pub(crate) struct Outlets {
     pub(crate) encode_events: fn(&EventBatch) -> Arc<[Bytes]>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) status: watch::Sender<Status>,
-    pub(crate) settled: watch::Sender<bool>,
+    pub(crate) may_stop: watch::Sender<bool>,
     pub(crate) refusals: LineLimit,
     pub(crate) failed: mpsc::UnboundedSender<MemberError>,
 }
@@ -248,7 +248,7 @@ impl MainLoop {
     }
 
     /// What the engine decided on the snapshots that arrived. The log task names a file before it writes the record.
-    fn settle_arrived(&mut self, verdicts: Vec<SnapshotVerdict>) {
+    fn act_on_verdicts(&mut self, verdicts: Vec<SnapshotVerdict>) {
         assert_eq!(verdicts.len(), self.arrived.len(), "one verdict for each snapshot that arrived");
         for (verdict, snapshot) in verdicts.into_iter().zip(std::mem::take(&mut self.arrived)) {
             let TakenSnapshot { file, receiver, .. } = match verdict {
@@ -292,7 +292,7 @@ impl MainLoop {
             transfer_finished,
             wake_at,
         } = effects;
-        self.settle_arrived(received);
+        self.act_on_verdicts(received);
         if let Some(persist) = persist {
             // A log task that is gone has reported why; the member is ending.
             drop(self.outlets.log.send(LogJob::Persist(persist)));
@@ -332,7 +332,7 @@ impl MainLoop {
             );
         }
         if transfer_finished {
-            self.outlets.settled.send_replace(true);
+            self.outlets.may_stop.send_replace(true);
         }
         let idle = self.clock.now().plus_ms(IDLE_MS);
         self.wake_at = wake_at.map_or(idle, |asked| asked.min(idle));

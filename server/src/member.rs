@@ -86,7 +86,7 @@ pub struct Member {
     clock: Arc<dyn Clock>,
     election_timeout_ms: u64,
     inputs: mpsc::UnboundedSender<Input>,
-    settled: watch::Receiver<bool>,
+    may_stop: watch::Receiver<bool>,
     failed: mpsc::UnboundedReceiver<MemberError>,
     stop: oneshot::Sender<()>,
     main_loop: JoinHandle<()>,
@@ -141,7 +141,7 @@ async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Membe
     let (log, jobs) = mpsc::unbounded_channel();
     let (failures, failed) = mpsc::unbounded_channel();
     let (status, status_seen) = watch::channel(engine.status());
-    let (settled_said, settled) = watch::channel(false);
+    let (may_stop_told, may_stop) = watch::channel(false);
     let (stop, stopped) = oneshot::channel();
     let abandoned = Arc::new(AtomicBool::new(false));
     let (questions, question_queue) = mpsc::channel(SNAPSHOT_QUESTIONS_WAITING);
@@ -199,7 +199,7 @@ async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Membe
         encode_events,
         observer,
         status,
-        settled: settled_said,
+        may_stop: may_stop_told,
         refusals,
         failed: failures.clone(),
     };
@@ -218,7 +218,7 @@ async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Membe
         clock: deps.clock,
         election_timeout_ms,
         inputs,
-        settled,
+        may_stop,
         failed,
         stop,
         main_loop,
@@ -265,7 +265,7 @@ impl Member {
         drop(self.inputs.send(Input::TransferLeadership));
         tokio::select! {
             biased;
-            _ = self.settled.wait_for(|settled| *settled) => {}
+            _ = self.may_stop.wait_for(|may_stop| *may_stop) => {}
             () = too_late => tracing::warn!("stopping without having handed leadership on"),
         }
         // A main loop that ended before has nobody to be told.

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::pending::WaitsFor;
-use super::reads::Waiting;
+use super::reads::WaitingRead;
 use crate::command::{Command, Proposal, decode_entry};
 use crate::effects::{CompactionStep, ReadQuery};
 use crate::ids::RequestId;
@@ -107,7 +107,7 @@ impl Engine {
             Ok(Outcome::Txn(done)) => Ok(Response::Txn(done)),
             // The state is still as the transaction left it.
             Ok(Outcome::UnfinishedTxn(rest)) => {
-                return self.serve_read(Waiting::Query(id, ReadQuery::Rest(rest)));
+                return self.serve_read(WaitingRead::Query(id, ReadQuery::Rest(rest)));
             }
             Ok(Outcome::Compact) => Ok(Response::Compact),
             Ok(Outcome::LeaseGrant(granted)) => Ok(Response::LeaseGrant(granted)),

@@ -6,7 +6,7 @@
 //! not lead any more gives back what only a leader can answer.
 
 use super::Engine;
-use super::reads::{Asker, Waiting};
+use super::reads::{Asker, WaitingRead};
 use crate::ids::MemberId;
 use crate::request::RequestError;
 use crate::time::Time;
@@ -65,9 +65,12 @@ impl Engine {
         self.proposals.clear();
         for read in self.reads.take_for_leader() {
             match read {
-                Waiting::Member { from, attempt } => self.answer_read_index(from, attempt, None),
-                Waiting::Lease(asker, _) => self.tell_about_lease(asker, Err(RequestError::NotLeader)),
-                Waiting::Query(..) | Waiting::Leases(_) | Waiting::Members(_) | Waiting::Alarms(..) => {
+                WaitingRead::Member { from, attempt } => self.answer_read_index(from, attempt, None),
+                WaitingRead::Lease(asker, _) => self.tell_about_lease(asker, Err(RequestError::NotLeader)),
+                WaitingRead::Query(..)
+                | WaitingRead::Leases(_)
+                | WaitingRead::Members(_)
+                | WaitingRead::Alarms(..) => {
                     unreachable!("only what is for the leader is taken")
                 }
             }
@@ -78,7 +81,7 @@ impl Engine {
     /// Questions about leases that this member's clients asked before it led.
     fn take_over_lease_questions(&mut self) {
         for (id, request) in self.pending.take_unsent_lease_requests(self.now, self.now) {
-            self.reads.push(Waiting::Lease(Asker::Client(id), request));
+            self.reads.push(WaitingRead::Lease(Asker::Client(id), request));
         }
     }
 

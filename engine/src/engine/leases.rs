@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::pending::{WaitsFor, lease_of};
-use super::reads::{Asker, Waiting};
+use super::reads::{Asker, WaitingRead};
 use crate::command::Command;
 use crate::ids::{Grant, RequestId};
 use crate::lease::Lease;
@@ -22,7 +22,7 @@ impl Engine {
     pub(super) fn ask_about_lease(&mut self, id: RequestId, request: LeaseRequest) {
         self.wait_for(id, WaitsFor::Lease { request, sent_at: self.now });
         if self.raft.is_leader() {
-            self.reads.push(Waiting::Lease(Asker::Client(id), request));
+            self.reads.push(WaitingRead::Lease(Asker::Client(id), request));
         } else if let Some(leader) = self.raft.leader() {
             let message = self.address(leader, PeerBody::LeaseRequest { id, request });
             self.effects.send.push(message);

@@ -1,7 +1,7 @@
 //! What becomes of another member's message.
 
 use super::Engine;
-use super::reads::{Asker, Waiting};
+use super::reads::{Asker, WaitingRead};
 use crate::command::{self, Command};
 use crate::effects::{LogLost, SnapshotVerdict};
 use crate::ids::{CommandId, Incarnation, MemberId};
@@ -33,7 +33,7 @@ impl Engine {
             }
             PeerBody::ReadIndex { attempt } => {
                 if self.raft.is_leader() {
-                    self.reads.push(Waiting::Member { from, attempt });
+                    self.reads.push(WaitingRead::Member { from, attempt });
                 } else {
                     self.answer_read_index(from, attempt, None);
                 }
@@ -41,7 +41,7 @@ impl Engine {
             PeerBody::ReadIndexReply { attempt, index } => self.on_read_index_reply(attempt, index),
             PeerBody::LeaseRequest { id, request } => {
                 if self.raft.is_leader() {
-                    self.reads.push(Waiting::Lease(Asker::Member(from, id), request));
+                    self.reads.push(WaitingRead::Lease(Asker::Member(from, id), request));
                 } else {
                     self.tell_about_lease(Asker::Member(from, id), Err(RequestError::NotLeader));
                 }
@@ -212,7 +212,7 @@ impl Engine {
         if index > applied && theirs < revision {
             return Err(format!(
                 "a snapshot of member {from} at index {index} holds revision {theirs}, but revision {revision} is \
-                 here already at index {applied}: one of the two has the data of another life of this cluster; find \
+                 here already at index {applied}: one of the two has the data of another history of this cluster; find \
                  out which, and {NEXT_STEP_OF_REPLACED}"
             ));
         }

@@ -17,14 +17,14 @@ use std::collections::btree_map::Entry;
 /// The waiting requests of this member's clients.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    by_counter: BTreeMap<u64, Waiting>,
+    by_counter: BTreeMap<u64, PendingRequest>,
     /// By the number of a command that waits to be applied: its request's counter.
     commands: BTreeMap<u64, u64>,
 }
 
 /// One waiting request.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct PendingRequest {
     pub(super) id: RequestId,
     pub(super) since: Time,
     pub(super) until: Time,
@@ -56,7 +56,7 @@ pub(super) enum WaitsFor {
     Compaction,
 }
 
-impl Waiting {
+impl PendingRequest {
     /// The number of the command that it waits for.
     pub(super) fn command(&self) -> Option<u64> {
         match self.what {
@@ -76,7 +76,7 @@ impl Pending {
             let before = self.commands.insert(*number, id.counter);
             assert_eq!(before, None, "command number {number} of request {id} was used before");
         }
-        let before = self.by_counter.insert(id.counter, Waiting { id, since, until, what });
+        let before = self.by_counter.insert(id.counter, PendingRequest { id, since, until, what });
         assert!(before.is_none(), "request id {id} was used before");
     }
 
@@ -96,11 +96,11 @@ impl Pending {
         self.take(id).is_some()
     }
 
-    fn waiting(&self, id: RequestId) -> Option<&Waiting> {
+    fn waiting(&self, id: RequestId) -> Option<&PendingRequest> {
         self.by_counter.get(&id.counter).filter(|waiting| waiting.id == id)
     }
 
-    fn take(&mut self, id: RequestId) -> Option<Waiting> {
+    fn take(&mut self, id: RequestId) -> Option<PendingRequest> {
         let Entry::Occupied(waiting) = self.by_counter.entry(id.counter) else {
             return None;
         };
@@ -129,7 +129,7 @@ impl Pending {
     }
 
     /// A request that has run out of time.
-    pub(super) fn take_expired(&mut self, now: Time) -> Option<Waiting> {
+    pub(super) fn take_expired(&mut self, now: Time) -> Option<PendingRequest> {
         let oldest = self.by_counter.first_entry()?;
         if oldest.get().until > now {
             return None;
@@ -202,7 +202,7 @@ impl Pending {
 }
 
 /// Nobody waits for its command any more.
-fn forget_command(commands: &mut BTreeMap<u64, u64>, waiting: &Waiting) {
+fn forget_command(commands: &mut BTreeMap<u64, u64>, waiting: &PendingRequest) {
     if let Some(number) = waiting.command() {
         commands.remove(&number);
     }

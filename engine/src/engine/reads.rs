@@ -17,17 +17,17 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(super) struct Reads {
     /// For the next round.
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingRead>,
     round: Option<Round>,
     /// Confirmed at an index that is not applied yet.
-    confirmed: VecDeque<(u64, Vec<Waiting>)>,
+    confirmed: VecDeque<(u64, Vec<WaitingRead>)>,
     /// Number of the last question to a leader; begins with the boot, see `Reads::new`.
     last_attempt: u64,
 }
 
 /// What waits for an index.
 #[derive(Debug)]
-pub(super) enum Waiting {
+pub(super) enum WaitingRead {
     /// A client's Range or read-only Txn.
     Query(RequestId, ReadQuery),
     /// A client's LeaseLeases.
@@ -62,7 +62,7 @@ struct Round {
     since: Time,
     /// What this member had applied when it asked.
     applied: u64,
-    reads: Vec<Waiting>,
+    reads: Vec<WaitingRead>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Reads {
         }
     }
 
-    pub(super) fn push(&mut self, waiting: Waiting) {
+    pub(super) fn push(&mut self, waiting: WaitingRead) {
         self.waiting.push(waiting);
     }
 
@@ -121,7 +121,7 @@ impl Reads {
     }
 
     /// Questions of other members and about leases, which a member that does not lead cannot answer.
-    pub(super) fn take_for_leader(&mut self) -> Vec<Waiting> {
+    pub(super) fn take_for_leader(&mut self) -> Vec<WaitingRead> {
         self.give_up_round();
         let mut all = std::mem::take(&mut self.waiting);
         for (_, reads) in &mut self.confirmed {
@@ -133,10 +133,13 @@ impl Reads {
     }
 }
 
-fn is_for_leader(read: &Waiting) -> bool {
+fn is_for_leader(read: &WaitingRead) -> bool {
     match read {
-        Waiting::Lease(..) | Waiting::Member { .. } => true,
-        Waiting::Query(..) | Waiting::Leases(_) | Waiting::Members(_) | Waiting::Alarms(..) => false,
+        WaitingRead::Lease(..) | WaitingRead::Member { .. } => true,
+        WaitingRead::Query(..)
+        | WaitingRead::Leases(_)
+        | WaitingRead::Members(_)
+        | WaitingRead::Alarms(..) => false,
     }
 }
 
@@ -201,11 +204,11 @@ impl Engine {
         }
     }
 
-    fn confirm(&mut self, index: u64, reads: Vec<Waiting>) {
+    fn confirm(&mut self, index: u64, reads: Vec<WaitingRead>) {
         let (for_members, own): (Vec<_>, Vec<_>) =
-            reads.into_iter().partition(|read| matches!(read, Waiting::Member { .. }));
+            reads.into_iter().partition(|read| matches!(read, WaitingRead::Member { .. }));
         for read in for_members {
-            if let Waiting::Member { from, attempt } = read {
+            if let WaitingRead::Member { from, attempt } = read {
                 self.answer_read_index(from, attempt, Some(index));
             }
         }
@@ -232,28 +235,28 @@ impl Engine {
         }
     }
 
-    pub(super) fn serve_read(&mut self, read: Waiting) {
+    pub(super) fn serve_read(&mut self, read: WaitingRead) {
         match read {
-            Waiting::Query(id, query) => {
+            WaitingRead::Query(id, query) => {
                 if self.pending.finish(id) {
                     let read = Read { id, view: self.state.mvcc.view(), query, term: self.raft.term() };
                     self.effects.reads.push(read);
                 }
             }
-            Waiting::Leases(id) => {
+            WaitingRead::Leases(id) => {
                 let leases = self.lease_list();
                 self.reply(id, Ok(leases));
             }
-            Waiting::Members(id) => {
+            WaitingRead::Members(id) => {
                 let members = self.member_list();
                 self.reply(id, Ok(members));
             }
-            Waiting::Alarms(id, kind) => {
+            WaitingRead::Alarms(id, kind) => {
                 let alarms = self.alarm_list(kind);
                 self.reply(id, Ok(alarms));
             }
-            Waiting::Lease(asker, request) => self.answer_about_lease(asker, request),
-            Waiting::Member { .. } => {
+            WaitingRead::Lease(asker, request) => self.answer_about_lease(asker, request),
+            WaitingRead::Member { .. } => {
                 unreachable!("another member's question is answered when it is confirmed")
             }
         }

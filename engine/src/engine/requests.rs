@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::pending::WaitsFor;
-use super::reads::Waiting;
+use super::reads::WaitingRead;
 use crate::command::Command;
 use crate::effects::{Read, ReadQuery};
 use crate::ids::RequestId;
@@ -37,9 +37,9 @@ impl Engine {
     /// One that is answered once it is confirmed or applied.
     fn on_waiting_request(&mut self, id: RequestId, request: Request) {
         match request {
-            Request::Range(range) => self.read(id, Waiting::Query(id, ReadQuery::Range(range))),
+            Request::Range(range) => self.read(id, WaitingRead::Query(id, ReadQuery::Range(range))),
             Request::Txn(txn) if txn::is_read_only(&txn) => {
-                self.read(id, Waiting::Query(id, ReadQuery::Txn(txn)));
+                self.read(id, WaitingRead::Query(id, ReadQuery::Txn(txn)));
             }
             Request::Put(put) => self.propose_request(id, Command::Put(put)),
             Request::DeleteRange(delete) => self.propose_request(id, Command::DeleteRange(delete)),
@@ -57,9 +57,9 @@ impl Engine {
             Request::LeaseRevoke(lease) => self.propose_request(id, Command::LeaseRevoke(lease)),
             Request::LeaseKeepAlive(lease) => self.ask_about_lease(id, LeaseRequest::KeepAlive(lease)),
             Request::LeaseTimeToLive(request) => self.ask_about_lease(id, LeaseRequest::TimeToLive(request)),
-            Request::LeaseLeases => self.read(id, Waiting::Leases(id)),
-            Request::MemberList { linearizable: _ } => self.read(id, Waiting::Members(id)),
-            Request::Alarm(AlarmRequest::List(kind)) => self.read(id, Waiting::Alarms(id, kind)),
+            Request::LeaseLeases => self.read(id, WaitingRead::Leases(id)),
+            Request::MemberList { linearizable: _ } => self.read(id, WaitingRead::Members(id)),
+            Request::Alarm(AlarmRequest::List(kind)) => self.read(id, WaitingRead::Alarms(id, kind)),
             Request::Alarm(AlarmRequest::Activate(alarm)) => {
                 self.propose_request(id, Command::AlarmActivate(alarm))
             }
@@ -81,7 +81,7 @@ impl Engine {
     }
 
     /// A read that must see all that was acknowledged before it.
-    fn read(&mut self, id: RequestId, waiting: Waiting) {
+    fn read(&mut self, id: RequestId, waiting: WaitingRead) {
         self.wait_for(id, WaitsFor::Read);
         self.reads.push(waiting);
     }

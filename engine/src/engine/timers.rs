@@ -1,7 +1,7 @@
 //! What time makes due.
 
 use super::Engine;
-use super::pending::{Waiting as PendingRequest, WaitsFor};
+use super::pending::{PendingRequest, WaitsFor};
 use crate::command::Command;
 use crate::membership::MemberAttributes;
 use crate::request::RequestError;

@@ -30,7 +30,7 @@ pub struct Meta {
     pub cluster: ClusterId,
     /// The member.
     pub member: MemberId,
-    /// This life of the directory.
+    /// Of this directory.
     pub incarnation: Incarnation,
     /// How often the member has started, this start included.
     pub boot: u32,
@@ -205,12 +205,12 @@ impl DataDir {
         replace(&*self.disk, &tmp, "meta", format(meta)).await?;
         let member = self.dir.join("member");
         self.disk.rename(&tmp, &member).await.context("rename into place", &member)?;
-        self.settle().await
+        self.sync_name().await
     }
 
     /// Makes the name of the member's directory durable. Every start does: the name may come from a rename whose sync
     /// failed, and what is acknowledged from here on must not go with it.
-    pub async fn settle(&self) -> Result<(), DataDirError> {
+    pub async fn sync_name(&self) -> Result<(), DataDirError> {
         self.disk.sync_dir(&self.dir).await.context("sync", &self.dir)?;
         // The data directory itself may be new as well.
         let parent = match self.dir.parent() {

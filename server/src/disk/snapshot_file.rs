@@ -156,7 +156,7 @@ pub async fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<SnapshotName>, Disk
 /// Removes what a crash left half written, and makes the names of the others durable: one may have been given by a
 /// rename whose sync failed. Were it to be lost with the power after the log before it was removed, there would be
 /// neither.
-pub async fn settle(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
+pub async fn sync_names(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
     for name in disk.list(dir).await.context("list", dir)? {
         if name.ends_with(".tmp") {
             let path = dir.join(name);

@@ -3,22 +3,22 @@
 use detcd_engine::request::RequestError;
 use tonic::metadata::MetadataMap;
 
-/// One call's caller.
+/// What it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Caller {
+pub(super) struct CallMetadata {
     /// Refuse rather than wait where there is no leader; end a stream that has been without one for long.
     pub(super) require_leader: bool,
 }
 
 /// Reads a call's metadata.
-pub(super) fn read(metadata: &MetadataMap) -> Result<Caller, RequestError> {
+pub(super) fn read(metadata: &MetadataMap) -> Result<CallMetadata, RequestError> {
     if let Some(version) = metadata.get("client-api-version")
         && std::str::from_utf8(version.as_bytes()).is_err()
     {
         return Err(RequestError::InvalidClientApiVersion);
     }
     let require_leader = metadata.get("hasleader").is_some_and(|value| value.as_bytes() == b"true");
-    Ok(Caller { require_leader })
+    Ok(CallMetadata { require_leader })
 }
 
 #[cfg(test)]
@@ -39,8 +39,8 @@ mod tests {
             ("hasleader", b"false", false),
             ("other", b"true", false),
         ] {
-            let caller = read(&metadata(key, value)).unwrap();
-            assert_eq!(caller.require_leader, expected, "{key}");
+            let found = read(&metadata(key, value)).unwrap();
+            assert_eq!(found.require_leader, expected, "{key}");
         }
     }
 

@@ -12,9 +12,9 @@ impl pb::cluster_server::Cluster for Service {
         &self,
         request: Request<pb::MemberListRequest>,
     ) -> Result<Response<pb::MemberListResponse>, Status> {
-        let caller = self.caller(request.metadata())?;
+        let metadata = self.call_metadata(request.metadata())?;
         let linearizable = request.into_inner().linearizable;
-        let Reply { term, response, .. } = self.call(caller, MemberList { linearizable }).await?;
+        let Reply { term, response, .. } = self.call(metadata, MemberList { linearizable }).await?;
         Ok(Response::new(maintenance::member_list_response(self.header(0, term), response)))
     }
 }

@@ -23,9 +23,9 @@ impl Service {
         metadata: &MetadataMap,
         request: pb::RangeRequest,
     ) -> Result<RangeAnswer, Status> {
-        let caller = self.caller(metadata)?;
+        let metadata = self.call_metadata(metadata)?;
         let range = kv::range_request(request).map_err(status)?;
-        let read = match self.member.ask(range.into_request(), caller.require_leader).await {
+        let read = match self.member.ask(range.into_request(), metadata.require_leader).await {
             Answer::Done(reply) => return self.range_answer(reply),
             Answer::Read(read) => read,
         };
@@ -53,9 +53,9 @@ impl Service {
         metadata: &MetadataMap,
         request: pb::PutRequest,
     ) -> Result<pb::PutResponse, Status> {
-        let caller = self.caller(metadata)?;
+        let metadata = self.call_metadata(metadata)?;
         let put = kv::put_request(request).map_err(status)?;
-        let Reply { revision, term, response } = self.call(caller, put).await?;
+        let Reply { revision, term, response } = self.call(metadata, put).await?;
         Ok(kv::put_response(self.header(revision, term), response))
     }
 
@@ -74,11 +74,11 @@ impl Service {
         request: EncodedTxn,
         encode: fn(pb::TxnResponse) -> T,
     ) -> Result<T, Status> {
-        let caller = self.caller(metadata)?;
+        let metadata = self.call_metadata(metadata)?;
         let ops_max = self.limits.txn_ops_max;
         let txn = txn::txn_request(request, ops_max).and_then(|txn| check(txn, ops_max)).map_err(status)?;
         let headers = self.headers;
-        let reply = match self.member.ask(txn.into_request(), caller.require_leader).await {
+        let reply = match self.member.ask(txn.into_request(), metadata.require_leader).await {
             Answer::Done(reply) => reply,
             Answer::Read(read) => match evaluate_small(&read, KEYS_HERE_MAX) {
                 Some(reply) => reply,
@@ -107,9 +107,9 @@ fn range_answer(headers: Headers, reply: Reply) -> RangeAnswer {
 #[tonic::async_trait]
 impl pb::kv_server::Kv for Service {
     async fn range(&self, request: Request<pb::RangeRequest>) -> Result<Response<pb::RangeResponse>, Status> {
-        let caller = self.caller(request.metadata())?;
+        let metadata = self.call_metadata(request.metadata())?;
         let range = kv::range_request(request.into_inner()).map_err(status)?;
-        let Reply { revision, term, response } = self.call(caller, range).await?;
+        let Reply { revision, term, response } = self.call(metadata, range).await?;
         Ok(Response::new(kv::range_response(self.header(revision, term), response)))
     }
 
@@ -122,9 +122,9 @@ impl pb::kv_server::Kv for Service {
         &self,
         request: Request<pb::DeleteRangeRequest>,
     ) -> Result<Response<pb::DeleteRangeResponse>, Status> {
-        let caller = self.caller(request.metadata())?;
+        let metadata = self.call_metadata(request.metadata())?;
         let delete = kv::delete_range_request(request.into_inner()).map_err(status)?;
-        let Reply { revision, term, response } = self.call(caller, delete).await?;
+        let Reply { revision, term, response } = self.call(metadata, delete).await?;
         Ok(Response::new(kv::delete_range_response(self.header(revision, term), response)))
     }
 
@@ -137,9 +137,9 @@ impl pb::kv_server::Kv for Service {
         &self,
         request: Request<pb::CompactionRequest>,
     ) -> Result<Response<pb::CompactionResponse>, Status> {
-        let caller = self.caller(request.metadata())?;
+        let metadata = self.call_metadata(request.metadata())?;
         let compact = kv::compact_request(request.into_inner());
-        let Reply { revision, term, response: () } = self.call(caller, compact).await?;
+        let Reply { revision, term, response: () } = self.call(metadata, compact).await?;
         Ok(Response::new(pb::CompactionResponse { header: self.header(revision, term) }))
     }
 }

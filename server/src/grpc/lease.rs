@@ -1,6 +1,6 @@
 //! Service Lease.
 
-use super::{Caller, Service};
+use super::{CallMetadata, Service};
 use crate::handle::WatchStream;
 use crate::pb;
 use crate::wire::error::status;
@@ -27,9 +27,9 @@ impl pb::lease_server::Lease for Service {
         &self,
         request: Request<pb::LeaseGrantRequest>,
     ) -> Result<Response<pb::LeaseGrantResponse>, Status> {
-        let caller = self.caller(request.metadata())?;
+        let metadata = self.call_metadata(request.metadata())?;
         let grant = lease::grant_request(request.into_inner());
-        let Reply { revision, term, response } = self.call(caller, grant).await?;
+        let Reply { revision, term, response } = self.call(metadata, grant).await?;
         Ok(Response::new(lease::grant_response(self.header(revision, term), response)))
     }
 
@@ -37,9 +37,9 @@ impl pb::lease_server::Lease for Service {
         &self,
         request: Request<pb::LeaseRevokeRequest>,
     ) -> Result<Response<pb::LeaseRevokeResponse>, Status> {
-        let caller = self.caller(request.metadata())?;
+        let metadata = self.call_metadata(request.metadata())?;
         let id = LeaseId(request.into_inner().id);
-        let Reply { revision, term, response: () } = self.call(caller, LeaseRevoke(id)).await?;
+        let Reply { revision, term, response: () } = self.call(metadata, LeaseRevoke(id)).await?;
         Ok(Response::new(pb::LeaseRevokeResponse { header: self.header(revision, term) }))
     }
 
@@ -47,14 +47,14 @@ impl pb::lease_server::Lease for Service {
         &self,
         request: Request<Streaming<pb::LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
-        let caller = self.caller(request.metadata())?;
+        let metadata = self.call_metadata(request.metadata())?;
         let service = Arc::new(self.clone());
         let renewed = request.into_inner().map(move |asked| {
             let service = Arc::clone(&service);
-            async move { keep_alive(&service, caller, LeaseId(asked?.id)).await }
+            async move { keep_alive(&service, metadata, LeaseId(asked?.id)).await }
         });
         let open = KeepAlives {
-            member_watch: self.member.open_watch(caller.require_leader),
+            member_watch: self.member.open_watch(metadata.require_leader),
             answers: Box::pin(renewed.buffered(IN_FLIGHT_MAX)),
             ended: false,
         };
@@ -69,9 +69,9 @@ impl pb::lease_server::Lease for Service {
         &self,
         request: Request<pb::LeaseTimeToLiveRequest>,
     ) -> Result<Response<pb::LeaseTimeToLiveResponse>, Status> {
-        let caller = self.caller(request.metadata())?;
+        let metadata = self.call_metadata(request.metadata())?;
         let asked = lease::time_to_live_request(request.into_inner());
-        let Reply { revision, term, response } = self.call(caller, asked).await?;
+        let Reply { revision, term, response } = self.call(metadata, asked).await?;
         Ok(Response::new(lease::time_to_live_response(self.header(revision, term), response)))
     }
 
@@ -79,8 +79,8 @@ impl pb::lease_server::Lease for Service {
         &self,
         request: Request<pb::LeaseLeasesRequest>,
     ) -> Result<Response<pb::LeaseLeasesResponse>, Status> {
-        let caller = self.caller(request.metadata())?;
-        let Reply { revision, term, response } = self.call(caller, LeaseLeases).await?;
+        let metadata = self.call_metadata(request.metadata())?;
+        let Reply { revision, term, response } = self.call(metadata, LeaseLeases).await?;
         Ok(Response::new(lease::leases_response(self.header(revision, term), response)))
     }
 }
@@ -113,11 +113,11 @@ impl KeepAlives {
 /// in which its lease, renewed after all, was already gone.
 async fn keep_alive(
     service: &Service,
-    caller: Caller,
+    metadata: CallMetadata,
     id: LeaseId,
 ) -> Result<pb::LeaseKeepAliveResponse, Status> {
     let before = service.member.status();
-    let reply = service.call(caller, LeaseKeepAlive(id)).await?;
+    let reply = service.call(metadata, LeaseKeepAlive(id)).await?;
     let header = service.header(before.revision, before.term);
     Ok(pb::LeaseKeepAliveResponse { header, id: id.0, ttl: reply.response })
 }

@@ -10,13 +10,13 @@ use tonic::{Request, Response, Status};
 #[tonic::async_trait]
 impl pb::maintenance_server::Maintenance for Service {
     async fn alarm(&self, request: Request<pb::AlarmRequest>) -> Result<Response<pb::AlarmResponse>, Status> {
-        let caller = self.caller(request.metadata())?;
+        let metadata = self.call_metadata(request.metadata())?;
         let Some(asked) = maintenance::alarm_request(request.into_inner()).map_err(status)? else {
             let now = self.member.status();
             let header = self.header(now.revision, now.term);
             return Ok(Response::new(maintenance::alarm_response(header, Vec::new())));
         };
-        let Reply { revision, term, response } = self.call(caller, asked).await?;
+        let Reply { revision, term, response } = self.call(metadata, asked).await?;
         Ok(Response::new(maintenance::alarm_response(self.header(revision, term), response)))
     }
 
@@ -24,7 +24,7 @@ impl pb::maintenance_server::Maintenance for Service {
         &self,
         request: Request<pb::StatusRequest>,
     ) -> Result<Response<pb::StatusResponse>, Status> {
-        self.caller(request.metadata())?;
+        self.call_metadata(request.metadata())?;
         let now = self.member.status();
         let header = self.header(now.revision, now.term);
         Ok(Response::new(maintenance::status_response(header, now)))

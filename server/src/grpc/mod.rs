@@ -3,7 +3,7 @@
 //! The same source runs on tonic and on the simulated tonic, so it names only what both have: listeners, limits,
 //! health and reflection are the binary's (`process`).
 
-mod caller;
+mod call_metadata;
 mod cluster;
 mod kv;
 mod lease;
@@ -13,7 +13,7 @@ mod watch;
 use crate::handle::MemberHandle;
 use crate::pb;
 use crate::wire::{self, Headers};
-use caller::Caller;
+use call_metadata::CallMetadata;
 use detcd_engine::request::{Call, Reply, RequestError};
 use tonic::Status;
 use tonic::metadata::MetadataMap;
@@ -42,17 +42,17 @@ pub fn service(member: MemberHandle, limits: Limits) -> Service {
 
 impl Service {
     /// Reads a call's metadata. `hasleader: true` refuses the call at once where this member knows no leader.
-    fn caller(&self, metadata: &MetadataMap) -> Result<Caller, Status> {
-        let caller = caller::read(metadata).map_err(wire::error::status)?;
-        if caller.require_leader && self.member.status().leader.is_none() {
+    fn call_metadata(&self, metadata: &MetadataMap) -> Result<CallMetadata, Status> {
+        let metadata = call_metadata::read(metadata).map_err(wire::error::status)?;
+        if metadata.require_leader && self.member.status().leader.is_none() {
             return Err(wire::error::status(RequestError::NoLeader));
         }
-        Ok(caller)
+        Ok(metadata)
     }
 
     /// One unary request: the caller's metadata has been looked at, the request is well formed.
-    async fn call<C: Call>(&self, caller: Caller, call: C) -> Result<Reply<C::Response>, Status> {
-        let reply = self.member.request(call.into_request(), caller.require_leader).await;
+    async fn call<C: Call>(&self, metadata: CallMetadata, call: C) -> Result<Reply<C::Response>, Status> {
+        let reply = self.member.request(call.into_request(), metadata.require_leader).await;
         reply.map(Reply::to::<C>).map_err(wire::error::status)
     }
 

@@ -32,10 +32,10 @@ impl pb::watch_server::Watch for Service {
         &self,
         request: Request<Streaming<pb::WatchRequest>>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let caller = self.caller(request.metadata())?;
+        let metadata = self.call_metadata(request.metadata())?;
         let open = OpenStream {
             service: self.clone(),
-            member: self.member.open_watch(caller.require_leader),
+            member: self.member.open_watch(metadata.require_leader),
             client: request.into_inner(),
             client_half_closed: false,
             ended: false,

@@ -71,7 +71,7 @@ pub(super) async fn open(
     let data_dir = DataDir::lock(disk, dir).await?;
     let meta = match (data_dir.read_meta().await?, &opening.initial_cluster) {
         (Some(meta), _) => {
-            data_dir.settle().await?;
+            data_dir.sync_name().await?;
             meta
         }
         (None, Some(cluster)) => first_start(opening, cluster, disk, &data_dir, seed).await?,
@@ -79,7 +79,7 @@ pub(super) async fn open(
     };
     data_dir.prove_writable().await?;
     let wal_config = wal_config(opening, data_dir.wal(), &meta);
-    snapshot_file::settle(&**disk, &data_dir.snap()).await?;
+    snapshot_file::sync_names(&**disk, &data_dir.snap()).await?;
     let snap = data_dir.snap();
     let names = snapshot_file::list(&**disk, &snap).await?;
     let Whole { name, meta: snapshot, state, opened, damaged } =
