@@ -13,7 +13,7 @@ pub struct MemberId(pub u64);
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterId(pub u64);
 
-/// One life of a data directory. Drawn once when the directory is made, so that a member whose disk was wiped
+/// Which data directory of a member it is. Drawn once when the directory is made, so that a member whose disk was wiped
 /// cannot vote under its old name: its peers know the old incarnation (raft, figure 2: votes are persistent).
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(pub u64);

@@ -41,7 +41,7 @@ pub struct MemoryMember {
     pub unsynced: VecDeque<Persist>,
     /// When the engine wants to be woken.
     pub wake_at: Option<Time>,
-    /// Of the last request in this life.
+    /// Of the last request in this boot.
     pub request_counter: u64,
     /// A snapshot that the engine asked for and the disk does not have yet: its index and its bytes.
     checkpoint: Option<(u64, Vec<u8>)>,

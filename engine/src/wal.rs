@@ -76,7 +76,7 @@ pub struct ExpectedSegment {
     pub cluster: ClusterId,
     /// This member.
     pub member: MemberId,
-    /// The life of this data directory.
+    /// Of this data directory.
     pub incarnation: Incarnation,
     /// As the file is named.
     pub number: u64,

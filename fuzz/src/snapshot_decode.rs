@@ -126,7 +126,7 @@ fn live_with(meta: SnapshotMeta, state: State) {
         return;
     }
     let meta = SnapshotMeta { voters: vec![me], learners: Vec::new(), ..meta };
-    // Another life than the one that the state remembers commands of.
+    // Another boot than the one that the state remembers commands of.
     let mut member = Cluster::of_state(1, |config| config.boot += 1, &meta, &state);
     member.run_for(5000);
     let all = RangeRequest::of(KeyRange::From(Bytes::from_static(b"\0")));

@@ -1,7 +1,7 @@
 //! Which versions a key has: the way from a key to its records.
 //!
 //! Most keys have one version. So a key costs a leaf of the tree two words: its newest record (which carries the
-//! key), and a tree of the older ones, empty for most. etcd's *generations* (the lives of a key between creation
+//! key), and a tree of the older ones, empty for most. etcd's *generations* (of a key, each between creation
 //! and tombstone) need no structure of their own here: a tombstone is a version, and a version after it has version
 //! 1 again.
 //!

@@ -1,7 +1,7 @@
 //! The store: every version of every key since the last compaction.
 //!
 //! Each transaction that changes something makes one *main revision*, and each change in it has its place there,
-//! the *sub revision*. A change adds a version of a key: a put, or the tombstone that ends a life of the key.
+//! the *sub revision*. A change adds a version of a key: a put, or the tombstone that ends a generation of the key.
 //!
 //! ```text
 //!    key_index    a ── 3 ── 7          b ── 4 ── 5(deleted)          c ── 9        versions by key

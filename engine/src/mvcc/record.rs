@@ -19,7 +19,7 @@ pub const RECORD_OVERHEAD_BYTES: u64 = 96;
 /// The fixed part of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordHeader {
-    /// The main revision in which this life of the key began; 0 for a tombstone.
+    /// The main revision in which this generation of the key began; 0 for a tombstone.
     pub create_revision: i64,
     /// The main revision of this change.
     pub mod_revision: i64,
@@ -49,7 +49,7 @@ impl RecordRef {
         RecordRef(ThinArc::from_header_and_slice(Stored { header, key_length }, &[key, value].concat()))
     }
 
-    /// The end of a life of `key`.
+    /// The end of a generation of `key`.
     pub fn tombstone(mod_revision: i64, sub: u32, key: &[u8]) -> RecordRef {
         let lease = LeaseId(0);
         RecordRef::new(RecordHeader { create_revision: 0, mod_revision, sub, version: 0, lease }, key, &[])
@@ -79,7 +79,7 @@ impl RecordRef {
         &self.0.slice[self.stored().key_length as usize..]
     }
 
-    /// The main revision in which this life of the key began; 0 for a tombstone.
+    /// The main revision in which this generation of the key began; 0 for a tombstone.
     pub fn create_revision(&self) -> i64 {
         self.stored().header.create_revision
     }

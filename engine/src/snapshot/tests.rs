@@ -14,7 +14,7 @@ use crate::request::{
 use crate::state::State;
 use bytes::Bytes;
 
-const LIFE: Incarnation = Incarnation(7);
+const INCARNATION: Incarnation = Incarnation(7);
 
 fn empty() -> State {
     let peers = [vec!["http://a:2380".to_owned()], vec!["http://b:2380".to_owned()]];
@@ -83,7 +83,7 @@ fn small() -> State {
                 id: member,
                 name: "one".to_owned(),
                 client_urls: vec!["http://a:2379".to_owned()],
-                incarnation: LIFE,
+                incarnation: INCARNATION,
             }),
         ],
     );

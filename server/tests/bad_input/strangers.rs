@@ -57,8 +57,8 @@ async fn send(member: &Process, announcement: Vec<u8>, piece: Vec<u8>, last: boo
     PeerClient::new(channel(&member.peer_url)).snapshot(chunk).await.unwrap().into_inner()
 }
 
-/// Snapshots of this cluster as it was in an earlier life, in which it came far: the bytes of the newest one.
-async fn of_an_earlier_life(cluster: &mut Cluster) -> (SnapshotMeta, Vec<u8>) {
+/// Snapshots of this cluster as it was in an earlier history, which went far: the bytes of the newest one.
+async fn of_an_earlier_cluster(cluster: &mut Cluster) -> (SnapshotMeta, Vec<u8>) {
     cluster.start_all();
     for member in &cluster.members {
         member.ready().await;
@@ -101,7 +101,7 @@ async fn of_an_earlier_life(cluster: &mut Cluster) -> (SnapshotMeta, Vec<u8>) {
 #[tokio::test]
 async fn a_strangers_snapshot_is_not_what_a_member_starts_from() {
     let mut cluster = Cluster::of(1, &["--snapshot-count=20"]);
-    let (meta, bytes) = of_an_earlier_life(&mut cluster).await;
+    let (meta, bytes) = of_an_earlier_cluster(&mut cluster).await;
     let member = &mut cluster.members[0];
     member.kv().put(put("honest", "value")).await.unwrap();
     let (me, before) = (member.inspect().await.unwrap(), snapshots(member));
@@ -121,7 +121,7 @@ async fn a_strangers_snapshot_is_not_what_a_member_starts_from() {
 #[tokio::test]
 async fn a_snapshot_that_the_log_does_not_know_is_removed_by_a_start() {
     let mut cluster = Cluster::of(1, &["--snapshot-count=20"]);
-    let (meta, bytes) = of_an_earlier_life(&mut cluster).await;
+    let (meta, bytes) = of_an_earlier_cluster(&mut cluster).await;
     let member = &mut cluster.members[0];
     member.kv().put(put("honest", "value")).await.unwrap();
     let before = snapshots(member);
@@ -139,10 +139,10 @@ async fn a_snapshot_that_the_log_does_not_know_is_removed_by_a_start() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn snapshots_of_an_earlier_life_do_not_make_a_quorum_of_its_own() {
+async fn snapshots_of_an_earlier_cluster_do_not_make_a_quorum_of_its_own() {
     let quick = ["--heartbeat-interval=20", "--election-timeout=200", "--snapshot-count=20"];
     let mut cluster = Cluster::of(3, &quick);
-    let (meta, bytes) = of_an_earlier_life(&mut cluster).await;
+    let (meta, bytes) = of_an_earlier_cluster(&mut cluster).await;
     let leader = cluster.leader().await;
     cluster.members[leader].kv().put(put("honest", "value")).await.unwrap();
     let before = cluster.agreed().await;

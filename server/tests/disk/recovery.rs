@@ -218,7 +218,7 @@ async fn a_snapshot_that_the_log_does_not_know_is_not_where_the_member_comes_bac
     with_removed_segments(from.path()).await;
     let source = from.path().join("member/snap");
     let name = files(&source, ".snap").pop().unwrap();
-    // Another life of the same member: the same cluster, a log that ends long before the snapshot.
+    // Another history of the same member: the same cluster, a log that ends long before the snapshot.
     let config = || MemberConfig { data_dir: dir.path().to_owned(), ..config_in(from.path()) };
     let member = starting(config()).await.unwrap();
     let keys = Keys::of(&member).await;

@@ -48,7 +48,7 @@ async fn an_unfinished_one_does_not_count_and_goes() {
     drop(file);
     std::fs::write(dir.path().join("notes.txt"), b"not ours").unwrap();
     assert_eq!(snapshot_file::list(&*disk, dir.path()).await.unwrap(), []);
-    snapshot_file::settle(&*disk, dir.path()).await.unwrap();
+    snapshot_file::sync_names(&*disk, dir.path()).await.unwrap();
     assert_eq!(files(dir.path(), ""), ["notes.txt"]);
 }
 

@@ -79,14 +79,14 @@ impl Cluster {
                 Some((id, MADE_UP_LIFE, MADE_UP_TERM))
             }
         };
-        let Some((from, life, term)) = who else { return };
+        let Some((from, incarnation, term)) = who else { return };
         // Only the member itself can distinguish a snapshot of another cluster from the leader's.
         let foreign = InitialCluster { id: ClusterId(self.cluster_id().0 ^ 1), ..self.0.initial.clone() };
         let (Planted { meta, bytes }, hash) = Planted::of(&foreign, FAR, term.min(MADE_UP_TERM));
         self.agreement().forbid_state(hash);
         let announcement = PeerMessage {
             from,
-            from_incarnation: life,
+            from_incarnation: incarnation,
             to: self.id(member),
             to_incarnation: None,
             body: PeerBody::Raft(RaftMessage {

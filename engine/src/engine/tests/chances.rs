@@ -84,7 +84,7 @@ fn happen(cluster: &mut Cluster, clients: &mut Clients, random: &mut Random, num
             cluster.queue.extend(copies);
         }
         17 => cluster.queue.retain(|message| message.to.0 != id),
-        18 if is_up => cluster.node(id).life.is_stalled ^= true,
+        18 if is_up => cluster.node(id).boot.is_stalled ^= true,
         19 => cluster.held.append(&mut cluster.queue),
         20 => cluster.queue.append(&mut cluster.held),
         _ => {
@@ -108,7 +108,7 @@ fn live_through(seed: u64) -> usize {
     }
     cluster.cut.clear();
     for id in 1..=MEMBERS {
-        cluster.node(id).life.is_stalled = false;
+        cluster.node(id).boot.is_stalled = false;
         if cluster.node(id).member.engine.is_none() {
             cluster.start(id);
         }

@@ -23,12 +23,12 @@ pub(super) struct Node {
     pub(super) member: MemoryMember,
     /// As its disk was when it was copied.
     backup: Option<MemoryDisk>,
-    pub(super) life: Life,
+    pub(super) boot: Boot,
 }
 
 /// What ends with the process.
 #[derive(Default)]
-pub(super) struct Life {
+pub(super) struct Boot {
     pub(super) is_stalled: bool,
     /// `take_effects` waits.
     pub(super) gathers: bool,
@@ -77,7 +77,7 @@ impl Cluster {
             let mut config = config(id);
             knobs(&mut config);
             let member = MemoryMember::new(config, &meta, &state);
-            self.nodes.insert(id, Node { member, backup: None, life: Life::default() });
+            self.nodes.insert(id, Node { member, backup: None, boot: Boot::default() });
         }
         (1..=count).for_each(|id| self.start(id));
     }
@@ -95,7 +95,7 @@ impl Cluster {
     pub(super) fn crash(&mut self, id: u64) {
         let node = self.node(id);
         node.member.crash(0);
-        node.life = Life::default();
+        node.boot = Boot::default();
     }
 
     /// The disk is replaced by an empty one.
@@ -123,7 +123,7 @@ impl Cluster {
     }
 
     fn stepped(&mut self, id: u64) {
-        if !self.node(id).life.gathers {
+        if !self.node(id).boot.gathers {
             self.handle(id);
         }
     }
@@ -166,10 +166,10 @@ impl Cluster {
             self.say(&format!("{id}~{}: {}", stream.0, words::watch(response, &watch.batches)));
             let bytes = response.size_bytes(&watch.batches);
             let now = self.now;
-            let Node { member, life, .. } = self.node(id);
+            let Node { member, boot, .. } = self.node(id);
             if matches!(response, crate::watch::WatchResponse::NoLeader) {
-                life.streams.remove(stream);
-            } else if let Some(owed) = life.slow.get_mut(stream) {
+                boot.streams.remove(stream);
+            } else if let Some(owed) = boot.slow.get_mut(stream) {
                 *owed += bytes;
             } else {
                 member.step(now, Input::Watch(*stream, WatchInput::Drained { bytes }));
@@ -208,7 +208,7 @@ impl Cluster {
     fn note_leader(&mut self, id: u64) {
         let status = self.engine(id).status();
         let leads = status.is_leader.then_some(status.term);
-        let before = std::mem::replace(&mut self.node(id).life.leads, leads);
+        let before = std::mem::replace(&mut self.node(id).boot.leads, leads);
         match (before, leads) {
             (_, Some(term)) if before != leads => self.say(&format!("{id} leads term {term}")),
             (Some(term), None) => self.say(&format!("{id} leads term {term} no more")),
@@ -285,7 +285,7 @@ impl Cluster {
 
     /// An announcement of what was kept, at another index and by other voters if need be.
     pub(super) fn announcement(&self, stranger: &Stranger) -> PeerMessage {
-        let Stranger { member, from, life, term, index, voters } = *stranger;
+        let Stranger { member, from, incarnation, term, index, voters } = *stranger;
         let (mut meta, _) = self.kept.clone().expect("something was kept");
         meta.index = index.unwrap_or(meta.index);
         meta.voters.truncate(voters.unwrap_or(usize::MAX));
@@ -293,7 +293,7 @@ impl Cluster {
         let raft = RaftMessage { kind, term, snapshot: Some(meta), ..RaftMessage::default() };
         PeerMessage {
             from: MemberId(from),
-            from_incarnation: Incarnation(life),
+            from_incarnation: Incarnation(incarnation),
             to: MemberId(member),
             to_incarnation: None,
             body: PeerBody::Raft(raft),
@@ -315,7 +315,7 @@ impl Cluster {
 pub(super) struct Stranger {
     pub(super) member: u64,
     pub(super) from: u64,
-    pub(super) life: u64,
+    pub(super) incarnation: u64,
     pub(super) term: u64,
     pub(super) index: Option<u64>,
     pub(super) voters: Option<usize>,

@@ -65,13 +65,13 @@ pub(super) enum Command {
     Recover(u64),
     /// Keeps a member's state as it is, also for the next cluster.
     Keep(u64),
-    /// Asks a member whether it lets in what was kept, sent by this member in this life as the leader of this term.
+    /// Asks a member whether it lets in what was kept, sent by this member from this incarnation, as the leader of this term.
     Announce {
         member: u64,
         #[arg(key)]
         from: u64,
         #[arg(key)]
-        life: u64,
+        incarnation: u64,
         #[arg(key)]
         term: u64,
         #[arg(key, optional)]
@@ -85,7 +85,7 @@ pub(super) enum Command {
         #[arg(key)]
         from: u64,
         #[arg(key)]
-        life: u64,
+        incarnation: u64,
         #[arg(key)]
         term: u64,
         #[arg(key, optional)]
@@ -200,14 +200,14 @@ pub(super) enum Command {
     Slow(u64, u64),
     /// It reads what it owes, and reads on.
     Drain(u64, u64),
-    /// A message of somebody else's making: stranger 1 from=9 life=1
+    /// A message of somebody else's making: stranger 1 from=9 incarnation=1
     Stranger {
         member: u64,
         #[arg(key)]
         from: u64,
         #[arg(key)]
-        life: u64,
+        incarnation: u64,
         #[arg(key, optional)]
-        to_life: Option<u64>,
+        to_incarnation: Option<u64>,
     },
 }

@@ -94,11 +94,11 @@ impl Cluster {
     fn perform_watch(&mut self, command: &Command) -> bool {
         let (member, stream, input) = match command {
             Command::Open(member, stream, require_leader) => {
-                self.node(*member).life.streams.insert(StreamId(*stream));
+                self.node(*member).boot.streams.insert(StreamId(*stream));
                 (member, stream, WatchInput::Open { require_leader: require_leader.unwrap_or(false) })
             }
             Command::Watch { member, stream, range, id, start, prev, fragment } => {
-                if self.node(*member).life.streams.insert(StreamId(*stream)) {
+                if self.node(*member).boot.streams.insert(StreamId(*stream)) {
                     self.step(
                         *member,
                         Input::Watch(StreamId(*stream), WatchInput::Open { require_leader: false }),
@@ -119,15 +119,15 @@ impl Cluster {
             Command::Cancel(member, stream, id) => (member, stream, WatchInput::Cancel(WatchId(*id))),
             Command::Progress(member, stream) => (member, stream, WatchInput::Progress),
             Command::Close(member, stream) => {
-                self.node(*member).life.streams.remove(&StreamId(*stream));
+                self.node(*member).boot.streams.remove(&StreamId(*stream));
                 (member, stream, WatchInput::Close)
             }
             Command::Slow(member, stream) => {
-                self.node(*member).life.slow.insert(StreamId(*stream), 0);
+                self.node(*member).boot.slow.insert(StreamId(*stream), 0);
                 return true;
             }
             Command::Drain(member, stream) => {
-                let bytes = self.node(*member).life.slow.remove(&StreamId(*stream)).unwrap_or(0);
+                let bytes = self.node(*member).boot.slow.remove(&StreamId(*stream)).unwrap_or(0);
                 (member, stream, WatchInput::Drained { bytes })
             }
             _ => return false,
@@ -152,16 +152,16 @@ impl Cluster {
             }
             Command::Run => self.run()?,
             Command::Go(ms, only) => self.pass(*ms, *only)?,
-            Command::Gather(id) => self.node(*id).life.gathers = true,
+            Command::Gather(id) => self.node(*id).boot.gathers = true,
             Command::Take(id) => {
-                self.node(*id).life.gathers = false;
+                self.node(*id).boot.gathers = false;
                 self.handle(*id);
             }
             Command::Persist(id) => {
                 self.persist(*id);
             }
-            Command::Stall(id) => self.node(*id).life.is_stalled = true,
-            Command::Unstall(id) => self.node(*id).life.is_stalled = false,
+            Command::Stall(id) => self.node(*id).boot.is_stalled = true,
+            Command::Unstall(id) => self.node(*id).boot.is_stalled = false,
             Command::Deliver(to) => {
                 let queue = std::mem::take(&mut self.queue);
                 let (now, later): (Vec<_>, Vec<_>) =
@@ -206,25 +206,33 @@ impl Cluster {
             }
             Command::Stop(id) => self.step(*id, Input::TransferLeadership),
             Command::Keep(id) => self.keep(*id),
-            Command::Announce { member, from, life, term, index, voters } => {
-                let (member, from, life) = (*member, *from, *life);
-                let stranger = Stranger { member, from, life, term: *term, index: *index, voters: *voters };
+            Command::Announce { member, from, incarnation, term, index, voters } => {
+                let (member, from, incarnation) = (*member, *from, *incarnation);
+                let stranger =
+                    Stranger { member, from, incarnation, term: *term, index: *index, voters: *voters };
                 let message = self.announcement(&stranger);
                 match self.engine(member).admits_snapshot(&message) {
                     Ok(()) => self.say(&format!("{member} admits a snapshot of {from}")),
                     Err(reason) => self.say(&format!("{member} does not admit: {reason}")),
                 }
             }
-            Command::Plant { member, from, life, term, index, voters } => {
-                let (member, from, life) = (*member, *from, *life);
-                self.plant(&Stranger { member, from, life, term: *term, index: *index, voters: *voters })?;
+            Command::Plant { member, from, incarnation, term, index, voters } => {
+                let (member, from, incarnation) = (*member, *from, *incarnation);
+                self.plant(&Stranger {
+                    member,
+                    from,
+                    incarnation,
+                    term: *term,
+                    index: *index,
+                    voters: *voters,
+                })?;
             }
-            Command::Stranger { member, from, life, to_life } => {
+            Command::Stranger { member, from, incarnation, to_incarnation } => {
                 let message = PeerMessage {
                     from: MemberId(*from),
-                    from_incarnation: Incarnation(*life),
+                    from_incarnation: Incarnation(*incarnation),
                     to: MemberId(*member),
-                    to_incarnation: to_life.map(Incarnation),
+                    to_incarnation: to_incarnation.map(Incarnation),
                     body: PeerBody::ReadIndex { attempt: 1 },
                 };
                 self.deliver(&message);

@@ -87,8 +87,13 @@ fn response(response: &Response) -> String {
         }
         Response::MemberList(members) => {
             let members = members.iter().map(|member| {
-                let incarnation = member.incarnation.map_or("none".to_owned(), |life| life.to_string());
-                format!("{} {:?} {} life {incarnation}", member.id, member.name, member.client_urls.join(","))
+                let incarnation = member.incarnation.map_or("none".to_owned(), |known| known.to_string());
+                format!(
+                    "{} {:?} {} incarnation {incarnation}",
+                    member.id,
+                    member.name,
+                    member.client_urls.join(",")
+                )
             });
             format!("members: {}", members.collect::<Vec<_>>().join("; "))
         }

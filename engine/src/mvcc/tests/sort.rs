@@ -16,7 +16,7 @@ fn store() -> Store {
     for (key, value) in puts {
         store.write().put(key.as_bytes(), value.as_bytes(), LeaseId(0));
     }
-    // Last, so that its last change is the newest, without a version more than the others: a new life.
+    // Last, so that its last change is the newest, without a version more than the others: a new generation.
     store.write().delete_range(&KeyRange::One(Bytes::from_static(b"b")));
     store.write().put(b"b", b"4", LeaseId(0));
     store

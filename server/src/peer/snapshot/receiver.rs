@@ -218,7 +218,7 @@ impl Receiver {
         Ok(offset)
     }
 
-    /// The engine knows who leads, and in which life of its data directory.
+    /// The engine knows who leads, and from which of its data directories.
     async fn may_come(&self, announcement: &PeerMessage) -> Result<(), Untaken> {
         let (answer, answered) = oneshot::channel();
         let question = Question::MayCome { announcement: announcement.clone(), answer };

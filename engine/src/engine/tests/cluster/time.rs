@@ -22,7 +22,7 @@ impl Cluster {
                     is_quiet = false;
                     self.step(id, Input::Wake);
                 }
-                if !self.node(id).life.is_stalled {
+                if !self.node(id).boot.is_stalled {
                     is_quiet &= !self.persist(id);
                 }
             }
