@@ -10,8 +10,8 @@
 //!   Wake ─────► timers ────┴─ read ────► reads ──────► raft ─ confirmed ─────┴─► Effects::reads
 //! ```
 //!
-//! Three kinds of state, and no fourth: replicated (`state`, changed by `applying`, or replaced by a leader's snapshot), leader-local (`deadlines`,
-//! `auto_compaction`), member-local (all else).
+//! Three kinds of state, and no fourth: replicated (`state`, changed by `applying`, or replaced by a leader's
+//! snapshot), leader-local (`deadlines`, `auto_compaction`), member-local (all else).
 
 mod admission;
 mod applying;

@@ -91,11 +91,10 @@ pub enum Line {
     Comes(String),
 }
 
-impl Entry {
-    /// Whether an edit of it brings a line with these words.
+impl Edit {
+    /// Whether it brings a line with these words.
     fn brings(&self, words: &str) -> bool {
-        let lines = self.edits.iter().flat_map(|edit| &edit.lines);
-        lines.into_iter().any(|line| matches!(line, Line::Comes(text) if text.contains(words)))
+        self.lines.iter().any(|line| matches!(line, Line::Comes(text) if text.contains(words)))
     }
 }
 
@@ -141,6 +140,7 @@ fn check(entries: &[Entry]) -> Result<(), String> {
         match kind {
             Kind::Bug => check_bug(name, edits)?,
             Kind::Probe => check_probe(entries, name, edits)?,
+            Kind::Size if edits.is_empty() => return Err(format!("size {name}: no edit")),
             Kind::Size => {}
         }
     }
@@ -158,10 +158,7 @@ fn check(entries: &[Entry]) -> Result<(), String> {
 
 fn check_bug(name: &str, edits: &[Edit]) -> Result<(), String> {
     let switch = format!("seeded::is_on(\"{name}\")");
-    let is_switched = |edit: &&Edit| {
-        edit.lines.iter().any(|line| matches!(line, Line::Comes(text) if text.contains(&switch)))
-    };
-    match edits.iter().find(|edit| !is_switched(edit)) {
+    match edits.iter().find(|edit| !edit.brings(&switch)) {
         Some(edit) => Err(format!("{}: bug {name}: no {switch}: it would always be there", edit.written_at)),
         None if edits.is_empty() => Err(format!("bug {name}: no edit")),
         None => Ok(()),
@@ -170,7 +167,7 @@ fn check_bug(name: &str, edits: &[Edit]) -> Result<(), String> {
 
 fn check_probe(entries: &[Entry], name: &str, edits: &[Edit]) -> Result<(), String> {
     let call = format!("reached(\"{name}\")");
-    if !entries.iter().any(|entry| entry.brings(&call)) {
+    if !entries.iter().flat_map(|entry| &entry.edits).any(|edit| edit.brings(&call)) {
         return Err(format!("probe {name}: no edit calls {call}"));
     }
     let takes_away = |edit: &&Edit| edit.lines.iter().any(|line| matches!(line, Line::Goes(_)));
@@ -234,6 +231,7 @@ mod tests {
                 "no probe says",
             ),
             ("probe a\nMeans.\n@@\n x\n+reached(\"a\");\nprobe a\nMeans.\n", "twice"),
+            ("size a\nMeans.\n", "no edit"),
         ] {
             let found = checked(text).unwrap_err();
             assert!(found.contains(problem), "{found}");
