@@ -116,44 +116,30 @@ pub(crate) fn log_records() -> impl Strategy<Value = LogRecord> + Clone {
 }
 
 fn raft_messages() -> impl Strategy<Value = RaftMessage> + Clone {
-    use RaftMessageKind::{
-        Append, AppendResponse, Heartbeat, HeartbeatResponse, PreVote, PreVoteResponse, Snapshot, TimeoutNow,
-        Vote, VoteResponse,
-    };
-    let kinds = [
-        Append,
-        AppendResponse,
-        Vote,
-        VoteResponse,
-        PreVote,
-        PreVoteResponse,
-        Heartbeat,
-        HeartbeatResponse,
-        Snapshot,
-        TimeoutNow,
-    ];
     let numbers = (number(), number(), number(), number(), number(), number(), number());
     let more = (any::<bool>(), proptest::option::of(meta()), vec(any::<u8>(), 0..13), any::<i64>());
-    (select(kinds.to_vec()), numbers, more, log_entries()).prop_map(|(kind, numbers, more, entries)| {
-        let (term, log_term, index, commit, commit_term, reject_hint, request_snapshot) = numbers;
-        let (reject, snapshot, context, priority) = more;
-        let context = Bytes::from(context);
-        RaftMessage {
-            kind,
-            term,
-            log_term,
-            index,
-            entries,
-            commit,
-            commit_term,
-            reject,
-            reject_hint,
-            snapshot,
-            context,
-            request_snapshot,
-            priority,
-        }
-    })
+    (select(RaftMessageKind::ALL.to_vec()), numbers, more, log_entries()).prop_map(
+        |(kind, numbers, more, entries)| {
+            let (term, log_term, index, commit, commit_term, reject_hint, request_snapshot) = numbers;
+            let (reject, snapshot, context, priority) = more;
+            let context = Bytes::from(context);
+            RaftMessage {
+                kind,
+                term,
+                log_term,
+                index,
+                entries,
+                commit,
+                commit_term,
+                reject,
+                reject_hint,
+                snapshot,
+                context,
+                request_snapshot,
+                priority,
+            }
+        },
+    )
 }
 
 fn request_id() -> impl Strategy<Value = RequestId> + Clone {
