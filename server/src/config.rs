@@ -1,5 +1,6 @@
 //! What an operator decides about one member. Parsed from flags by the binary, written down by hand in a simulation.
 
+use crate::url::Url;
 use detcd_engine::config::{AutoCompaction, Config};
 use detcd_engine::ids::{ClusterId, MemberId};
 use detcd_engine::membership::{InitialCluster, member_id};
@@ -44,17 +45,6 @@ pub struct ServerConfig {
     pub quota_bytes: u64,
     /// `--watch-progress-notify-interval`.
     pub watch_progress_interval_ms: u64,
-}
-
-/// `http://host:port`, kept as it was written: member ids are hashes of these texts.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Url {
-    /// As written.
-    pub text: String,
-    /// Name or address, without the brackets of IPv6.
-    pub host: String,
-    /// Port.
-    pub port: u16,
 }
 
 /// `--initial-cluster-state`.
@@ -109,55 +99,6 @@ pub enum ConfigError {
     },
 }
 
-impl Url {
-    /// Parses `http://host:port`. What is wrong is said without the text, which the caller names.
-    pub fn parse(text: &str) -> Result<Url, &'static str> {
-        let rest = match text.split_once("://") {
-            Some(("http", rest)) => rest,
-            Some(("https", _)) => {
-                return Err("TLS (https) is not supported by this release; http://host:port");
-            }
-            Some(("unix" | "unixs", _)) => {
-                return Err("unix sockets are not supported by this release; http://host:port");
-            }
-            _ => return Err("http://host:port"),
-        };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let Some((host, port)) = rest.rsplit_once(':') else { return Err("a port: http://host:port") };
-        let host = match host.strip_prefix('[') {
-            Some(host) => host.strip_suffix(']').ok_or("a closing bracket: http://[address]:port")?,
-            None if host.contains(':') => {
-                return Err("brackets around an IPv6 address: http://[address]:port");
-            }
-            None => host,
-        };
-        let Ok(port) = port.parse() else {
-            return Err("a port from 0 to 65535 and no path: http://host:port");
-        };
-        let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:%".contains(c);
-        if host.is_empty() || !host.chars().all(is_host) {
-            return Err("a host: http://host:port");
-        }
-        let text = text.strip_suffix('/').unwrap_or(text);
-        Ok(Url { text: text.to_owned(), host: host.to_owned(), port })
-    }
-
-    /// `host:port`, to bind or connect to.
-    pub fn address(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
-    }
-}
-
-impl std::fmt::Display for Url {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
 impl ServerConfig {
     /// The cluster that the `initial-*` flags found, and who this member is in it.
     pub fn first_cluster(&self) -> Result<(InitialCluster, MemberId), ConfigError> {
@@ -207,31 +148,4 @@ pub fn sorted_texts(urls: &[Url]) -> Vec<String> {
     let mut texts: Vec<String> = urls.iter().map(|url| url.text.clone()).collect();
     texts.sort();
     texts
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls() {
-        for (text, address) in [
-            ("http://127.0.0.1:2379", Some("127.0.0.1:2379")),
-            ("http://[::1]:2379", Some("[::1]:2379")),
-            ("http://localhost:80/", Some("localhost:80")),
-            ("https://localhost:80", None),
-            ("unix://sock:0", None),
-            ("localhost:80", None),
-            ("http://localhost", None),
-            ("http://:2379", None),
-            ("http://::1:2379", None),
-            ("http://[::1:2379", None),
-            ("http://localhost:80/path", None),
-            ("http://localhost:65536", None),
-            ("http://user@localhost:80", None),
-            ("", None),
-        ] {
-            assert_eq!(Url::parse(text).ok().map(|url| url.address()).as_deref(), address, "{text}");
-        }
-    }
 }

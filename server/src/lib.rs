@@ -17,4 +17,5 @@ pub mod pb;
 pub mod peer;
 pub mod readers;
 mod replies;
+pub mod url;
 pub mod wire;

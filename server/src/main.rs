@@ -11,11 +11,12 @@ use detcd::member::{self, Deps, Member, MemberConfig, StartError};
 use detcd::peer::grpc::{GrpcTransport, PeerService};
 use detcd::wire;
 use detcd_engine::config::Config;
+use process::dial::DialPeers;
 use process::flags::{self, Invocation};
 use process::initial_flags;
 use process::logging;
 use process::reader_threads::ReaderThreads;
-use process::run::{self, Listeners, Started};
+use process::run::{self, Encryption, Listeners, Started};
 use process::settings::{Settings, Warning};
 use std::error::Error;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -69,6 +70,12 @@ fn warn_of(warning: &Warning) {
         Warning::UnknownVariable(name) => {
             warn!(environment_variable = name, "unrecognized environment variable")
         }
+        Warning::UnusedCertificate(side) => {
+            warn!(
+                ?side,
+                "the scheme of every listen URL is HTTP while key/cert files are presented: they are not used"
+            );
+        }
         Warning::LargeQuota(bytes) => {
             warn!(quota_size_bytes = bytes, "quota exceeds suggested maximum of 8 GiB");
         }
@@ -77,20 +84,24 @@ fn warn_of(warning: &Warning) {
 
 /// Starts the member and serves it until a signal asks to stop.
 async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
-    let config = settings.server;
-    let listeners = Listeners::bind(&config).await?;
+    let encryption = Encryption::of(&settings)?;
+    let listeners = Listeners::bind(&settings).await?;
+    let config = &settings.server;
     let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
     let deps = Deps {
         disk: Arc::new(RealDisk::start()?),
         clock: Arc::clone(&clock),
-        transport: Arc::new(GrpcTransport::new(clock)),
+        transport: Arc::new(GrpcTransport::new(
+            clock,
+            Arc::new(DialPeers::new(Arc::clone(&encryption.peers))),
+        )),
         encode_events: wire::encode_batch,
         readers: Arc::new(ReaderThreads::start()?),
         observer: None,
     };
-    let member = start(&config, deps).await?;
+    let member = start(config, deps).await?;
     let ids = (member.handle().cluster_id(), member.handle().member_id());
-    for ignored in initial_flags::ignored(&config, &settings.flags_given, ids, member.membership()) {
+    for ignored in initial_flags::ignored(config, &settings.flags_given, ids, member.membership()) {
         ignored.warn();
     }
     let handle = member.handle();
@@ -107,7 +118,7 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
             }
         },
     };
-    run::serve(&config, listeners, started).await
+    run::serve(&settings, listeners, encryption, started).await
 }
 
 /// Starts what the data directory holds, or founds a cluster. Flags that found none matter only where there is none yet.

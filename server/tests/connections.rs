@@ -7,6 +7,10 @@
 mod cancelled;
 #[path = "connections/deadlines.rs"]
 mod deadlines;
+#[path = "connections/door.rs"]
+mod door;
+#[path = "connections/http.rs"]
+mod http_requests;
 #[path = "connections/odd_calls.rs"]
 mod odd_calls;
 #[path = "connections/peers.rs"]
@@ -16,3 +20,5 @@ mod processes;
 mod raw;
 #[path = "connections/small_messages.rs"]
 mod small_messages;
+#[path = "connections/tls.rs"]
+mod tls;

@@ -11,6 +11,7 @@ use detcd_engine::frame::{self, FrameError};
 use detcd_engine::ids::MemberId;
 use detcd_engine::peer_message::PeerMessage;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -25,16 +26,41 @@ const QUEUE_MESSAGES: usize = 4096;
 const FRAMES_IN_FLIGHT: usize = 64;
 /// Between two attempts to connect to a member: at first, and at most.
 const BACKOFF_MS: (u64, u64) = (50, 1000);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Of one attempt.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// One frame: the largest entry that a command of `--max-request-bytes` can make, many times over.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 const STREAM_SUPERSEDED: &str = "a newer stream has taken the place of this one";
 
+/// How a peer URL is connected to: with TLS or without is the caller's to decide.
+pub trait Dial: Send + Sync + fmt::Debug {
+    /// Connects; `None` where that fails.
+    fn dial(&self, url: &str) -> BoxFuture<'static, Option<Channel>>;
+    /// A channel that connects when it is first used, and again after a failure; `None` where the URL is none.
+    fn dial_lazily(&self, url: &str) -> Option<Channel>;
+}
+
+/// TCP without TLS.
+#[derive(Clone, Copy, Debug)]
+pub struct DialPlain;
+
+impl Dial for DialPlain {
+    fn dial(&self, url: &str) -> BoxFuture<'static, Option<Channel>> {
+        let endpoint = endpoint(url);
+        Box::pin(async move { endpoint?.connect().await.ok() })
+    }
+
+    fn dial_lazily(&self, url: &str) -> Option<Channel> {
+        Some(endpoint(url)?.connect_lazy())
+    }
+}
+
 /// tonic channels to the peer URLs.
 #[derive(Debug)]
 pub struct GrpcTransport {
     clock: Arc<dyn Clock>,
+    dialer: Arc<dyn Dial>,
     peers: Mutex<BTreeMap<MemberId, Outgoing>>,
 }
 
@@ -48,8 +74,8 @@ struct Outgoing {
 
 impl GrpcTransport {
     /// Without peers, until it is attached.
-    pub fn new(clock: Arc<dyn Clock>) -> GrpcTransport {
-        GrpcTransport { clock, peers: Mutex::default() }
+    pub fn new(clock: Arc<dyn Clock>, dialer: Arc<dyn Dial>) -> GrpcTransport {
+        GrpcTransport { clock, dialer, peers: Mutex::default() }
     }
 
     fn peers(&self) -> std::sync::MutexGuard<'_, BTreeMap<MemberId, Outgoing>> {
@@ -62,10 +88,9 @@ impl Transport for GrpcTransport {
         let mut outgoing = self.peers();
         for (member, urls) in peers {
             let (queue, messages) = mpsc::channel(QUEUE_MESSAGES);
-            let bulk =
-                urls.first().and_then(|url| endpoint(url)).map(|found| PeerClient::new(found.connect_lazy()));
-            let stream =
-                PeerStream { member, urls, inbox: inbox.clone(), clock: Arc::clone(&self.clock), messages };
+            let bulk = urls.first().and_then(|url| self.dialer.dial_lazily(url)).map(PeerClient::new);
+            let (clock, dialer) = (Arc::clone(&self.clock), Arc::clone(&self.dialer));
+            let stream = PeerStream { member, urls, inbox: inbox.clone(), clock, dialer, messages };
             outgoing.insert(member, Outgoing { queue, task: tokio::spawn(stream.run()), bulk });
         }
     }
@@ -103,6 +128,7 @@ struct PeerStream {
     urls: Vec<String>,
     inbox: PeerInbox,
     clock: Arc<dyn Clock>,
+    dialer: Arc<dyn Dial>,
     messages: mpsc::Receiver<PeerMessage>,
 }
 
@@ -126,13 +152,7 @@ impl PeerStream {
 
     /// Sends until the stream breaks; answers whether it was ever connected.
     async fn stream_to(&mut self, url: &str) -> bool {
-        let Some(endpoint) = endpoint(url) else {
-            tracing::error!(member = %self.member, url, "not a peer URL");
-            return false;
-        };
-        let Ok(channel) = endpoint.connect().await else {
-            return false;
-        };
+        let Some(channel) = self.dialer.dial(url).await else { return false };
         let mut client = PeerClient::new(channel);
         let (frames, taken) = mpsc::channel(FRAMES_IN_FLIGHT);
         let call = client.messages(Request::new(ReceiverStream::new(taken)));

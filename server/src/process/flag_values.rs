@@ -1,11 +1,11 @@
 //! Which flags there are, and the value of each: as text or number, URL or one of few, or refused with what was expected.
 
-use detcd::config::Url;
+use detcd::url::Url;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 /// Name, default (for `--help` only where another flag decides it), meaning.
-pub(super) const FLAGS: [(&str, &str, &str); 22] = [
+pub(super) const FLAGS: [(&str, &str, &str); 50] = [
     ("name", "default", "Human-readable name of this member"),
     ("data-dir", "", "Path to the data directory (default: <name>.etcd)"),
     ("listen-peer-urls", "http://localhost:2380", "URLs to listen on for the other members"),
@@ -39,6 +39,46 @@ pub(super) const FLAGS: [(&str, &str, &str); 22] = [
     ("log-level", "info", "debug, info, warn, error, panic or fatal"),
     ("logger", "zap", "Accepted for compatibility: logs are JSON lines as zap writes them"),
     ("log-outputs", "default", "Accepted for compatibility: 'default' or 'stderr'"),
+    (
+        "listen-client-http-urls",
+        "",
+        "URLs to listen on for HTTP alone; --listen-client-urls then serve gRPC alone",
+    ),
+    ("listen-metrics-urls", "", "URLs to listen on for health checks alone"),
+    ("cert-file", "", "Certificate that clients are shown (PEM)"),
+    ("key-file", "", "Its key (PEM)"),
+    ("client-cert-file", "", "Certificate that is shown where this member is a client (default: cert-file)"),
+    ("client-key-file", "", "Its key (PEM)"),
+    ("client-cert-auth", "false", "Clients need a certificate"),
+    ("client-crl-file", "", "Clients' certificates with these serial numbers are refused"),
+    ("client-cert-allowed-hostname", "", "Clients' certificates must be good for one of these names"),
+    ("trusted-ca-file", "", "Clients' certificates must be signed by one of these (PEM)"),
+    ("auto-tls", "false", "Make a certificate for clients where none is given"),
+    ("peer-cert-file", "", "Certificate that other members are shown (PEM)"),
+    ("peer-key-file", "", "Its key (PEM)"),
+    (
+        "peer-client-cert-file",
+        "",
+        "Certificate that is shown to other members called (default: peer-cert-file)",
+    ),
+    ("peer-client-key-file", "", "Its key (PEM)"),
+    ("peer-client-cert-auth", "false", "Other members need a certificate"),
+    ("peer-crl-file", "", "Other members' certificates with these serial numbers are refused"),
+    ("peer-cert-allowed-cn", "", "Other members' certificates must have one of these common names"),
+    ("peer-cert-allowed-hostname", "", "Other members' certificates must be good for one of these names"),
+    ("peer-trusted-ca-file", "", "Other members' certificates must be signed by one of these (PEM)"),
+    ("peer-auto-tls", "false", "Make a certificate for other members where none is given"),
+    (
+        "peer-skip-client-san-verification",
+        "false",
+        "Take other members' certificates wherever they come from",
+    ),
+    ("self-signed-cert-validity", "1", "Years that certificates made here are valid"),
+    ("cipher-suites", "", "Cipher suites of TLS 1.2, by Go's names (default: all)"),
+    ("tls-min-version", "TLS1.2", "TLS1.2 or TLS1.3"),
+    ("tls-max-version", "", "TLS1.2 or TLS1.3 (default: TLS1.3)"),
+    ("cors", "*", "Origins that may read answers over HTTP; * for all"),
+    ("host-whitelist", "*", "Host names that may be asked for over HTTP without TLS; * for all"),
     ("enable-grpc-gateway", "false", "Accepted for compatibility: there is no JSON gateway yet"),
 ];
 
@@ -101,6 +141,20 @@ impl FlagValues {
         }
     }
 
+    /// The names of a list, separated by commas.
+    pub(super) fn list(&self, flag: &'static str) -> Vec<String> {
+        self.text(flag).split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// As Go reads it.
+    pub(super) fn boolean(&self, flag: &'static str) -> Result<bool, FlagError> {
+        match self.text(flag) {
+            "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+            "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+            _ => Err(self.wrong(flag, "true or false")),
+        }
+    }
+
     pub(super) fn number<T: FromStr>(&self, flag: &'static str, expected: &str) -> Result<T, FlagError> {
         self.text(flag).parse().map_err(|_| self.wrong(flag, expected))
     }
@@ -119,10 +173,18 @@ impl FlagValues {
         self.text(flag).split(',').map(parse).collect()
     }
 
+    /// As `listen_urls`, of a flag that need not be given.
+    pub(super) fn more_listen_urls(&self, flag: &'static str) -> Result<Vec<Url>, FlagError> {
+        if self.text(flag).is_empty() { Ok(Vec::new()) } else { self.listen_urls(flag) }
+    }
+
     /// URLs to bind: addresses, because a name may come to mean another interface tomorrow.
     pub(super) fn listen_urls(&self, flag: &'static str) -> Result<Vec<Url>, FlagError> {
         let urls = self.urls(flag)?;
-        let is_address = |url: &Url| url.host == "localhost" || url.host.parse::<std::net::IpAddr>().is_ok();
+        let is_address = |url: &Url| match url.host() {
+            Some(host) => host == "localhost" || host.parse::<std::net::IpAddr>().is_ok(),
+            None => true,
+        };
         match urls.iter().find(|url| !is_address(url)) {
             Some(url) => {
                 Err(FlagError::Contradiction(format!("--{flag}: expected IP in URL for binding ({url})")))

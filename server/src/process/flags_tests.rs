@@ -1,5 +1,7 @@
 use super::*;
+use crate::process::door::Side;
 use crate::process::settings::QUOTA_BYTES_DEFAULT;
+use crate::process::tls::{Allowed, TlsSettings};
 use detcd_engine::config::AutoCompaction;
 use tracing::level_filters::LevelFilter;
 
@@ -14,7 +16,10 @@ fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Settings, Fla
 
 #[test]
 fn the_defaults_are_those_of_etcd() {
-    let Settings { server, flags_given, log_level, warnings } = run(&[], &[]).unwrap();
+    let settings = run(&[], &[]).unwrap();
+    assert_eq!(settings.client_tls.settings, TlsSettings::default());
+    assert!(settings.peer_tls.settings.checks_address && settings.listen_client_http_urls.is_empty());
+    let Settings { server, flags_given, log_level, warnings, .. } = settings;
     assert!(flags_given.is_empty());
     assert_eq!((server.name.as_str(), server.data_dir.to_str()), ("default", Some("default.etcd")));
     assert_eq!((server.heartbeat_interval_ms, server.election_timeout_ms), (100, 1000));
@@ -65,9 +70,24 @@ fn a_flag_that_cannot_be_read_says_which_and_what_was_expected() {
         (&["--log-level=loud"], 2, "--log-level: expected one of debug, info, warn, error, panic, fatal"),
         (&["--initial-cluster-state=old"], 2, "expected one of new, existing"),
         (&["--initial-cluster=http://a:1"], 2, "--initial-cluster: expected name=http://host:port"),
-        (&["--initial-cluster=a=https://a:1"], 2, "--initial-cluster: expected name=URL"),
-        (&["--listen-peer-urls=localhost:1"], 2, "--listen-peer-urls: expected http://host:port"),
-        (&["--listen-peer-urls=https://localhost:1"], 2, "TLS (https) is not supported"),
+        (&["--initial-cluster=a=ftp://a:1"], 2, "--initial-cluster: expected name=URL"),
+        (
+            &["--listen-peer-urls=localhost:1"],
+            2,
+            "--listen-peer-urls: expected a URL of http, https, unix or unixs",
+        ),
+        (&["--listen-peer-urls=https://localhost:1"], 1, "cannot listen on TLS for localhost:1"),
+        (&["--listen-metrics-urls=https://localhost:1"], 1, "cannot listen on TLS for localhost:1"),
+        (&["--cert-file=a"], 1, "--cert-file is given without --key-file"),
+        (&["--peer-key-file=a"], 1, "--peer-key-file is given without --peer-cert-file"),
+        (&["--tls-min-version=TLS1.1"], 2, "--tls-min-version: expected one of"),
+        (&["--tls-min-version=TLS1.3", "--tls-max-version=TLS1.2"], 1, "min version (TLS1.3)"),
+        (&["--tls-min-version=TLS1.3", "--cipher-suites=A"], 1, "when only TLS1.3 is enabled"),
+        (
+            &["--peer-cert-allowed-cn=a", "--peer-cert-allowed-hostname=b"],
+            1,
+            "--peer-cert-allowed-cn and --peer-cert-allowed-hostname are mutually exclusive",
+        ),
         (&["--advertise-client-urls=http://localhost"], 2, "--advertise-client-urls: expected a port"),
         (&["--name"], 2, "--name"),
         (&["--no-such-flag=1"], 2, "--no-such-flag"),
@@ -192,4 +212,32 @@ fn help_and_version_are_printed() {
     assert_eq!(lines[0], "etcd Version: 3.7.1");
     assert!(lines[1].starts_with("Git SHA: ") && lines[2].starts_with("Go Version: "));
     assert!(lines[3].starts_with("Go OS/Arch: ") && lines.len() == 5);
+}
+
+#[test]
+fn tls_of_each_side_has_its_own_files_and_rules() {
+    let clients = &[
+        "--cert-file=c",
+        "--key-file=k",
+        "--trusted-ca-file=ca",
+        "--listen-client-urls=https://127.0.0.1:1",
+        "--advertise-client-urls=https://127.0.0.1:1",
+    ];
+    let peers =
+        &["--peer-auto-tls=true", "--listen-peer-urls=https://127.0.0.1:2", "--peer-cert-allowed-cn=a, b"];
+    let settings = run(&[&clients[..], &peers[..]].concat(), &[]).unwrap();
+    assert_eq!(settings.warnings, []);
+    let of_clients = settings.client_tls.settings;
+    assert_eq!(
+        of_clients.files().iter().map(|file| file.to_str().unwrap()).collect::<Vec<_>>(),
+        ["c", "k", "ca"]
+    );
+    assert!(of_clients.needs_client_certificate() && !of_clients.checks_address);
+    let of_peers = settings.peer_tls;
+    assert!(
+        of_peers.is_automatic && of_peers.settings.files().is_empty() && of_peers.settings.checks_address
+    );
+    assert_eq!(of_peers.settings.allowed, Allowed::CommonNames(vec!["a".to_owned(), "b".to_owned()]));
+    let unused = run(&["--cert-file=c", "--key-file=k"], &[]).unwrap();
+    assert_eq!(unused.warnings, [Warning::UnusedCertificate(Side::Client)]);
 }

@@ -7,19 +7,24 @@
 //! Sockets are bound first, so that a port in use changes nothing on disk. Clients are served only once the member
 //! can serve them: until then their connections wait in the listen queue, as with etcd.
 
-use super::listen::{self, BindError};
+use super::door::{Door, Side};
+use super::http::{Access, Http, Paths};
+use super::listen::{self, BindError, Bound, Listener};
+use super::port::Port;
 use super::services::Services;
-use super::workers::Workers;
+use super::settings::Settings;
+use super::tls::{Tls, self_signed};
+use super::tls_flags::SideTls;
+use super::workers::{self, Workers};
 use super::{peers, signals};
-use detcd::config::ServerConfig;
 use detcd::grpc::{self, Limits};
 use detcd::handle::MemberHandle;
 use detcd::peer::grpc::PeerService;
+use detcd::url::Url;
 use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -29,8 +34,18 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// All sockets of a member.
 #[derive(Debug)]
 pub(crate) struct Listeners {
-    clients: Vec<TcpListener>,
-    peers: Vec<TcpListener>,
+    clients: Vec<Bound>,
+    /// `--listen-client-http-urls`: HTTP then has ports of its own.
+    http: Vec<Bound>,
+    metrics: Vec<Bound>,
+    peers: Vec<Bound>,
+}
+
+/// TLS of both sides.
+#[derive(Clone, Debug)]
+pub(crate) struct Encryption {
+    pub(crate) clients: Arc<Tls>,
+    pub(crate) peers: Arc<Tls>,
 }
 
 /// A member that was started.
@@ -45,19 +60,47 @@ pub(crate) struct Started<Ready, Stop> {
     pub(crate) stop: Stop,
 }
 
+impl Encryption {
+    /// Reads what the flags name, and makes the certificates that they ask for.
+    pub(crate) fn of(settings: &Settings) -> Result<Encryption, Box<dyn Error>> {
+        let config = &settings.server;
+        let for_clients = [&config.listen_client_urls, &settings.listen_client_http_urls];
+        let side = |tls: &SideTls, name: &str, urls: Vec<&Url>| -> Result<Arc<Tls>, Box<dyn Error>> {
+            let mut tls = tls.clone();
+            if tls.is_automatic && tls.settings.certificate.is_none() {
+                let hosts = urls.iter().filter_map(|url| url.host().map(str::to_owned)).collect();
+                let dir = config.data_dir.join("fixtures").join(name);
+                let made = self_signed(&dir, hosts, settings.self_signed_years)?;
+                tls.settings.certificate = Some(made);
+                tls.settings.is_self_signed = true;
+            }
+            Ok(Arc::new(Tls::new(tls.settings)?))
+        };
+        Ok(Encryption {
+            clients: side(&settings.client_tls, "client", for_clients.into_iter().flatten().collect())?,
+            peers: side(&settings.peer_tls, "peer", config.listen_peer_urls.iter().collect())?,
+        })
+    }
+}
+
 impl Listeners {
     /// Binds every listen URL.
-    pub(crate) async fn bind(config: &ServerConfig) -> Result<Listeners, BindError> {
-        let peers = listen::bind("listen-peer-urls", &config.listen_peer_urls).await?;
-        let clients = listen::bind("listen-client-urls", &config.listen_client_urls).await?;
-        Ok(Listeners { clients, peers })
+    pub(crate) async fn bind(settings: &Settings) -> Result<Listeners, BindError> {
+        let config = &settings.server;
+        Ok(Listeners {
+            peers: listen::bind("listen-peer-urls", &config.listen_peer_urls).await?,
+            clients: listen::bind("listen-client-urls", &config.listen_client_urls).await?,
+            http: listen::bind("listen-client-http-urls", &settings.listen_client_http_urls).await?,
+            metrics: listen::bind("listen-metrics-urls", &settings.listen_metrics_urls).await?,
+        })
     }
 }
 
 /// Serves until a signal asks to stop. An error means that a socket could not be served any more.
 pub(crate) async fn serve<Ready, Stop>(
-    config: &ServerConfig,
+    settings: &Settings,
     listeners: Listeners,
+    encryption: Encryption,
     member: Started<Ready, Stop>,
 ) -> Result<(), Box<dyn Error>>
 where
@@ -66,8 +109,11 @@ where
 {
     let Started { handle, peer_service, ready, stop } = member;
     let (stop_serving, stopping) = watch::channel(false);
-    let peers =
-        tokio::spawn(peers::serve(listeners.peers, Services::of_peers(peer_service), stopping.clone()));
+    for tls in [&encryption.clients, &encryption.peers] {
+        tokio::spawn(Arc::clone(tls).keep_current());
+    }
+    let peer_ports = peer_ports(listeners.peers, &encryption, peer_service, &handle);
+    let peers = tokio::spawn(peers::serve(peer_ports, stopping.clone()));
     let signal = signals::asked_to_stop();
     tokio::pin!(signal);
     let came_early = tokio::select! {
@@ -78,12 +124,22 @@ where
     let (signal, clients) = match came_early {
         Some(signal) => (signal, None),
         None => {
-            announce(config);
-            let service = grpc::service(handle, Limits { txn_ops_max: config.txn_ops_max });
-            let services = Arc::new(Services::of_clients(service, config.request_bytes_max).await);
-            let workers = Workers::start(&services, &stopping)?;
-            for listener in listeners.clients {
-                workers.accept(listener, stopping.clone());
+            let service = grpc::service(handle.clone(), Limits { txn_ops_max: settings.server.txn_ops_max });
+            let services = Services::of_clients(service, settings.server.request_bytes_max).await;
+            let ports = ClientPorts { services: Arc::new(services), handle, access: &settings.access };
+            info!("ready to serve client requests");
+            let workers = Workers::start(&stopping)?;
+            let is_split = !listeners.http.is_empty();
+            let kinds = [
+                (listeners.clients, if is_split { Traffic::Grpc } else { Traffic::All }),
+                (listeners.http, Traffic::Http),
+                (listeners.metrics, Traffic::Monitoring),
+            ];
+            for (bound, traffic) in kinds {
+                for one in bound {
+                    let port = ports.port(&one, traffic, &encryption.clients);
+                    workers.accept(one.listener, Arc::new(port), stopping.clone());
+                }
             }
             let mut clients = tokio::spawn(workers.ended());
             tokio::select! {
@@ -113,14 +169,76 @@ where
     Ok(())
 }
 
+/// What a port is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Traffic {
+    All,
+    Grpc,
+    Http,
+    Monitoring,
+}
+
+/// What the ports for clients have in common.
+struct ClientPorts<'a> {
+    services: Arc<Services>,
+    handle: MemberHandle,
+    access: &'a Access,
+}
+
+impl ClientPorts<'_> {
+    fn port(&self, bound: &Bound, traffic: Traffic, tls: &Arc<Tls>) -> Port {
+        announce(bound, traffic);
+        let paths = match traffic {
+            Traffic::All | Traffic::Http => Some(Paths::Clients),
+            Traffic::Monitoring => Some(Paths::Monitoring),
+            Traffic::Grpc => None,
+        };
+        let has_grpc = matches!(traffic, Traffic::All | Traffic::Grpc);
+        Port {
+            door: door(Side::Client, bound, tls),
+            services: has_grpc.then(|| Arc::clone(&self.services)),
+            http: paths.map(|paths| Arc::new(Http::new(paths, self.access.clone(), self.handle.clone()))),
+            limits: workers::LIMITS,
+        }
+    }
+}
+
+fn peer_ports(
+    listeners: Vec<Bound>,
+    encryption: &Encryption,
+    service: PeerService,
+    handle: &MemberHandle,
+) -> Vec<(Listener, Arc<Port>)> {
+    let services = Arc::new(Services::of_peers(service));
+    let http = Arc::new(Http::new(Paths::Peers, Access::default(), handle.clone()));
+    let port = |bound: Bound| {
+        let door = door(Side::Peer, &bound, &encryption.peers);
+        let (services, http) = (Some(Arc::clone(&services)), Some(Arc::clone(&http)));
+        (bound.listener, Arc::new(Port { door, services, http, limits: peers::LIMITS }))
+    };
+    listeners.into_iter().map(port).collect()
+}
+
+fn door(side: Side, bound: &Bound, tls: &Arc<Tls>) -> Door {
+    Door::new(side, bound.is_plain(), bound.is_tls().then(|| Arc::clone(tls)))
+}
+
 /// The lines that operators and test frameworks wait for.
-fn announce(config: &ServerConfig) {
-    info!("ready to serve client requests");
-    for url in &config.listen_client_urls {
-        warn!(
-            traffic = "grpc",
-            address = %url.address(),
-            "serving client traffic insecurely; this is strongly discouraged!"
-        );
+fn announce(bound: &Bound, traffic: Traffic) {
+    let traffic = match traffic {
+        Traffic::All => "grpc+http",
+        Traffic::Grpc => "grpc",
+        Traffic::Http => "http",
+        Traffic::Monitoring => {
+            info!(urls = ?bound.urls.iter().map(|url| &url.text).collect::<Vec<_>>(), "serving metrics");
+            return;
+        }
+    };
+    let address = bound.urls.first().map(|url| url.address()).unwrap_or_default();
+    if bound.is_plain() {
+        warn!(traffic, address, "serving client traffic insecurely; this is strongly discouraged!");
+    }
+    if bound.is_tls() {
+        info!(traffic, address, "serving client traffic securely");
     }
 }

@@ -1,8 +1,12 @@
 //! What the flags say together: how a member is to run, each value read as etcd reads it.
 
+use super::door::Side;
 use super::duration;
 use super::flag_values::{FlagError, FlagValues};
-use detcd::config::{InitialClusterState, ServerConfig, Url};
+use super::http::Access;
+use super::tls_flags::SideTls;
+use detcd::config::{InitialClusterState, ServerConfig};
+use detcd::url::Url;
 use detcd_engine::config::AutoCompaction;
 use std::collections::{BTreeMap, BTreeSet};
 use tracing::level_filters::LevelFilter;
@@ -19,6 +23,18 @@ const ELECTION_TIMEOUT_MS_MAX: u64 = 50_000;
 pub(crate) struct Settings {
     /// The member.
     pub(crate) server: ServerConfig,
+    /// `--listen-client-http-urls`: empty where clients' URLs serve HTTP too.
+    pub(crate) listen_client_http_urls: Vec<Url>,
+    /// `--listen-metrics-urls`.
+    pub(crate) listen_metrics_urls: Vec<Url>,
+    /// TLS with clients.
+    pub(crate) client_tls: SideTls,
+    /// TLS with other members.
+    pub(crate) peer_tls: SideTls,
+    /// `--self-signed-cert-validity`, in years.
+    pub(crate) self_signed_years: u32,
+    /// `--host-whitelist` and `--cors`.
+    pub(crate) access: Access,
     /// The flags that were given, on the command line or as variables.
     pub(crate) flags_given: BTreeSet<&'static str>,
     /// The least level that is logged.
@@ -34,6 +50,8 @@ pub(crate) enum Warning {
     UnknownVariable(String),
     /// A quota larger than etcd recommends.
     LargeQuota(u64),
+    /// Certificates for clients, or for other members, that no URL uses.
+    UnusedCertificate(Side),
 }
 
 impl FlagValues {
@@ -71,14 +89,33 @@ impl FlagValues {
         };
         self.accepted_only()?;
         self.contradictions(&server)?;
+        let listen_client_http_urls = self.more_listen_urls("listen-client-http-urls")?;
+        let listen_metrics_urls = self.more_listen_urls("listen-metrics-urls")?;
+        let (client_tls, peer_tls) = (self.client_tls()?, self.peer_tls()?);
+        let for_clients =
+            [&server.listen_client_urls, &listen_client_http_urls, &listen_metrics_urls].map(Vec::as_slice);
+        let mut warnings = Vec::new();
+        if !client_tls.is_used(&for_clients.concat())? {
+            warnings.push(Warning::UnusedCertificate(Side::Client));
+        }
+        if !peer_tls.is_used(&server.listen_peer_urls)? {
+            warnings.push(Warning::UnusedCertificate(Side::Peer));
+        }
         let quota = server.quota_bytes;
         let large = (quota > QUOTA_BYTES_LARGE && quota != u64::MAX).then_some(Warning::LargeQuota(quota));
+        warnings.extend(large);
         let flags_given = self.values.keys().copied().collect();
         Ok(Settings {
             server,
             flags_given,
             log_level: self.log_level()?,
-            warnings: large.into_iter().collect(),
+            listen_client_http_urls,
+            listen_metrics_urls,
+            client_tls,
+            peer_tls,
+            self_signed_years: self.positive("self-signed-cert-validity", "a number of years above 0")?,
+            access: self.access(),
+            warnings,
         })
     }
 

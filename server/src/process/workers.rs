@@ -6,15 +6,17 @@
 //! which is fairer than the kernel's hashing with SO_REUSEPORT, and leaves a port in use an error.
 
 use super::connection;
-use super::listen::{Acceptor, stopped};
-use super::services::Services;
+use super::listen::{Acceptor, Listener, stopped};
+use super::port::Port;
+use super::stream::Socket;
 use std::io;
-use std::net::TcpStream;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
-use tokio::net::TcpListener;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio_util::either::Either;
 use tracing::warn;
 
 /// Accepted connections that wait for their worker.
@@ -24,29 +26,57 @@ const UNREAD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What a client's connection may cost. As with etcd, neither the number of its calls nor its life is bounded: one that
 /// watches has much and says nothing.
-const LIMITS: connection::Limits = connection::Limits { calls_max: u32::MAX, idle_max: None };
+pub(crate) const LIMITS: connection::Limits = connection::Limits { calls_max: u32::MAX, idle_max: None };
+
+/// An accepted connection on its way from one runtime to another.
+#[derive(Debug)]
+struct Dealt {
+    socket: Either<std::net::TcpStream, std::os::unix::net::UnixStream>,
+    remote: Option<SocketAddr>,
+    port: Arc<Port>,
+}
+
+impl Dealt {
+    /// Takes a connection off its runtime.
+    fn new(socket: Socket, remote: Option<SocketAddr>, port: &Arc<Port>) -> io::Result<Dealt> {
+        let socket = match socket {
+            Either::Left(tcp) => Either::Left(tcp.into_std()?),
+            Either::Right(unix) => Either::Right(unix.into_std()?),
+        };
+        Ok(Dealt { socket, remote, port: Arc::clone(port) })
+    }
+
+    /// Takes it onto the present one.
+    fn socket(self) -> io::Result<(Socket, Option<SocketAddr>, Arc<Port>)> {
+        let socket = match self.socket {
+            Either::Left(tcp) => Either::Left(TcpStream::from_std(tcp)?),
+            Either::Right(unix) => Either::Right(UnixStream::from_std(unix)?),
+        };
+        Ok((socket, self.remote, self.port))
+    }
+}
 
 /// The workers' queues, and the end of each of them.
 ///
 /// Nobody joins the threads: a client that is frozen holds its worker for ever, and joining it would hold the process.
 #[derive(Debug)]
 pub(crate) struct Workers {
-    queues: Vec<mpsc::Sender<TcpStream>>,
+    queues: Vec<mpsc::Sender<Dealt>>,
     ends: Vec<oneshot::Receiver<()>>,
 }
 
 impl Workers {
     /// Starts a worker for each core. They end some time after `stop` has become true, when open calls have.
-    pub(crate) fn start(services: &Arc<Services>, stop: &watch::Receiver<bool>) -> io::Result<Workers> {
+    pub(crate) fn start(stop: &watch::Receiver<bool>) -> io::Result<Workers> {
         let count = thread::available_parallelism().map_or(1, usize::from);
         let mut workers = Workers { queues: Vec::new(), ends: Vec::new() };
         for worker in 0..count {
             let (queue, connections) = mpsc::channel(CONNECTIONS_WAITING);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let (services, stop) = (Arc::clone(services), stop.clone());
+            let stop = stop.clone();
             let (ended, end) = oneshot::channel();
             let serve = move || {
-                runtime.block_on(serve_connections(connections, services, stop));
+                runtime.block_on(serve_connections(connections, stop));
                 // Nobody asks any more where the process is ending.
                 _ = ended.send(());
             };
@@ -58,12 +88,12 @@ impl Workers {
     }
 
     /// Deals the connections of a listener out until `stop` becomes true.
-    pub(crate) fn accept(&self, listener: TcpListener, stop: watch::Receiver<bool>) {
+    pub(crate) fn accept(&self, listener: Listener, port: Arc<Port>, stop: watch::Receiver<bool>) {
         let (queues, mut acceptor) = (self.queues.clone(), Acceptor::new(listener, stop));
         tokio::spawn(async move {
             let mut next = 0;
-            while let Some(connection) = acceptor.next().await {
-                match connection.into_std() {
+            while let Some((socket, remote)) = acceptor.next().await {
+                match Dealt::new(socket, remote, &port) {
                     Ok(connection) => {
                         // A worker that is gone is stopping, and so is this.
                         drop(queues[next % queues.len()].send(connection).await);
@@ -87,22 +117,17 @@ impl Workers {
 }
 
 /// Serves the connections of one worker, until no more come and all have ended.
-async fn serve_connections(
-    mut connections: mpsc::Receiver<TcpStream>,
-    services: Arc<Services>,
-    stop: watch::Receiver<bool>,
-) {
+async fn serve_connections(mut connections: mpsc::Receiver<Dealt>, stop: watch::Receiver<bool>) {
     let mut serving = JoinSet::new();
     loop {
         tokio::select! {
             biased;
             // One that panicked has said so; the others go on.
             Some(_) = serving.join_next() => {}
-            connection = connections.recv() => match connection.map(tokio::net::TcpStream::from_std) {
-                Some(Ok(connection)) => {
+            connection = connections.recv() => match connection.map(Dealt::socket) {
+                Some(Ok((socket, remote, port))) => {
                     let unread = connection::Unread::new(UNREAD_BYTES_MAX);
-                    let stop = stopped(stop.clone());
-                    serving.spawn(connection::serve(connection, Arc::clone(&services), LIMITS, unread, stop));
+                    serving.spawn(port.serve(socket, remote, unread, stopped(stop.clone())));
                 }
                 Some(Err(error)) => warn!(%error, "failed to take a connection onto its runtime"),
                 None => break,

@@ -8,6 +8,8 @@ use detcd_engine::request::{Alarm, AlarmKind, AlarmRequest, Member, RequestError
 /// The release of etcd this server behaves as. Clients parse it to learn what they may ask
 /// (docs/etcd-notes.md#version).
 pub const ETCD_VERSION: &str = "3.7.1";
+/// The version of a cluster of such members: its minor release.
+pub const CLUSTER_VERSION: &str = "3.7.0";
 /// The storage version a member of that release reports.
 pub const STORAGE_VERSION: &str = "3.7.0";
 

@@ -7,7 +7,7 @@ use detcd::disk::Disk;
 use detcd::handle::MemberHandle;
 use detcd::member::{self, Deps, Member, MemberConfig, StartError};
 use detcd::peer::Transport;
-use detcd::peer::grpc::GrpcTransport;
+use detcd::peer::grpc::{DialPlain, GrpcTransport};
 use detcd::readers::OnTheSpot;
 use detcd::wire;
 use detcd_engine::config::Config;
@@ -42,7 +42,7 @@ pub(crate) async fn starting(config: MemberConfig) -> Result<Member, StartError>
 }
 
 pub(crate) async fn starting_on(disk: Arc<dyn Disk>, config: MemberConfig) -> Result<Member, StartError> {
-    let transport = Arc::new(GrpcTransport::new(Arc::new(RealClock::start())));
+    let transport = Arc::new(GrpcTransport::new(Arc::new(RealClock::start()), Arc::new(DialPlain)));
     member::start(config, deps_on(disk, transport), 7).await
 }
 

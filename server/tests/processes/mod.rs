@@ -7,6 +7,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod certificates;
 mod cluster;
 
 #[allow(unused_imports, reason = "each test file uses a part")]
@@ -138,6 +139,15 @@ impl Process {
     /// Another flag from the next start on.
     pub(crate) fn add_flag(&mut self, flag: &str) {
         self.flags.push(flag.to_owned());
+    }
+
+    /// Its URLs for peers with TLS, its own and those of the others, from the next start on.
+    pub(crate) fn encrypt_peers(&mut self) {
+        for flag in &mut self.flags {
+            if ["--listen-peer", "--initial-"].iter().any(|beginning| flag.starts_with(beginning)) {
+                *flag = flag.replace("http:", "https:");
+            }
+        }
     }
 
     /// Without the flags that begin so, from the next start on.

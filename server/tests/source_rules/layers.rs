@@ -47,6 +47,7 @@ const ENGINE: &[Layer] = &[
 /// The library; `process/` is the binary, which may know all of it.
 const SERVER: &[Layer] = &[
     ("clock", ""),
+    ("url", ""),
     ("line_limit", ""),
     ("pb", ""),
     ("compaction_log", ""),
@@ -65,7 +66,7 @@ const SERVER: &[Layer] = &[
         "main_loop",
         "clock line_limit compaction_log failure peer log_task background replies encoded_events handle",
     ),
-    ("config", ""),
+    ("config", "url"),
     ("member", "clock line_limit disk failure peer log_task background replies readers handle main_loop"),
 ];
 

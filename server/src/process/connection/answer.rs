@@ -73,6 +73,8 @@ enum Rest {
     Body(Body),
     /// More pieces of the message, encoded as the client has room.
     Pieces(Box<RangeAnswer>),
+    /// The end, without trailers.
+    End,
     /// The status, and with it the end.
     Trailers(HeaderMap),
     Nothing,
@@ -102,6 +104,22 @@ impl Answer {
             stream.send_data(std::mem::take(&mut unsent), false)?;
         }
         Ok(Answer { stream, encoding, unsent, rest })
+    }
+
+    /// Begins an answer that is not gRPC's.
+    pub(super) fn of_http(
+        respond: &mut SendResponse<Bytes>,
+        response: http::Response<Bytes>,
+    ) -> Result<Answer, h2::Error> {
+        let (parts, body) = response.into_parts();
+        let mut stream = respond.send_response(Response::from_parts(parts, ()), false)?;
+        let (unsent, rest) = if body.len() <= WHOLE_BYTES_MAX {
+            stream.send_data(body, true)?;
+            (Bytes::new(), Rest::Nothing)
+        } else {
+            (body, Rest::End)
+        };
+        Ok(Answer { stream, encoding: Encoding::Identity, unsent, rest })
     }
 
     /// Begins the answer that a tonic service gave; `None` where it ended with its head.
@@ -136,6 +154,10 @@ impl Answer {
             }
             match &mut self.rest {
                 Rest::Nothing => return Poll::Ready(Ok(())),
+                Rest::End => {
+                    self.rest = Rest::Nothing;
+                    self.stream.send_data(Bytes::new(), true)?;
+                }
                 Rest::Trailers(trailers) => {
                     let trailers = std::mem::take(trailers);
                     self.rest = Rest::Nothing;

@@ -3,9 +3,11 @@
 //! A call ends when its answer is sent, when its client cancels it, or when the time that its client gave it is over.
 //! Whatever was done for it is dropped then, which tells the engine that nobody waits any more.
 
+use super::Answers;
 use super::answer::{self, Answer};
 use super::head::{self, Encoding, Head};
 use super::messages::{Messages, Rules, Unread};
+use crate::process::http::Http;
 use crate::process::services::{Method, Services};
 use bytes::Bytes;
 use h2::RecvStream;
@@ -22,12 +24,18 @@ use tonic::body::Body;
 
 /// Serves a call that was accepted.
 pub(super) async fn serve(
-    services: Arc<Services>,
+    Answers { services, http }: Answers,
     request: http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     unread: Unread,
 ) {
     let (parts, frames) = request.into_parts();
+    let services = match (services, http) {
+        (Some(services), None) => services,
+        (Some(services), Some(_)) if head::may_be_grpc(&parts.headers) => services,
+        (_, Some(http)) => return Box::pin(plain(http, parts, respond)).await,
+        (None, None) => unreachable!("a connection is served where somebody answers"),
+    };
     let found = head::read(&parts).and_then(|head| {
         let method = services.find(&head.path)?;
         let encoding = head.encoding.clone()?;
@@ -65,6 +73,17 @@ pub(super) async fn serve(
         Method::Unary | Method::Streaming => {
             Box::pin(route(services, head, parts, messages, encoding, deadline, respond)).await;
         }
+    }
+}
+
+/// A request that is not gRPC's: its body is read by nobody.
+async fn plain(http: Arc<Http>, request: http::request::Parts, mut respond: SendResponse<Bytes>) {
+    let mut deadline = Deadline::new(None);
+    let work = pin!(async { Ok(http.answer(&request, true).await) });
+    if let Some(Ok(response)) = deadline.bound(&mut respond, work, |_| None).await
+        && let Ok(answer) = Answer::of_http(&mut respond, response)
+    {
+        send(answer, &mut deadline, |_| None).await;
     }
 }
 

@@ -105,6 +105,12 @@ fn check_hosts(parts: &Parts) -> Result<(), Refusal> {
     Err(Refusal { http: StatusCode::BAD_REQUEST, status: Status::internal(text) })
 }
 
+/// Whether a request is gRPC's to answer or to refuse, where a port serves others too.
+pub(super) fn may_be_grpc(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.is_some_and(|value| value.contains("application/grpc"))
+}
+
 /// `application/grpc`, alone or with a subtype.
 fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let value = headers.get(CONTENT_TYPE).map_or(b"".as_slice(), HeaderValue::as_bytes);

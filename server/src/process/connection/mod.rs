@@ -1,7 +1,7 @@
-//! Connections: from an accepted socket to tower services and back, on HTTP/2.
+//! Connections: from a stream to services and back, on HTTP/2.
 //!
 //! ```text
-//!    socket ── paced ── h2 ─┬─ call: head ── messages ── service ── answer
+//!    stream ── paced ── h2 ─┬─ call: head ── messages ── service ── answer
 //!                           ├─ call ...
 //!                           └─ call ...
 //! ```
@@ -23,6 +23,7 @@ mod timeout;
 pub(crate) use limits::Limits;
 pub(crate) use messages::Unread;
 
+use super::http::Http;
 use super::services::Services;
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -40,21 +41,30 @@ use std::task::Poll;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
+/// Who answers what comes on a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Answers {
+    /// Calls of gRPC.
+    pub(crate) services: Option<Arc<Services>>,
+    /// All others, where others are answered.
+    pub(crate) http: Option<Arc<Http>>,
+}
+
 /// Serves a connection until the client closes it, or, once `stop` is ready, until its calls have ended.
 pub(crate) async fn serve(
     socket: impl AsyncRead + AsyncWrite + Unpin,
-    services: Arc<Services>,
+    answers: Answers,
     limits: Limits,
     unread: Unread,
     stop: impl Future<Output = ()>,
 ) {
     // The turns of `paced` are what is fair here: tokio's own budget would leave calls unpolled within one.
-    tokio::task::unconstrained(drive(socket, services, limits, unread, stop)).await;
+    tokio::task::unconstrained(drive(socket, answers, limits, unread, stop)).await;
 }
 
 async fn drive(
     socket: impl AsyncRead + AsyncWrite + Unpin,
-    services: Arc<Services>,
+    answers: Answers,
     limits: Limits,
     unread: Unread,
     stop: impl Future<Output = ()>,
@@ -76,7 +86,7 @@ async fn drive(
         turn.begin();
         while let Poll::Ready(accepted) = connection.poll_accept(cx) {
             let Some(Ok((request, respond))) = accepted else { return Poll::Ready(()) };
-            let call = call::serve(Arc::clone(&services), request, respond, unread.clone());
+            let call = call::serve(answers.clone(), request, respond, unread.clone());
             calls.push(Either::Right(async {
                 call.await;
                 Ended::Call
