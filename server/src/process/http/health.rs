@@ -47,24 +47,17 @@ impl Check {
         match self {
             DataCorruption => {
                 let alarms = member.status().alarms;
-                match alarms.iter().find(|alarm| alarm.kind == AlarmKind::Corrupt) {
-                    Some(alarm) => {
-                        Err(format!("alarm activated: {}", alarm_text(alarm.kind, alarm.member.0)))
-                    }
-                    None => Ok(()),
+                match alarms.iter().any(|alarm| alarm.kind == AlarmKind::Corrupt) {
+                    true => Err(format!("alarm activated: {}", alarm_name(AlarmKind::Corrupt))),
+                    false => Ok(()),
                 }
             }
-            SerializableRead => read(member, true).await.map_err(|error| format!("range error: {error}")),
-            LinearizableRead => read(member, false).await.map_err(|error| format!("range error: {error}")),
+            SerializableRead => read(member, true).await.map_err(|error| error.to_string()),
+            LinearizableRead => read(member, false).await.map_err(|error| error.to_string()),
             NonLearner if member.status().is_learner => Err("not supported for learner".to_owned()),
             NonLearner => Ok(()),
         }
     }
-}
-
-/// As Go prints the message.
-fn alarm_text(kind: AlarmKind, member: u64) -> String {
-    format!("memberID:{member} alarm:{} ", alarm_name(kind))
 }
 
 fn alarm_name(kind: AlarmKind) -> &'static str {

@@ -40,6 +40,8 @@ type server struct {
 	cluster     pb.ClusterClient
 	maintenance pb.MaintenanceClient
 	member      uint64
+	// Where it answers over HTTP, with its scheme.
+	url string
 }
 
 // question is asked of one server; the answer is text that can be compared.
@@ -85,6 +87,7 @@ func connect(ctx context.Context, endpoint string) *server {
 		s := &server{
 			kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn), lease: pb.NewLeaseClient(conn),
 			cluster: pb.NewClusterClient(conn), maintenance: pb.NewMaintenanceClient(conn),
+			url: endpoint,
 		}
 		var now *pb.StatusResponse
 		if now, err = s.maintenance.Status(ctx, &pb.StatusRequest{}); err == nil {

@@ -15,7 +15,7 @@ import (
 
 func all() []question {
 	var out []question
-	for _, part := range [][]question{puts(), ranges(), txns(), deletes(), leases(), watches(), compaction(), alarms(), operations()} {
+	for _, part := range [][]question{pages(), puts(), ranges(), txns(), deletes(), leases(), watches(), compaction(), alarms(), operations()} {
 		out = append(out, part...)
 	}
 	return out
@@ -467,7 +467,7 @@ func alarms() []question {
 		slices.Sort(words)
 		return strings.ReplaceAll(strings.Join(words, "|"), "  ", " ")
 	}}
-	return []question{
+	return slices.Concat([]question{
 		ask("alarm: list", alarm(list, 0, none)),
 		ask("alarm: list of a kind", alarm(list, 0, noSpace)),
 		ask("alarm: list of an unknown kind", alarm(list, 0, 9)),
@@ -475,6 +475,7 @@ func alarms() []question {
 		ask("alarm: disarm nothing", alarm(disarm, 0, none)),
 		ask("alarm: raise no space", alarm(raise, 1, noSpace)),
 		ask("alarm: raise it again", alarm(raise, 1, noSpace)),
+	}, probes(), []question{
 		ask("alarm: raise it for a stranger", alarm(raise, 77, noSpace)),
 		ask("alarm: the list has both", alarm(list, 1, none)),
 		errorsOf,
@@ -491,6 +492,10 @@ func alarms() []question {
 		ask("alarm: no space lets a compaction through", &pb.CompactionRequest{Revision: 12}),
 		ask("alarm: disarm the stranger", alarm(disarm, 77, noSpace)),
 		ask("alarm: raise corrupt", alarm(raise, 1, corrupt)),
+		web("GET", "/health?exclude=NOSPACE"),
+		web("GET", "/readyz/data_corruption"),
+		web("GET", "/readyz?exclude=serializable_read&exclude=linearizable_read&exclude=non_learner"),
+		web("GET", "/readyz?exclude=data_corruption"),
 		ask("alarm: list of one kind", alarm(list, 0, corrupt)),
 		errorsOf,
 		ask("alarm: corrupt refuses a put", put("a", "")),
@@ -505,7 +510,7 @@ func alarms() []question {
 		ask("alarm: disarm no space", alarm(disarm, 1, noSpace)),
 		ask("alarm: none is left", alarm(list, 0, none)),
 		ask("alarm: a put again", put("a", "")),
-	}
+	})
 }
 
 func operations() []question {
