@@ -15,7 +15,7 @@ etcdctl=$1 version=$2 endpoints=$3
 # status with the whole endpoint as :authority, where a URL's scheme does not belong and is refused by the transport
 # (docs/compatibility.md).
 case $version in
-    3.4) export ETCDCTL_API=3; range_flag=(); endpoints=${endpoints//http:\/\//} ;;
+    3.4) export ETCDCTL_API=3; range_flag=(); endpoints=${endpoints//http:\/\//} endpoints=${endpoints//https:\/\//} ;;
     3.7) unset ETCDCTL_API; range_flag=(--range) ;;
     *) echo "unknown version $version" >&2; exit 2 ;;
 esac
