@@ -79,7 +79,7 @@ pub(super) const FLAGS: [(&str, &str, &str); 50] = [
     ("tls-max-version", "", "TLS1.2 or TLS1.3 (default: TLS1.3)"),
     ("cors", "*", "Origins that may read answers over HTTP; * for all"),
     ("host-whitelist", "*", "Host names that may be asked for over HTTP without TLS; * for all"),
-    ("enable-grpc-gateway", "false", "Accepted for compatibility: there is no JSON gateway yet"),
+    ("enable-grpc-gateway", "true", "JSON over HTTP, below /v3/"),
 ];
 
 /// Why the process cannot start.

@@ -1,10 +1,8 @@
-//! A connection on HTTP/1.1, which hyper speaks: requests one after the other, their bodies unread.
+//! A connection on HTTP/1.1, which hyper speaks: requests one after the other.
 
 use super::http::Http;
 use super::stream::Stream;
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -14,6 +12,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tonic::body::Body;
 
 /// From the end of one request to the end of the next one's head. Probes and scrapes come more often.
 const HEAD_MAX: Duration = Duration::from_secs(120);
@@ -28,10 +27,8 @@ pub(super) async fn serve(stream: Stream, http: Arc<Http>, is_tls: bool, stop: i
         let http = Arc::clone(&http);
         async move {
             let (parts, body) = request.into_parts();
-            // What is left of it is read over, or ends the connection.
-            drop(body);
-            let response: Response<Bytes> = http.answer(&parts, is_tls).await;
-            Ok::<_, Infallible>(response.map(Full::new))
+            let response: Response<Body> = http.answer(&parts, Body::new(body), is_tls).await;
+            Ok::<_, Infallible>(response)
         }
     });
     let mut settings = http1::Builder::new();

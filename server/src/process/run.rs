@@ -8,7 +8,7 @@
 //! can serve them: until then their connections wait in the listen queue, as with etcd.
 
 use super::door::{Door, Side};
-use super::http::{Access, Http, Paths};
+use super::http::{Access, Gateway, Http, Paths};
 use super::listen::{self, BindError, Bound, Listener};
 use super::port::Port;
 use super::services::Services;
@@ -126,7 +126,9 @@ where
         None => {
             let service = grpc::service(handle.clone(), Limits { txn_ops_max: settings.server.txn_ops_max });
             let services = Services::of_clients(service, settings.server.request_bytes_max).await;
-            let ports = ClientPorts { services: Arc::new(services), handle, access: &settings.access };
+            let has_gateway = settings.has_gateway;
+            let ports =
+                ClientPorts { services: Arc::new(services), handle, access: &settings.access, has_gateway };
             info!("ready to serve client requests");
             let workers = Workers::start(&stopping)?;
             let is_split = !listeners.http.is_empty();
@@ -183,6 +185,8 @@ struct ClientPorts<'a> {
     services: Arc<Services>,
     handle: MemberHandle,
     access: &'a Access,
+    /// `--enable-grpc-gateway`.
+    has_gateway: bool,
 }
 
 impl ClientPorts<'_> {
@@ -197,7 +201,11 @@ impl ClientPorts<'_> {
         Port {
             door: door(Side::Client, bound, tls),
             services: has_grpc.then(|| Arc::clone(&self.services)),
-            http: paths.map(|paths| Arc::new(Http::new(paths, self.access.clone(), self.handle.clone()))),
+            http: paths.map(|paths| {
+                let has_gateway = self.has_gateway && paths == Paths::Clients;
+                let gateway = has_gateway.then(|| Gateway::new(Arc::clone(&self.services)));
+                Arc::new(Http::new(paths, self.access.clone(), self.handle.clone(), gateway))
+            }),
             limits: workers::LIMITS,
         }
     }
@@ -210,7 +218,7 @@ fn peer_ports(
     handle: &MemberHandle,
 ) -> Vec<(Listener, Arc<Port>)> {
     let services = Arc::new(Services::of_peers(service));
-    let http = Arc::new(Http::new(Paths::Peers, Access::default(), handle.clone()));
+    let http = Arc::new(Http::new(Paths::Peers, Access::default(), handle.clone(), None));
     let port = |bound: Bound| {
         let door = door(Side::Peer, &bound, &encryption.peers);
         let (services, http) = (Some(Arc::clone(&services)), Some(Arc::clone(&http)));

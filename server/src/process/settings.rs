@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) self_signed_years: u32,
     /// `--host-whitelist` and `--cors`.
     pub(crate) access: Access,
+    /// `--enable-grpc-gateway`.
+    pub(crate) has_gateway: bool,
     /// The flags that were given, on the command line or as variables.
     pub(crate) flags_given: BTreeSet<&'static str>,
     /// The least level that is logged.
@@ -115,6 +117,7 @@ impl FlagValues {
             peer_tls,
             self_signed_years: self.positive("self-signed-cert-validity", "a number of years above 0")?,
             access: self.access(),
+            has_gateway: self.boolean("enable-grpc-gateway")?,
             warnings,
         })
     }
@@ -201,8 +204,7 @@ impl FlagValues {
     /// Flags that are accepted with the one meaning they can have here.
     fn accepted_only(&self) -> Result<(), FlagError> {
         self.choice("logger", &[("zap", ())])?;
-        self.choice("log-outputs", &[("default", ()), ("stderr", ())])?;
-        self.choice("enable-grpc-gateway", &[("false", ()), ("true", ())])
+        self.choice("log-outputs", &[("default", ()), ("stderr", ())])
     }
 
     fn contradictions(&self, server: &ServerConfig) -> Result<(), FlagError> {

@@ -128,3 +128,66 @@ async fn what_is_no_request_costs_an_answer_and_no_more() {
     }
     assert_eq!(ask(member, &get("/health")).await.status, 200);
 }
+
+fn post(path: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+#[tokio::test]
+async fn whoever_has_only_curl_can_use_it() {
+    let cluster = Cluster::alone(&[]).await;
+    let member = &cluster.members[0];
+    let put = ask(member, &post("/v3/kv/put", r#"{"key":"Zm9v","value":"YmFy"}"#)).await;
+    assert_eq!(put.status, 200, "{put:?}");
+    assert!(put.body.contains(r#""revision":"2""#), "{put:?}");
+    let range = ask(member, &post("/v3/kv/range", r#"{"key":"Zm9v"}"#)).await;
+    assert!(
+        range.body.contains(
+            r#""kvs":[{"key":"Zm9v","create_revision":"2","mod_revision":"2","version":"1","value":"YmFy"}]"#
+        ),
+        "{range:?}"
+    );
+    // The watch's stream ends when the client does: it says what it has to say at once.
+    let mut watch = TcpStream::connect(address(&member.client_url)).await.unwrap();
+    let asked = post("/v3/watch", r#"{"create_request":{"key":"Zm9v","start_revision":"1"}}"#);
+    watch.write_all(asked.as_bytes()).await.unwrap();
+    let mut told = String::new();
+    let events = async {
+        while !told.contains(r#""events":[{"kv":{"key":"Zm9v""#) {
+            let mut bytes = [0; 1024];
+            let length = watch.read(&mut bytes).await.unwrap();
+            assert_ne!(length, 0, "the watch ended: {told}");
+            told.push_str(std::str::from_utf8(&bytes[..length]).unwrap());
+        }
+    };
+    timeout(PATIENCE, events).await.expect("the event in time");
+    assert!(told.contains(r#"{"result":{"header":"#), "{told}");
+}
+
+#[tokio::test]
+async fn odd_json_costs_an_answer_and_no_more() {
+    let cluster = Cluster::alone(&["--max-request-bytes=1000000"]).await;
+    let member = &cluster.members[0];
+    let deep = format!(
+        "{{\"success\":{}{}}}",
+        "[{\"request_txn\":{\"success\":".repeat(10_000),
+        "[]}}]".repeat(10_000)
+    );
+    let large = format!("{{\"key\":\"AA==\",\"value\":\"{}\"}}", "A".repeat(3_000_000));
+    let huge = format!("{{\"key\":\"{}\"}}", "A".repeat(5_000_000));
+    for (what, path, body, status) in [
+        ("nested deeply", "/v3/kv/txn", deep.as_str(), 400),
+        ("a message above the limit", "/v3/kv/put", large.as_str(), 429),
+        ("text far above it", "/v3/kv/put", huge.as_str(), 429),
+        ("no JSON", "/v3/kv/put", "key=a&value=b", 400),
+        ("a method that is not built", "/v3/auth/enable", "{}", 404),
+    ] {
+        let answer = ask(member, &post(path, body)).await;
+        assert_eq!(answer.status, status, "{what}: {answer:?}");
+    }
+    let without = Cluster::alone(&["--enable-grpc-gateway=false"]).await;
+    assert_eq!(ask(&without.members[0], &post("/v3/kv/range", "{}")).await.status, 404);
+}

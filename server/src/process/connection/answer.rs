@@ -73,8 +73,8 @@ enum Rest {
     Body(Body),
     /// More pieces of the message, encoded as the client has room.
     Pieces(Box<RangeAnswer>),
-    /// The end, without trailers.
-    End,
+    /// More of this, and no trailers behind it.
+    Plain(Body),
     /// The status, and with it the end.
     Trailers(HeaderMap),
     Nothing,
@@ -109,17 +109,11 @@ impl Answer {
     /// Begins an answer that is not gRPC's.
     pub(super) fn of_http(
         respond: &mut SendResponse<Bytes>,
-        response: http::Response<Bytes>,
+        response: http::Response<Body>,
     ) -> Result<Answer, h2::Error> {
         let (parts, body) = response.into_parts();
-        let mut stream = respond.send_response(Response::from_parts(parts, ()), false)?;
-        let (unsent, rest) = if body.len() <= WHOLE_BYTES_MAX {
-            stream.send_data(body, true)?;
-            (Bytes::new(), Rest::Nothing)
-        } else {
-            (body, Rest::End)
-        };
-        Ok(Answer { stream, encoding: Encoding::Identity, unsent, rest })
+        let stream = respond.send_response(Response::from_parts(parts, ()), false)?;
+        Ok(Answer { stream, encoding: Encoding::Identity, unsent: Bytes::new(), rest: Rest::Plain(body) })
     }
 
     /// Begins the answer that a tonic service gave; `None` where it ended with its head.
@@ -154,10 +148,15 @@ impl Answer {
             }
             match &mut self.rest {
                 Rest::Nothing => return Poll::Ready(Ok(())),
-                Rest::End => {
-                    self.rest = Rest::Nothing;
-                    self.stream.send_data(Bytes::new(), true)?;
-                }
+                Rest::Plain(body) => match ready!(Pin::new(body).poll_frame(cx)) {
+                    Some(Ok(frame)) => self.unsent = frame.into_data().unwrap_or_default(),
+                    // Cut short, which is all that HTTP has for it.
+                    Some(Err(_)) => return Poll::Ready(Err(h2::Reason::INTERNAL_ERROR.into())),
+                    None => {
+                        self.rest = Rest::Nothing;
+                        self.stream.send_data(Bytes::new(), true)?;
+                    }
+                },
                 Rest::Trailers(trailers) => {
                     let trailers = std::mem::take(trailers);
                     self.rest = Rest::Nothing;

@@ -16,7 +16,7 @@ use http_body::Frame;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 use tonic::Status;
@@ -33,7 +33,7 @@ pub(super) async fn serve(
     let services = match (services, http) {
         (Some(services), None) => services,
         (Some(services), Some(_)) if head::may_be_grpc(&parts.headers) => services,
-        (_, Some(http)) => return Box::pin(plain(http, parts, respond)).await,
+        (_, Some(http)) => return Box::pin(plain(http, parts, frames, respond)).await,
         (None, None) => unreachable!("a connection is served where somebody answers"),
     };
     let found = head::read(&parts).and_then(|head| {
@@ -76,10 +76,16 @@ pub(super) async fn serve(
     }
 }
 
-/// A request that is not gRPC's: its body is read by nobody.
-async fn plain(http: Arc<Http>, request: http::request::Parts, mut respond: SendResponse<Bytes>) {
+/// A request that is not gRPC's.
+async fn plain(
+    http: Arc<Http>,
+    request: http::request::Parts,
+    frames: RecvStream,
+    mut respond: SendResponse<Bytes>,
+) {
     let mut deadline = Deadline::new(None);
-    let work = pin!(async { Ok(http.answer(&request, true).await) });
+    let body = Body::new(PlainBody { frames });
+    let work = pin!(async { Ok(http.answer(&request, body, true).await) });
     if let Some(Ok(response)) = deadline.bound(&mut respond, work, |_| None).await
         && let Ok(answer) = Answer::of_http(&mut respond, response)
     {
@@ -187,6 +193,31 @@ impl Deadline {
             work.as_mut().poll(cx).map(Some)
         })
         .await
+    }
+}
+
+/// What is read of a request that is not gRPC's.
+struct PlainBody {
+    frames: RecvStream,
+}
+
+impl http_body::Body for PlainBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let ended = |error: h2::Error| Status::cancelled(error.to_string());
+        match ready!(self.frames.poll_data(cx)) {
+            None => Poll::Ready(None),
+            Some(Err(error)) => Poll::Ready(Some(Err(ended(error)))),
+            Some(Ok(data)) => {
+                let released = self.frames.flow_control().release_capacity(data.len());
+                Poll::Ready(Some(released.map(|()| Frame::data(data)).map_err(ended)))
+            }
+        }
     }
 }
 

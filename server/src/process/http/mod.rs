@@ -1,17 +1,21 @@
 //! What a port answers over HTTP, to programs that have no gRPC: load balancers, Kubernetes' probes, people with curl.
 //!
-//! Answers are whole and small. Statuses, headers and bodies are etcd's, which come from Go's net/http.
+//! Statuses, headers and bodies are etcd's, which come from Go's net/http and from the library of its gateway.
 
 mod access;
+mod gateway;
 mod health;
 mod reply;
 
 pub(crate) use access::Access;
+pub(crate) use gateway::Gateway;
 
 use bytes::Bytes;
 use detcd::handle::MemberHandle;
 use http::request::Parts;
 use http::{Method, Response};
+use http_body_util::Full;
+use tonic::body::Body;
 
 /// What HTTP is served on a port.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub(crate) struct Http {
     paths: Paths,
     access: Access,
     member: MemberHandle,
+    /// `--enable-grpc-gateway`.
+    gateway: Option<Gateway>,
 }
 
 /// Which of a member's paths.
@@ -33,19 +39,25 @@ pub(crate) enum Paths {
 }
 
 impl Http {
-    pub(crate) fn new(paths: Paths, access: Access, member: MemberHandle) -> Http {
-        Http { paths, access, member }
+    pub(crate) fn new(paths: Paths, access: Access, member: MemberHandle, gateway: Option<Gateway>) -> Http {
+        Http { paths, access, member, gateway }
     }
 
-    /// Answers a request; its body is read by nobody. `is_tls` says how it came.
-    pub(crate) async fn answer(&self, request: &Parts, is_tls: bool) -> Response<Bytes> {
+    /// Answers a request. `is_tls` says how it came.
+    pub(crate) async fn answer(&self, request: &Parts, body: Body, is_tls: bool) -> Response<Body> {
         if !is_tls && let Some(refusal) = self.access.refuse_host(request) {
-            return refusal;
+            return refusal.map(whole);
         }
         let mut response = if request.method == Method::OPTIONS && self.paths == Paths::Clients {
-            reply::text(200, "")
+            reply::text(200, "").map(whole)
+        } else if let Some(gateway) = &self.gateway
+            && ["/v3/", "/v3beta/"].iter().any(|beginning| request.uri.path().starts_with(beginning))
+        {
+            gateway.answer(request, body).await
         } else {
-            self.route(request).await
+            // A body that nobody wants is read over, or ends the connection.
+            drop(body);
+            self.route(request).await.map(whole)
         };
         if self.paths == Paths::Clients {
             self.access.add_cors(request, response.headers_mut());
@@ -67,6 +79,10 @@ impl Http {
             (Paths::Peers, _) => reply::not_found(),
         }
     }
+}
+
+fn whole(body: Bytes) -> Body {
+    Body::new(Full::new(body))
 }
 
 /// The values of a query's parameter, as often as it is given.
