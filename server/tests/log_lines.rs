@@ -75,3 +75,31 @@ async fn a_written_snapshot_is_told() {
     // Of many snapshots only the newest two stay.
     assert!(found.len() > 2 || names.any(|found| found.starts_with(&name)), "{found:?}");
 }
+
+/// What `Type=notify` and `WatchdogSec=` wait for, on the socket that systemd names.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn systemd_is_told_when_the_member_serves_lives_and_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let socket = tokio::net::UnixDatagram::bind(&path).unwrap();
+    let heard = async |wanted: &str| {
+        eventually(&format!("{wanted} to be said"), || async {
+            let mut said = [0; 256];
+            let length = socket.recv(&mut said).await.unwrap();
+            std::str::from_utf8(&said[..length]).unwrap().lines().any(|line| line == wanted).then_some(())
+        })
+        .await;
+    };
+    let mut cluster = Cluster::of(1, &[]);
+    let member = &mut cluster.members[0];
+    member.set_variable("NOTIFY_SOCKET", path.display());
+    member.set_variable("WATCHDOG_USEC", 100_000);
+    member.start();
+    heard("READY=1").await;
+    assert!(member.status().await.is_some(), "it serves when it says so");
+    heard("WATCHDOG=1").await;
+    heard("WATCHDOG=1").await;
+    member.ask_to_stop();
+    heard("STOPPING=1").await;
+    assert!(member.ended().await.success());
+}

@@ -16,7 +16,7 @@ use super::settings::Settings;
 use super::tls::{Tls, self_signed};
 use super::tls_flags::SideTls;
 use super::workers::{self, Workers};
-use super::{peers, signals};
+use super::{peers, signals, systemd};
 use detcd::grpc::{self, Limits};
 use detcd::handle::MemberHandle;
 use detcd::peer::grpc::PeerService;
@@ -143,6 +143,8 @@ where
                     workers.accept(one.listener, Arc::new(port), stopping.clone());
                 }
             }
+            systemd::ready();
+            tokio::spawn(systemd::keep_alive(ports.handle));
             let mut clients = tokio::spawn(workers.ended());
             tokio::select! {
                 biased;
@@ -152,6 +154,7 @@ where
         }
     };
     info!(signal, "received signal; shutting down");
+    systemd::stopping();
     stop.await;
     stop_serving.send_replace(true);
     let drained = async {

@@ -107,5 +107,6 @@ fn process(
     ];
     all.extend(flags.iter().map(|flag| (*flag).to_owned()));
     let log = dir.join(format!("{name}.log"));
-    Process { name: name.to_owned(), client_url, peer_url, data_dir, log, flags: all, child: None }
+    let (name, variables) = (name.to_owned(), Vec::new());
+    Process { name, client_url, peer_url, data_dir, log, flags: all, variables, child: None }
 }

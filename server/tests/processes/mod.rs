@@ -79,6 +79,7 @@ pub(crate) struct Process {
     pub(crate) data_dir: PathBuf,
     log: PathBuf,
     flags: Vec<String>,
+    variables: Vec<(String, String)>,
     child: Option<Child>,
 }
 
@@ -88,7 +89,12 @@ impl Process {
         assert!(self.child.is_none(), "{} runs already", self.name);
         let log = File::options().append(true).create(true).open(&self.log).unwrap();
         let mut command = detcd();
-        command.args(&self.flags).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command
+            .args(&self.flags)
+            .envs(self.variables.clone())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
         self.child = Some(command.spawn().unwrap());
     }
 
@@ -139,6 +145,11 @@ impl Process {
     /// Another flag from the next start on.
     pub(crate) fn add_flag(&mut self, flag: &str) {
         self.flags.push(flag.to_owned());
+    }
+
+    /// A variable of its environment from the next start on.
+    pub(crate) fn set_variable(&mut self, name: &str, value: impl ToString) {
+        self.variables.push((name.to_owned(), value.to_string()));
     }
 
     /// Its URLs for peers with TLS, its own and those of the others, from the next start on.

@@ -5,12 +5,11 @@
 
 use super::query;
 use super::reply;
+use crate::process::probe;
 use bytes::Bytes;
 use detcd::handle::MemberHandle;
 use detcd::wire::maintenance::{CLUSTER_VERSION, ETCD_VERSION, STORAGE_VERSION};
-use detcd_engine::key_range::KeyRange;
-use detcd_engine::mvcc::RangeRequest;
-use detcd_engine::request::{AlarmKind, Call, RequestError};
+use detcd_engine::request::AlarmKind;
 use http::Response;
 use http::request::Parts;
 use std::fmt::Write;
@@ -52,8 +51,8 @@ impl Check {
                     false => Ok(()),
                 }
             }
-            SerializableRead => read(member, true).await.map_err(|error| error.to_string()),
-            LinearizableRead => read(member, false).await.map_err(|error| error.to_string()),
+            SerializableRead => probe::read(member, true).await.map_err(|error| error.to_string()),
+            LinearizableRead => probe::read(member, false).await.map_err(|error| error.to_string()),
             NonLearner if member.status().is_learner => Err("not supported for learner".to_owned()),
             NonLearner => Ok(()),
         }
@@ -65,13 +64,6 @@ fn alarm_name(kind: AlarmKind) -> &'static str {
         AlarmKind::NoSpace => "NOSPACE",
         AlarmKind::Corrupt => "CORRUPT",
     }
-}
-
-/// Reads a key, whose it may be: what counts is that there is an answer.
-async fn read(member: &MemberHandle, serializable: bool) -> Result<(), RequestError> {
-    let range = KeyRange::One(Bytes::from_static(b"health"));
-    let request = RangeRequest { serializable, keys_only: true, limit: 1, ..RangeRequest::of(range) };
-    member.request(request.into_request(), false).await.map(drop)
 }
 
 /// `/version`.
@@ -103,7 +95,7 @@ pub(super) async fn health(member: &MemberHandle, request: &Parts) -> Response<B
         format!("ALARM {}", alarm_name(alarm.kind))
     } else if !serializable && status.leader.is_none() {
         "RAFT NO LEADER".to_owned()
-    } else if let Err(error) = read(member, serializable).await {
+    } else if let Err(error) = probe::read(member, serializable).await {
         format!("RANGE ERROR:{error}")
     } else {
         return reply::text(200, "{\"health\":\"true\",\"reason\":\"\"}");

@@ -1,0 +1,14 @@
+//! Whether a member answers: a read of a key, whose it may be. What counts is that there is an answer.
+
+use bytes::Bytes;
+use detcd::handle::MemberHandle;
+use detcd_engine::key_range::KeyRange;
+use detcd_engine::mvcc::RangeRequest;
+use detcd_engine::request::{Call, RequestError};
+
+/// Reads this member's own state, or, not `serializable`, what the cluster agrees on.
+pub(crate) async fn read(member: &MemberHandle, serializable: bool) -> Result<(), RequestError> {
+    let range = KeyRange::One(Bytes::from_static(b"health"));
+    let request = RangeRequest { serializable, keys_only: true, limit: 1, ..RangeRequest::of(range) };
+    member.request(request.into_request(), false).await.map(drop)
+}
