@@ -12,18 +12,20 @@ use detcd::peer::grpc::{GrpcTransport, PeerService};
 use detcd::wire;
 use detcd_engine::config::Config;
 use process::dial::DialPeers;
-use process::flags::{self, Invocation};
+use process::flags::{self, Invocation, Settings};
 use process::initial_flags;
 use process::logging;
+use process::notices;
 use process::reader_threads::ReaderThreads;
 use process::run::{self, Encryption, Listeners, Started};
-use process::settings::{Settings, Warning};
 use std::error::Error;
+use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Read};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::sync::oneshot;
-use tracing::{error, warn};
+use tracing::error;
 
 /// Requests come and go on many threads, in small pieces: it takes a tenth off their CPU (docs/performance.md).
 #[global_allocator]
@@ -34,20 +36,27 @@ fn main() -> ExitCode {
     // A variable that is not UTF-8 can be no flag's: its name would be unknown either way.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
-    let settings = match flags::parse(arguments, environment) {
+    let settings = match flags::parse(arguments, environment, read_config_file) {
         Ok(Invocation::Run(settings)) => *settings,
         Ok(Invocation::Print(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
         }
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(error.exit_code());
+        Ok(Invocation::Check(settings)) => return check(&settings),
+        Err(refusal) => {
+            for notice in &refusal.notices {
+                eprintln!("{notice}");
+            }
+            eprintln!("{refusal}");
+            return ExitCode::from(refusal.exit_code);
         }
     };
-    logging::start(settings.log_level);
-    for warning in &settings.warnings {
-        warn_of(warning);
+    if let Err(error) = logging::start(&settings.log) {
+        eprintln!("{error}");
+        return ExitCode::FAILURE;
+    }
+    for notice in &settings.notices {
+        notices::log(notice);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -65,19 +74,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn warn_of(warning: &Warning) {
-    match warning {
-        Warning::UnknownVariable(name) => {
-            warn!(environment_variable = name, "unrecognized environment variable")
+/// No more than is looked at, and one byte that says whether there is more: the path may be a device.
+fn read_config_file(path: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(flags::CONFIG_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What a start would go on to ask: whether a cluster can be founded, where there is none yet. Nothing is changed.
+fn check(settings: &Settings) -> ExitCode {
+    for notice in &settings.notices {
+        println!("{notice}");
+    }
+    match settings.server.first_cluster() {
+        Err(refusal) if !settings.server.data_dir.join("member").exists() => {
+            eprintln!("{refusal}");
+            ExitCode::FAILURE
         }
-        Warning::UnusedCertificate(side) => {
-            warn!(
-                ?side,
-                "the scheme of every listen URL is HTTP while key/cert files are presented: they are not used"
-            );
-        }
-        Warning::LargeQuota(bytes) => {
-            warn!(quota_size_bytes = bytes, "quota exceeds suggested maximum of 8 GiB");
+        _ => {
+            println!("the configuration is fine");
+            ExitCode::SUCCESS
         }
     }
 }

@@ -8,13 +8,12 @@
 //! can serve them: until then their connections wait in the listen queue, as with etcd.
 
 use super::door::{Door, Side};
-use super::http::{Access, Gateway, Http, Paths};
+use super::flags::{Access, Settings, SideTls};
+use super::http::{Gateway, Http, Paths};
 use super::listen::{self, BindError, Bound, Listener};
 use super::port::Port;
 use super::services::Services;
-use super::settings::Settings;
 use super::tls::{Tls, self_signed};
-use super::tls_flags::SideTls;
 use super::workers::{self, Workers};
 use super::{peers, signals, systemd};
 use detcd::grpc::{self, Limits};

@@ -17,7 +17,7 @@ fn a_flag_that_does_not_parse_ends_the_process_with_2_and_is_named() {
     for (flags, expected) in [
         (
             vec!["--heartbeat-interval=soon"],
-            "invalid value \"soon\" for flag --heartbeat-interval: expected a number of milliseconds above 0",
+            "invalid value \"soon\" for flag --heartbeat-interval: expected a number of milliseconds, 0 or more",
         ),
         (
             vec!["-max-txn-ops", "0"],
@@ -93,4 +93,64 @@ async fn a_data_directory_of_another_format_ends_the_process_with_1() {
     std::fs::write(&meta, ours).unwrap();
     member.start();
     member.ready().await;
+}
+
+#[test]
+fn a_check_says_everything_and_touches_nothing() {
+    let dir = TempDir::new().unwrap();
+    let check = |flags: &[&str]| {
+        let output = detcd().arg("--check-config").args(flags).current_dir(dir.path()).output().unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{flags:?}: something was written");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned() + &text(&output))
+    };
+    let (code, said) = check(&["--log-outputs=a.log", "--max-wals=9"]);
+    assert_eq!(code, Some(0), "{said}");
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("warning: --max-wals means nothing here: "), "{said}");
+    assert_eq!(lines[1..], ["the configuration is fine"]);
+    let (code, said) = check(&["--max-txn-ops=0", "--nme=x", "--cert-file=x"]);
+    assert_eq!((code, said.lines().count()), (Some(1), 3), "{said}");
+    // What only a start would find out.
+    let (code, said) = check(&["--name=b", "--initial-cluster=a=http://localhost:2380"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("couldn't find local name \"b\""), "{said}");
+}
+
+#[test]
+fn a_configuration_file_and_the_files_it_logs_to() {
+    let dir = TempDir::new().unwrap();
+    let taken = free_port();
+    let _holder = std::net::TcpListener::bind(("127.0.0.1", taken)).unwrap();
+    let file = dir.path().join("etcd.conf.yml");
+    let text_of_file = format!(
+        "name: m\nlisten-peer-urls: http://127.0.0.1:{taken}\nlog-outputs: [a.log, stderr]\n\
+         log-format: console\nelection-timeot: 5\n"
+    );
+    std::fs::write(&file, text_of_file).unwrap();
+    let mut command = detcd();
+    command.env("ETCD_CONFIG_FILE", &file).env("ETCD_NAME", "hush").current_dir(dir.path());
+    let output = command.output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(std::fs::read_to_string(dir.path().join("a.log")).unwrap(), said);
+    assert!(!said.contains("hush"), "{said}");
+    let shown = file.display();
+    for expected in [
+        format!(
+            "\tloaded server configuration, other configuration command line flags and environment variables will be ignored if provided\t{{\"path\": \"{shown}\"}}\n"
+        ),
+        format!("\t{{\"path\": \"{shown}\", \"ignored\": \"ETCD_NAME\"}}\n"),
+        format!(
+            "\"place\": \"{shown}:5\", \"key\": \"election-timeot\", \"did-you-mean\": \"election-timeout\"}}\n"
+        ),
+        format!("--listen-peer-urls: listen tcp 127.0.0.1:{taken}: bind: "),
+    ] {
+        assert!(said.contains(&expected), "{expected}: {said}");
+    }
+    let columns: Vec<&str> = said.lines().next().unwrap().split('\t').collect();
+    assert_eq!((columns.len(), columns[1]), (5, "info"), "{said}");
+    // A log that cannot be opened is found before anything else is done.
+    let output = run(&["--log-outputs=/no/such/dir/a.log".to_owned()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).starts_with("--log-outputs: open /no/such/dir/a.log: "), "{}", text(&output));
 }

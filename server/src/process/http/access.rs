@@ -4,6 +4,7 @@
 //! TLS only the `Host` header tells. What other pages may read of an answer is the browser's to keep: CORS tells it.
 
 use super::reply;
+use crate::process::flags::Access;
 use bytes::Bytes;
 use http::header::{HOST, HeaderName, HeaderValue, ORIGIN};
 use http::request::Parts;
@@ -16,15 +17,6 @@ const ALLOW_HEADERS: (HeaderName, HeaderValue) = (
     http::header::ACCESS_CONTROL_ALLOW_HEADERS,
     HeaderValue::from_static("accept, content-type, authorization"),
 );
-
-/// The two lists. Empty, or with `*` among the names: everybody.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Access {
-    /// `--host-whitelist`.
-    pub(crate) hosts: BTreeSet<String>,
-    /// `--cors`.
-    pub(crate) origins: BTreeSet<String>,
-}
 
 impl Access {
     /// The refusal of a request without TLS under a name that is not on the list.

@@ -7,9 +7,9 @@ mod gateway;
 mod health;
 mod reply;
 
-pub(crate) use access::Access;
 pub(crate) use gateway::Gateway;
 
+use super::flags::Access;
 use bytes::Bytes;
 use detcd::handle::MemberHandle;
 use http::request::Parts;

@@ -2,7 +2,7 @@
 
 use super::cipher_suites;
 use super::rules::{OfClients, OfServers, Rules, significant};
-use super::settings::{KeyPair, TlsSettings, Versions};
+use crate::process::flags::{KeyPair, TlsSettings, Versions};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};

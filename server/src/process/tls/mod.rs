@@ -13,12 +13,10 @@ mod load;
 mod reload;
 mod rules;
 mod self_signed;
-mod settings;
 
 pub(crate) use load::TlsError;
 pub(crate) use reload::Tls;
 pub(crate) use self_signed::self_signed;
-pub(crate) use settings::{Allowed, KeyPair, TlsSettings, Versions};
 
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,8 @@
 //! Files are looked at, not watched: Kubernetes changes them by a link to another directory. Where the new ones cannot be
 //! used the old ones stay, and the log says so, once for each change.
 
-use super::TlsSettings;
 use super::load::{Material, TlsError, load};
+use crate::process::flags::TlsSettings;
 use rustls::{ClientConfig, ServerConfig};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -5,7 +5,7 @@
 //! - A serial number in the list of revoked ones is refused, whoever issued it, anywhere in the chain.
 //! - Common names or host names can be required.
 
-use super::settings::Allowed;
+use crate::process::flags::Allowed;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};

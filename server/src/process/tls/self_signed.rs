@@ -1,7 +1,7 @@
 //! `--auto-tls` and `--peer-auto-tls`: a certificate that we make ourselves, once for each data directory. It encrypts
 //! and proves nothing.
 
-use super::settings::KeyPair;
+use crate::process::flags::KeyPair;
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair as Key};
 use rcgen::{ExtendedKeyUsagePurpose, KeyUsagePurpose};
 use std::error::Error;

@@ -1,7 +1,7 @@
 //! Handshakes between two sides in memory.
 
-use super::settings::{Allowed, KeyPair, TlsSettings, Versions};
 use super::{Tls, TlsError, self_signed};
+use crate::process::flags::{Allowed, KeyPair, TlsSettings, Versions};
 use rustls::pki_types::ServerName;
 use std::path::Path;
 use tempfile::TempDir;

@@ -3,6 +3,11 @@
 
 /// Milliseconds in a Go duration, rounded down. `None` where the text is none, is negative or exceeds `u64`.
 pub(crate) fn parse_ms(text: &str) -> Option<u64> {
+    u64::try_from(parse_nanos(text)? / 1_000_000).ok()
+}
+
+/// Nanoseconds in a Go duration. `None` where the text is none, or is negative.
+pub(crate) fn parse_nanos(text: &str) -> Option<u128> {
     if text == "0" {
         return Some(0);
     }
@@ -19,7 +24,7 @@ pub(crate) fn parse_ms(text: &str) -> Option<u64> {
         nanos = nanos.checked_add(part_nanos(number, unit_nanos(unit)?)?)?;
         rest = after;
     }
-    u64::try_from(nanos / 1_000_000).ok()
+    Some(nanos)
 }
 
 fn unit_nanos(unit: &str) -> Option<u128> {
