@@ -33,6 +33,8 @@ fn main() -> std::io::Result<()> {
     keep("snapshot_decode", snapshots())?;
     let durations = ["0", "5m", "1h30m", "1.5h", "300ms", "100us", "+.5s", "18446744073709551615ms"];
     keep("duration_parse", durations.map(|text| (text.to_owned(), text.as_bytes().to_vec())).to_vec())?;
+    keep("config_file", config_files())?;
+    keep("command_line", command_lines())?;
     for (target, marks) in [
         ("txn_parse", "."),
         ("range_parse", "."),
@@ -286,4 +288,53 @@ fn snapshots() -> Vec<(String, Vec<u8>)> {
         ("first".to_owned(), as_it_is(&write_snapshot(empty.0, empty.1.view()))),
         ("few_keys".to_owned(), as_it_is(&write_snapshot(meta_of(state), state.view()))),
     ]
+}
+
+/// What operators write, and what is wrong with it at times.
+fn config_files() -> Vec<(String, Vec<u8>)> {
+    let files = [
+        (
+            "plain",
+            "name: m1\nlisten-client-urls: http://127.0.0.1:2379\ninitial-cluster: m1=http://localhost:2380\n\
+             election-timeout: 2000\nwatch-progress-notify-interval: 5000000000\n",
+        ),
+        (
+            "blocks",
+            "client-transport-security:\n  cert-file:\n  auto-tls: false\nsocket-options: {reuse-address: true}\n\
+             discovery-config:\n  client:\n    secure: {insecure-transport: yes}\n    endpoints: []\n",
+        ),
+        (
+            "json",
+            "{\"name\": \"x\",\n\t\"log-outputs\": [\"stderr\", \"a.log\"], \"enable-log-rotation\": true}",
+        ),
+        ("anchors", "name: &n a\ninitial-cluster-token: *n\n---\nname: b\n"),
+        ("wrong", "heartbeat-interval: soon\nnme: x\nlog-outputs: stderr\nfeature-gates: Foo=true\n"),
+        (
+            "scalars",
+            "name: |\n  a\n  b\ndata-dir: \"\\x41\\u00e9\"\nlog-level: 'debug'\nmetrics: ~\n? wal-dir\n:\n",
+        ),
+    ];
+    files.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).to_vec()
+}
+
+/// A word a line; after an empty line variables.
+fn command_lines() -> Vec<(String, Vec<u8>)> {
+    let lines = [
+        (
+            "urls",
+            "--name=a\n-listen-peer-urls\nhttp://127.0.0.1:1,http://[::1]:2\n--initial-cluster=a=http://b:1",
+        ),
+        (
+            "gates",
+            "--feature-gates=AllAlpha=true,LeaseCheckpoint=false\n--experimental-initial-corrupt-check",
+        ),
+        (
+            "logs",
+            "--log-outputs=a.log,stdout\n-enable-log-rotation\n--log-rotation-config-json={\"maxsize\": 1}",
+        ),
+        ("variables", "--max-txn-ops=0x10\n\nETCD_NAME=a\nETCD_MAX_TXN_OPS=5\nETCD_OTHER=x"),
+        ("questions", "--print-config\n--version=false\n-h\n--\nstray"),
+        ("wrong", "--nme\nx\n---a\n-=\n--auto-compaction-mode=revision\n--auto-compaction-retention=5m"),
+    ];
+    lines.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).to_vec()
 }

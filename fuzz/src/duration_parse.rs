@@ -1,8 +1,8 @@
 //! Durations of the command line and the environment: any text, read as Go reads it or refused.
 //!
-//! The binary's own file is compiled in, since a binary has no library. Its other flags are read by clap.
+//! The binary's own file is compiled in, since a binary has no library.
 
-#[path = "../../server/src/process/duration.rs"]
+#[path = "../../server/src/process/flags/duration.rs"]
 #[allow(dead_code, reason = "the file's own tests are not run from here")]
 mod duration;
 

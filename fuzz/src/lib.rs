@@ -14,6 +14,7 @@ pub mod cost;
 pub mod draw;
 pub mod duration_parse;
 pub mod engine_step;
+pub mod flags_parse;
 pub mod lease_ops;
 pub mod peer_frame;
 pub mod range_parse;
@@ -30,7 +31,7 @@ pub const AS_IT_IS: u8 = b'=';
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     ("txn_parse", txn_parse::run),
     ("range_parse", range_parse::run),
     ("watch_stream", watch_stream::run),
@@ -41,6 +42,8 @@ pub const TARGETS: [Target; 10] = [
     ("peer_frame", peer_frame::run),
     ("engine_step", engine_step::run),
     ("duration_parse", duration_parse::run),
+    ("config_file", flags_parse::config_file),
+    ("command_line", flags_parse::command_line),
 ];
 
 /// An input's body, and whether it is to be taken as it is.

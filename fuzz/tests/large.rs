@@ -329,3 +329,61 @@ fn a_duration_of_many_parts() {
     bounded("1ns".repeat(INPUT_BYTES_MAX / 3).as_bytes(), duration);
     bounded("1".repeat(INPUT_BYTES_MAX).as_bytes(), duration);
 }
+
+/// A text of a megabyte as it is, through a target that reads no mark.
+fn text(target: &str, text: &str) {
+    let (_, run) = TARGETS.into_iter().find(|(name, _)| *name == target).expect("one of the targets");
+    bounded(text.as_bytes(), run);
+}
+
+fn times(part: &str) -> String {
+    part.repeat(INPUT_BYTES_MAX / part.len())
+}
+
+#[test]
+fn a_configuration_file_of_one_thing_again_and_again() {
+    for part in [
+        "[", "{a: ", "- ", "a: 1\n", "a:\n", "? ", "#\n", "&a ", "*a ", "!!str ", "---\n", "\"", "'", "\t",
+        "a",
+    ] {
+        text("config_file", &times(part));
+    }
+    let levels: String = (0..1400).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+    text("config_file", &levels);
+    text("config_file", &format!("a: &a {}\nb: [{}]", "x".repeat(1000), "*a, ".repeat(200_000)));
+    text("config_file", &format!("log-outputs: [{}]", "a, ".repeat(300_000)));
+    text("config_file", &format!("name: \"{}\"", "\\u00e9".repeat(170_000)));
+    let unknown: String = (0..100_000).map(|number| format!("k{number}: 1\n")).collect();
+    text("config_file", &unknown);
+}
+
+#[test]
+fn a_command_line_of_one_thing_again_and_again() {
+    for part in [
+        "-a\n",
+        "--v\n",
+        "--name=x\n",
+        "-name\n",
+        "x\n",
+        "--max-txn-ops=x\n",
+        "--experimental-max-learners=2\n",
+    ] {
+        text("command_line", &times(part));
+    }
+    for flag in [
+        "initial-cluster",
+        "listen-peer-urls",
+        "log-outputs",
+        "feature-gates",
+        "cipher-suites",
+        "max-txn-ops",
+    ] {
+        for part in [",", "a,", "a=http://b:1,", "http://a:1,", "default,", "AllAlpha=true,", "1_"] {
+            text("command_line", &format!("--{flag}={}", part.repeat(900_000 / part.len())));
+        }
+    }
+    let urls: String = (0..50_000).map(|port| format!("a=http://b:{port},")).collect();
+    text("command_line", &format!("--initial-cluster={urls}"));
+    let variables: String = (0..60_000).map(|number| format!("ETCD_A{number}=1\n")).collect();
+    text("command_line", &format!("--name=a\n\n{variables}"));
+}
