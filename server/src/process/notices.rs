@@ -52,6 +52,13 @@ pub(crate) fn log(notice: &Notice) {
                 "every listen URL is without TLS while key/cert files are presented: they are not used"
             );
         }
+        Notice::ProgressIntervalRaised => {
+            let min = "100ms";
+            warn!(
+                min_watch_progress_notify_interval = min,
+                "adjusting watch progress notify interval to minimum period"
+            );
+        }
         Notice::LargeQuota(bytes) => {
             warn!(quota_size_bytes = bytes, "quota exceeds suggested maximum of 8 GiB");
         }
@@ -60,9 +67,13 @@ pub(crate) fn log(notice: &Notice) {
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Notice::OnlyTheFile { path, ignored } = self
+            && ignored.is_empty()
+        {
+            return write!(f, "all settings are those of {path}");
+        }
         f.write_str("warning: ")?;
         match self {
-            Notice::OnlyTheFile { path, ignored } if ignored.is_empty() => write!(f, "only {path} counts"),
             Notice::OnlyTheFile { path, ignored } => {
                 write!(f, "only {path} counts: {} ignored", ignored.join(", "))
             }
@@ -85,6 +96,9 @@ impl fmt::Display for Notice {
             Notice::MeansNothing { name, why } => write!(f, "{name} means nothing here: {why}"),
             Notice::UnusedCertificate(side) => {
                 write!(f, "certificate and key of the {side} side are not used: no URL of it is https")
+            }
+            Notice::ProgressIntervalRaised => {
+                f.write_str("--watch-progress-notify-interval is raised to its minimum of 100ms")
             }
             Notice::LargeQuota(bytes) => {
                 write!(f, "a quota of {bytes} bytes is more than the 8 GiB that etcd suggests")

@@ -87,7 +87,7 @@ fn outputs(reading: &mut Reading<'_>) -> Vec<LogOutput> {
             // etcd's empty list is its default.
             "" if texts.len() == 1 => LogOutput::Stderr,
             "" => {
-                reading.wrong("log-outputs", "no empty output between commas");
+                reading.misread("log-outputs", "no empty output between commas");
                 break;
             }
             "default" if texts.len() > 1 => {

@@ -15,6 +15,8 @@ pub(crate) enum Notice {
     Deprecated(String),
     /// A flag or a gate that changes nothing here, and why.
     MeansNothing { name: String, why: &'static str },
+    /// Watches would be told of their progress too often.
+    ProgressIntervalRaised,
     /// A quota larger than etcd recommends.
     LargeQuota(u64),
     /// Certificates of a side, of which no URL uses TLS.

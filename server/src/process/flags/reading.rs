@@ -24,6 +24,14 @@ impl Reading<'_> {
         self.problems.push(problem);
     }
 
+    /// The same where etcd takes any text at first: no matter of how the command line is written.
+    pub(super) fn misread(&mut self, flag: &'static str, expected: &str) {
+        self.wrong(flag, expected);
+        if let Some(problem) = self.problems.last_mut() {
+            problem.is_usage = false;
+        }
+    }
+
     /// The flag's value is not what it wants, and etcd finds that out when all is read.
     pub(super) fn contradiction(&mut self, text: impl Into<String>) {
         self.problems.push(Problem::setting(text));

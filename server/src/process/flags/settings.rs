@@ -19,6 +19,10 @@ pub(crate) const QUOTA_BYTES_DEFAULT: u64 = 2 * 1024 * 1024 * 1024;
 /// etcd warns above this.
 const QUOTA_BYTES_LARGE: u64 = 8 * 1024 * 1024 * 1024;
 
+const PROGRESS_INTERVAL: &str = "watch-progress-notify-interval";
+/// etcd takes this for anything less.
+const PROGRESS_INTERVAL_MS_MIN: u64 = 100;
+
 /// How to run.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Settings {
@@ -75,6 +79,10 @@ pub(super) fn settings(values: &Values) -> Result<Settings, Refusal> {
     }
     let quota = server.quota_bytes;
     notices.extend((quota > QUOTA_BYTES_LARGE && quota != u64::MAX).then_some(Notice::LargeQuota(quota)));
+    let progress_ms = duration::parse_ms(values.text(PROGRESS_INTERVAL)).unwrap_or_default();
+    notices.extend(
+        (1..PROGRESS_INTERVAL_MS_MIN).contains(&progress_ms).then_some(Notice::ProgressIntervalRaised),
+    );
     if !reading.problems.is_empty() {
         return Err(Refusal { notices, ..Refusal::new(reading.problems) });
     }
@@ -142,14 +150,14 @@ impl Reading<'_> {
         let mut members: BTreeMap<String, BTreeSet<Url>> = BTreeMap::new();
         for pair in text.split(',') {
             let Some((name, url)) = pair.trim().split_once('=').filter(|(name, _)| !name.is_empty()) else {
-                self.wrong(flag, "name=http://host:port, comma-separated");
+                self.misread(flag, "name=http://host:port, comma-separated");
                 break;
             };
             match Url::parse(url) {
                 // The same again is one, as in etcd.
                 Ok(url) => _ = members.entry(name.to_owned()).or_default().insert(url),
                 Err(expected) => {
-                    self.wrong(flag, &format!("name=URL with {expected}"));
+                    self.misread(flag, &format!("name=URL with {expected}"));
                     break;
                 }
             }
@@ -165,7 +173,10 @@ impl Reading<'_> {
                 Ok(0) => AutoCompaction::Off,
                 Ok(revisions) if revisions > 0 => AutoCompaction::Revisions(revisions),
                 _ => {
-                    self.wrong(flag, "a number of revisions, 0 or more (--auto-compaction-mode is revision)");
+                    self.misread(
+                        flag,
+                        "a number of revisions, 0 or more (--auto-compaction-mode is revision)",
+                    );
                     AutoCompaction::Off
                 }
             };
@@ -178,22 +189,18 @@ impl Reading<'_> {
             Some(0) => AutoCompaction::Off,
             Some(ms) => AutoCompaction::PeriodMs(ms),
             None => {
-                self.wrong(flag, "hours, or a duration such as 5m or 72h, not negative");
+                self.misread(flag, "hours, or a duration such as 5m or 72h, not negative");
                 AutoCompaction::Off
             }
         }
     }
 
-    fn progress_interval_ms(&mut self) -> u64 {
-        let flag = "watch-progress-notify-interval";
-        match duration::parse_ms(self.values.text(flag)) {
-            Some(ms) if ms >= 100 => ms,
-            // What is no duration was said to be none.
-            None => 100,
-            Some(_) => {
-                self.wrong(flag, "a duration of 100ms or more, such as 10m");
-                100
-            }
+    /// 0 is the default, as in etcd.
+    fn progress_interval_ms(&self) -> u64 {
+        let flag = table::find(PROGRESS_INTERVAL).expect("a flag of the table");
+        match duration::parse_ms(self.values.text(flag.name)) {
+            Some(ms) if ms > 0 => ms.max(PROGRESS_INTERVAL_MS_MIN),
+            _ => duration::parse_ms(flag.default).expect("the default is a duration"),
         }
     }
 

@@ -121,7 +121,8 @@ pub(super) const FLAGS: &[Flag] = &[
         "true",
         "Refuse a change of the membership that would cost the quorum",
         "changing the membership",
-    ),
+    )
+    .also(&["false"]),
     not_built(
         "pre-vote",
         Form::Boolean,
@@ -143,7 +144,7 @@ pub(super) const FLAGS: &[Flag] = &[
     ),
     means_nothing(
         "v2-deprecation",
-        Form::List,
+        Form::Text,
         "write-only",
         "Phase of the removal of the version 2 store",
         "there is no version 2 store",

@@ -58,7 +58,8 @@ pub(super) const FLAGS: &[Flag] = &[
         "1",
         "Most learners in a cluster",
         "a cluster with learners",
-    ),
+    )
+    .also(&["0"]),
     means_nothing(
         "compaction-sleep-interval",
         Form::Duration,

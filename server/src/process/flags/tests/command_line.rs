@@ -80,15 +80,10 @@ fn a_value_that_cannot_be_read_says_what_was_expected() {
         ("--quota-backend-bytes=2GB", "--quota-backend-bytes: expected a number of bytes"),
         ("--quota-backend-bytes=9223372036854775808", "--quota-backend-bytes: expected"),
         ("--max-concurrent-streams=4294967296", "expected a number of streams from 0 to 4294967295"),
-        ("--auto-compaction-retention=-1", "--auto-compaction-retention: expected hours"),
-        ("--auto-compaction-retention=-5m", "--auto-compaction-retention: expected hours"),
-        ("--watch-progress-notify-interval=99ms", "expected a duration of 100ms or more"),
         ("--watch-progress-notify-interval=10", "expected a duration such as 300ms"),
         ("--raft-read-timeout=5", "--raft-read-timeout: expected a duration"),
         ("--log-level=loud", "--log-level: expected one of debug, info, warn, error, panic, fatal"),
         ("--initial-cluster-state=old", "--initial-cluster-state: expected one of new, existing"),
-        ("--initial-cluster=http://a:1", "--initial-cluster: expected name=http://host:port"),
-        ("--initial-cluster=a=ftp://a:1", "--initial-cluster: expected name=URL"),
         ("--listen-peer-urls=localhost:1", "--listen-peer-urls: expected a URL of http"),
         ("--advertise-client-urls=http://localhost", "--advertise-client-urls: expected a port"),
         ("--v2-deprecation=x", "--v2-deprecation: expected some of not-yet, write-only"),
@@ -100,8 +95,20 @@ fn a_value_that_cannot_be_read_says_what_was_expected() {
     }
     // The earlier of two is looked at too.
     refused(&["--election-timeout=x", "--election-timeout=1000"], 2, "--election-timeout: expected");
-    let retention = ["--auto-compaction-mode=revision", "--auto-compaction-retention=5m"];
-    refused(&retention, 2, "expected a number of revisions");
+    // Texts at first, to etcd.
+    for (arguments, text) in [
+        (&["--auto-compaction-retention=-1"][..], "--auto-compaction-retention: expected hours"),
+        (&["--auto-compaction-retention=-5m"], "--auto-compaction-retention: expected hours"),
+        (
+            &["--auto-compaction-mode=revision", "--auto-compaction-retention=5m"],
+            "expected a number of revisions",
+        ),
+        (&["--initial-cluster=http://a:1"], "--initial-cluster: expected name=http://host:port"),
+        (&["--initial-cluster=a=localhost:1"], "--initial-cluster: expected name=URL"),
+        (&["--log-outputs=a,,b"], "--log-outputs: expected no empty output between commas"),
+    ] {
+        refused(arguments, 1, text);
+    }
 }
 
 #[test]
@@ -179,6 +186,15 @@ fn auto_compaction_and_quota() {
     assert_eq!(quota("-1"), (u64::MAX, 0));
     assert_eq!(quota("8589934592"), (8_589_934_592, 0));
     assert_eq!(quota("8589934593"), (8_589_934_593, 1));
+}
+
+#[test]
+fn watches_are_told_no_more_often_than_etcd_would() {
+    for (text, ms, notices) in [("5s", 5000, 0), ("100ms", 100, 0), ("99ms", 100, 1), ("0", 600_000, 0)] {
+        let settings = run(&[&format!("--watch-progress-notify-interval={text}")], &[]).unwrap();
+        let found = (settings.server.watch_progress_interval_ms, settings.notices.len());
+        assert_eq!(found, (ms, notices), "{text}");
+    }
 }
 
 #[test]

@@ -32,6 +32,7 @@ client-transport-security:
   auto-tls: false
 peer-transport-security: {client-cert-auth: no, allowed-cn: []}
 socket-options: {reuse-address: true}
+v2-deprecation: write-only
 feature-gates: InitialCorruptCheck=true
 ";
     let settings = run_file(text).unwrap();
@@ -49,11 +50,14 @@ feature-gates: InitialCorruptCheck=true
         .iter()
         .map(|notice| match notice {
             Notice::MeansNothing { name, .. } => name.as_str(),
+            Notice::Deprecated(text) if text.starts_with("--v2-deprecation is deprecated") => {
+                "v2-deprecation"
+            }
             other => panic!("{other:?}"),
         })
         .collect();
-    let gate = "f.yml:20: feature-gates (InitialCorruptCheck=true)";
-    assert_eq!(names, ["f.yml:19: socket-options.reuse-address", gate]);
+    let gate = "f.yml:21: feature-gates (InitialCorruptCheck=true)";
+    assert_eq!(names, ["f.yml:19: socket-options.reuse-address", "v2-deprecation", gate]);
     assert!(settings.flags_given.contains("socket-reuse-address"));
 }
 
