@@ -1,10 +1,6 @@
 //! Durations of the command line and the environment: any text, read as Go reads it or refused.
-//!
-//! The binary's own file is compiled in, since a binary has no library.
 
-#[path = "../../server/src/process/flags/duration.rs"]
-#[allow(dead_code, reason = "the file's own tests are not run from here")]
-mod duration;
+use crate::flags_parse::flags::duration;
 
 /// Text is refused, or is what its parts add up to.
 pub fn run(input: &[u8]) {

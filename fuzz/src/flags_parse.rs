@@ -5,7 +5,7 @@
 
 #[path = "../../server/src/process/flags/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the binary uses more of it")]
-mod flags;
+pub(crate) mod flags;
 
 use flags::{Invocation, Refusal};
 

@@ -6,7 +6,7 @@
 
 mod aliases;
 mod command_line;
-mod duration;
+pub(crate) mod duration;
 mod environment;
 mod file;
 mod file_blocks;
