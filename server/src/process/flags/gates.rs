@@ -82,7 +82,7 @@ const fn means_nothing(
 }
 
 const fn not_built(name: &'static str, default: bool, meaning: &'static str, what: &'static str) -> Gate {
-    Gate { name, stage: "ALPHA", default, meaning, kind: Kind::NotBuilt(what) }
+    Gate { name, stage: "ALPHA", default, meaning, kind: Kind::NotBuilt { what, also: &[] } }
 }
 
 /// What a text sets, gate by gate; the later of two wins. The error is etcd's.
@@ -108,7 +108,7 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<&'static str, bool>, String> 
     for (_, stage, on) in all {
         let Some(on) = on else { continue };
         // Of those that are meant by their stage alone, what there is not stays as it is.
-        let meant = |gate: &&Gate| gate.stage == stage && !matches!(gate.kind, Kind::NotBuilt(_));
+        let meant = |gate: &&Gate| gate.stage == stage && !matches!(gate.kind, Kind::NotBuilt { .. });
         for gate in GATES.iter().filter(meant) {
             set.entry(gate.name).or_insert(on);
         }

@@ -54,7 +54,7 @@ fn put_row(out: &mut String, kind: Kind, name: &str, default: &str, meaning: &st
     let (mark, meaning) = match kind {
         Kind::Works => (' ', meaning.to_owned()),
         Kind::MeansNothing(why) => ('-', format!("{meaning}. Nothing here: {why}")),
-        Kind::NotBuilt(what) => ('!', format!("{meaning}. Not available: {what}")),
+        Kind::NotBuilt { what, .. } => ('!', format!("{meaning}. Not available: {what}")),
     };
     let mut lines = wrapped(&meaning, WIDTH - FLAG_WIDTH - DEFAULT_WIDTH).into_iter();
     let first = format!("{mark} {name}");

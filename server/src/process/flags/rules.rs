@@ -148,7 +148,7 @@ fn feature_gates(reading: &mut Reading<'_>) {
     let has_no_checkpoint = is_on("LeaseCheckpointPersist") && !is_on("LeaseCheckpoint");
     for (name, (on, given)) in &set {
         let gate = gates::find(name);
-        if let Kind::NotBuilt(what) = gate.kind
+        if let Kind::NotBuilt { what, .. } = gate.kind
             && *on != gate.default
         {
             let text = format!("{}: {name}: {what} is not available in this release", given.named());

@@ -208,7 +208,7 @@ impl Reading<'_> {
     fn unavailable(&mut self) {
         for (name, given) in &self.values.flags {
             let flag = table::find(name).expect("a flag of the table");
-            if let Kind::NotBuilt(what) = flag.kind
+            if let Kind::NotBuilt { what, .. } = flag.kind
                 && flag.form.check(&given.text).is_ok()
                 && !is_available(flag, &given.text)
             {

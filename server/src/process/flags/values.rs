@@ -209,8 +209,9 @@ impl Given {
 /// Whether a flag's value asks for no more than there is.
 pub(super) fn is_available(flag: &Flag, text: &str) -> bool {
     match flag.kind {
-        Kind::NotBuilt(_) => {
-            flag.form == Form::Urls && text.is_empty() || flag.form.is_same(flag.default, text)
+        Kind::NotBuilt { also, .. } => {
+            let is = |value: &&str| flag.form.is_same(value, text);
+            flag.form == Form::Urls && text.is_empty() || is(&flag.default) || also.iter().any(is)
         }
         Kind::Works | Kind::MeansNothing(_) => true,
     }

@@ -16,8 +16,9 @@ pub(crate) enum Kind {
     Works,
     /// Any value that etcd takes is taken and changes nothing, for this reason. One line of the log says so.
     MeansNothing(&'static str),
-    /// What it asks for, this, is not available in this release: only its default is accepted.
-    NotBuilt(&'static str),
+    /// What it asks for is not available in this release. Its default is accepted, and so are values that ask for
+    /// nothing more.
+    NotBuilt { what: &'static str, also: &'static [&'static str] },
 }
 
 /// What a value looks like.
@@ -113,7 +114,17 @@ const fn not_built(
     meaning: &'static str,
     what: &'static str,
 ) -> Flag {
-    Flag { name, form, default, meaning, kind: Kind::NotBuilt(what) }
+    Flag { name, form, default, meaning, kind: Kind::NotBuilt { what, also: &[] } }
+}
+
+impl Flag {
+    /// With values, beside the default, that ask for nothing more than there is.
+    const fn also(self, also: &'static [&'static str]) -> Flag {
+        match self.kind {
+            Kind::NotBuilt { what, .. } => Flag { kind: Kind::NotBuilt { what, also }, ..self },
+            _ => self,
+        }
+    }
 }
 
 /// A number without a bound of its own.

@@ -70,7 +70,7 @@ fn kind(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Works => ("works", ""),
         Kind::MeansNothing(why) => ("means nothing", why),
-        Kind::NotBuilt(what) => ("not built", what),
+        Kind::NotBuilt { what, .. } => ("not built", what),
     }
 }
 
