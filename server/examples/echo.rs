@@ -7,7 +7,7 @@ use bytes::Bytes;
 use detcd::pb::kv_server::{Kv, KvServer};
 use detcd::pb::{
     CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse,
-    RangeRequest, RangeResponse, ResponseHeader, TxnResponse,
+    RangeRequest, RangeResponse, RangeStreamResponse, ResponseHeader, TxnResponse,
 };
 use detcd::wire::EncodedTxn;
 use prost::Message;
@@ -21,12 +21,21 @@ struct Echo {
 
 #[tonic::async_trait]
 impl Kv for Echo {
+    type RangeStreamStream = tokio_stream::Empty<Result<RangeStreamResponse, Status>>;
+
     async fn put(&self, _: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
         Ok(Response::new(PutResponse { header: Some(self.header), prev_kv: None }))
     }
 
     async fn range(&self, _: Request<RangeRequest>) -> Result<Response<RangeResponse>, Status> {
         Ok(Response::new(self.range.clone()))
+    }
+
+    async fn range_stream(
+        &self,
+        _: Request<RangeRequest>,
+    ) -> Result<Response<Self::RangeStreamStream>, Status> {
+        Err(Status::unimplemented("the echo knows put and range only"))
     }
 
     async fn txn(&self, _: Request<EncodedTxn>) -> Result<Response<TxnResponse>, Status> {

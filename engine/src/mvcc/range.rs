@@ -61,7 +61,7 @@ impl View {
     fn fetch(&self, request: &RangeRequest, end: End, keys_left: &mut u64) -> Option<Vec<RecordRef>> {
         let first_keys_do = match request.target {
             SortTarget::Key => true,
-            _ => request.order == SortOrder::None && !has_filters(request),
+            _ => request.order == SortOrder::None && !request.has_filters(),
         };
         let most = match request.limit {
             limit if limit > 0 && first_keys_do => {
@@ -143,14 +143,6 @@ pub(super) fn visible(versions: &Versions, end: End) -> Option<&RecordRef> {
         None => versions.live(),
         Some(end) => versions.live_before(end),
     }
-}
-
-fn has_filters(request: &RangeRequest) -> bool {
-    let RangeRequest { min_mod_revision, max_mod_revision, min_create_revision, max_create_revision, .. } =
-        request;
-    [min_mod_revision, max_mod_revision, min_create_revision, max_create_revision]
-        .iter()
-        .any(|bound| **bound != 0)
 }
 
 pub(super) fn passes(request: &RangeRequest, record: &RecordRef) -> bool {

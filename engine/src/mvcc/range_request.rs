@@ -51,6 +51,13 @@ impl RangeRequest {
             max_create_revision: 0,
         }
     }
+
+    /// Whether it asks for keys of some revisions only.
+    pub fn has_filters(&self) -> bool {
+        [self.min_mod_revision, self.max_mod_revision, self.min_create_revision, self.max_create_revision]
+            .iter()
+            .any(|bound| *bound != 0)
+    }
 }
 
 /// etcd's `SortOrder`.

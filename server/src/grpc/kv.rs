@@ -1,15 +1,20 @@
 //! Service KV. What most clients ask most of the time (Range, Put, Txn) is answered by functions that know a caller's
 //! metadata and messages alone, so that a server may call them without tonic in between.
 
-use super::Service;
+use super::{CallMetadata, Service};
+use crate::handle::MemberHandle;
 use crate::pb;
 use crate::readers::KEYS_HERE_MAX;
 use crate::replies::{Answer, evaluate_small};
 use crate::wire::error::status;
-use crate::wire::{EncodedTxn, Headers, RangeAnswer, kv, txn};
+use crate::wire::{EncodedTxn, Headers, RangeAnswer, RangeChunks, kv, txn};
 use detcd_engine::effects::ReadQuery;
-use detcd_engine::request::{Call, RangeRequest, Reply, RequestError, Txn};
+use detcd_engine::mvcc::Scan;
+use detcd_engine::request::{Call, RangeRequest, RangeResponse, Reply, RequestError, Txn};
 use detcd_engine::txn::check;
+use futures_util::stream;
+use std::pin::Pin;
+use tokio_stream::Stream;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
@@ -25,21 +30,37 @@ impl Service {
     ) -> Result<RangeAnswer, Status> {
         let metadata = self.call_metadata(metadata)?;
         let range = kv::range_request(request).map_err(status)?;
+        self.found_or_scanned(metadata, range, RangeAnswer::of_found, RangeAnswer::of_scan).await
+    }
+
+    /// What one of the two makes of a range: of the keys, where they are few or must all be found first; else of a scan,
+    /// and then on a reader's thread.
+    async fn found_or_scanned<T: Send + 'static>(
+        &self,
+        metadata: CallMetadata,
+        range: RangeRequest,
+        of_found: fn(Option<pb::ResponseHeader>, RangeResponse) -> T,
+        of_scan: fn(Option<pb::ResponseHeader>, Scan) -> T,
+    ) -> Result<T, Status> {
+        let headers = self.headers;
+        let of_reply = move |reply: Reply| {
+            let Reply { revision, term, response } = reply.to::<RangeRequest>();
+            of_found(headers.at(revision, term), response)
+        };
         let read = match self.member.ask(range.into_request(), metadata.require_leader).await {
-            Answer::Done(reply) => return self.range_answer(reply),
+            Answer::Done(reply) => return reply.map(of_reply).map_err(status),
             Answer::Read(read) => read,
         };
         if let Some(reply) = evaluate_small(&read, KEYS_HERE_MAX) {
-            return self.range_answer(reply);
+            return reply.map(of_reply).map_err(status);
         }
-        let headers = self.headers;
         let answer = self.member.elsewhere(move || {
             if let ReadQuery::Range(range) = &read.query
                 && let Some(scan) = read.view.scan(range)?
             {
-                return Ok(RangeAnswer::of_scan(headers.at(read.view.revision(), read.term), scan));
+                return Ok(of_scan(headers.at(read.view.revision(), read.term), scan));
             }
-            read.evaluate().map(|reply| range_answer(headers, reply))
+            read.evaluate().map(of_reply)
         });
         answer.await.and_then(|answer| answer).map_err(status)
     }
@@ -57,10 +78,6 @@ impl Service {
         let put = kv::put_request(request).map_err(status)?;
         let Reply { revision, term, response } = self.call(metadata, put).await?;
         Ok(kv::put_response(self.header(revision, term), response))
-    }
-
-    fn range_answer(&self, reply: Result<Reply, RequestError>) -> Result<RangeAnswer, Status> {
-        reply.map(|reply| range_answer(self.headers, reply)).map_err(status)
     }
 
     /// Answers a Txn with what `encode` makes of the answer: where that is large it was found by the readers, and is
@@ -99,18 +116,47 @@ fn txn_answer(headers: Headers, reply: Reply) -> pb::TxnResponse {
     txn::txn_response(headers.at(revision, term), response)
 }
 
-fn range_answer(headers: Headers, reply: Reply) -> RangeAnswer {
-    let Reply { revision, term, response } = reply.to::<RangeRequest>();
-    RangeAnswer::of_found(headers.at(revision, term), response)
+/// The next chunk, and what is left. One that looks at keys is made on a reader's thread; nothing is done ahead of a client
+/// that does not read.
+async fn next_chunk(
+    member: MemberHandle,
+    mut chunks: RangeChunks,
+) -> Result<(Option<pb::RangeStreamResponse>, RangeChunks), RequestError> {
+    if !chunks.looks_at_keys() {
+        return Ok((chunks.next_chunk(), chunks));
+    }
+    member.elsewhere(move || (chunks.next_chunk(), chunks)).await
 }
 
 #[tonic::async_trait]
 impl pb::kv_server::Kv for Service {
+    type RangeStreamStream = Pin<Box<dyn Stream<Item = Result<pb::RangeStreamResponse, Status>> + Send>>;
+
     async fn range(&self, request: Request<pb::RangeRequest>) -> Result<Response<pb::RangeResponse>, Status> {
         let metadata = self.call_metadata(request.metadata())?;
         let range = kv::range_request(request.into_inner()).map_err(status)?;
         let Reply { revision, term, response } = self.call(metadata, range).await?;
         Ok(Response::new(kv::range_response(self.header(revision, term), response)))
+    }
+
+    async fn range_stream(
+        &self,
+        request: Request<pb::RangeRequest>,
+    ) -> Result<Response<Self::RangeStreamStream>, Status> {
+        let metadata = self.call_metadata(request.metadata())?;
+        let range = kv::range_stream_request(request.into_inner())?;
+        let chunks =
+            self.found_or_scanned(metadata, range, RangeChunks::of_found, RangeChunks::of_scan).await?;
+        let member = self.member.clone();
+        Ok(Response::new(Box::pin(stream::unfold(Some(chunks), move |chunks| {
+            let member = member.clone();
+            async move {
+                match next_chunk(member, chunks?).await {
+                    Ok((chunk, chunks)) => Some((Ok(chunk?), Some(chunks))),
+                    Err(refusal) => Some((Err(status(refusal)), None)),
+                }
+            }
+        }))))
     }
 
     async fn put(&self, request: Request<pb::PutRequest>) -> Result<Response<pb::PutResponse>, Status> {

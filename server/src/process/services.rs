@@ -55,6 +55,7 @@ const CLIENT_METHODS: Methods = &[
         "etcdserverpb.KV",
         &[
             ("Range", Method::Direct(Direct::Range)),
+            ("RangeStream", Unary),
             ("Put", Method::Direct(Direct::Put)),
             ("DeleteRange", Unary),
             ("Txn", Method::Direct(Direct::Txn)),

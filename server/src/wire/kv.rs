@@ -1,5 +1,6 @@
 //! Range, Put, DeleteRange and Compact, in and out.
 
+use super::error::status;
 use super::key_value::KeyValue;
 use crate::pb;
 use crate::pb::range_request::{SortOrder as WireOrder, SortTarget as WireTarget};
@@ -9,6 +10,7 @@ use detcd_engine::request::{
     CompactRequest, DeleteRangeRequest, DeleteRangeResponse, LeaseId, PutLease, PutRequest, PutValue,
     RangeRequest, RangeResponse, RecordRef, RequestError, SortOrder, SortTarget,
 };
+use tonic::Status;
 
 /// A (key, range_end) pair of the KV service, which wants a key.
 pub(super) fn key_range(key: Bytes, range_end: Bytes) -> Result<KeyRange, RequestError> {
@@ -46,6 +48,24 @@ pub fn range_request(request: pb::RangeRequest) -> Result<RangeRequest, RequestE
         min_create_revision: request.min_create_revision,
         max_create_revision: request.max_create_revision,
     })
+}
+
+/// As `range_request`; then refuses what would have to see all keys before it can answer with the first.
+pub fn range_stream_request(request: pb::RangeRequest) -> Result<RangeRequest, Status> {
+    let range = range_request(request).map_err(status)?;
+    let is_in_key_order = match range.order {
+        // Whatever the target: etcd lets it through, and Range answers it.
+        SortOrder::None => true,
+        SortOrder::Ascend => range.target == SortTarget::Key,
+        SortOrder::Descend => false,
+    };
+    if !is_in_key_order {
+        return Err(Status::unimplemented("RangeStream does not support custom sort orders"));
+    }
+    if range.has_filters() {
+        return Err(Status::unimplemented("RangeStream does not support revision filters"));
+    }
+    Ok(range)
 }
 
 /// The keys found. The records are not copied: they encode themselves into the frame.
@@ -136,6 +156,36 @@ mod tests {
             let request = pb::RangeRequest { sort_order: order, sort_target: target, ..range("a") };
             let refused = range_request(request) == Err(RequestError::InvalidSortOption);
             assert_eq!(refused, !known, "order {order}, target {target}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_of_keys_in_their_order_and_of_all_of_them() {
+        const SORT: &str = "RangeStream does not support custom sort orders";
+        const FILTER: &str = "RangeStream does not support revision filters";
+        let refusal = |request| range_stream_request(request).err().map(|status| status.message().to_owned());
+        for (order, target, refused) in
+            [(0, 0, false), (0, 4, false), (1, 0, false), (1, 1, true), (2, 0, true), (2, 4, true)]
+        {
+            let request = pb::RangeRequest { sort_order: order, sort_target: target, ..range("a") };
+            let expected = refused.then(|| SORT.to_owned());
+            assert_eq!(refusal(request), expected, "order {order}, target {target}");
+        }
+        for filtered in [
+            pb::RangeRequest { min_mod_revision: 1, ..range("a") },
+            pb::RangeRequest { max_mod_revision: -1, ..range("a") },
+            pb::RangeRequest { min_create_revision: 1, ..range("a") },
+            pb::RangeRequest { max_create_revision: 1, ..range("a") },
+        ] {
+            assert_eq!(refusal(filtered.clone()).as_deref(), Some(FILTER));
+            let sorted = pb::RangeRequest { sort_order: 2, ..filtered.clone() };
+            assert_eq!(refusal(sorted).as_deref(), Some(SORT), "the order first");
+            let nameless = pb::RangeRequest { key: Bytes::new(), ..filtered };
+            assert_eq!(
+                refusal(nameless).as_deref(),
+                Some("etcdserver: key is not provided"),
+                "the key first"
+            );
         }
     }
 

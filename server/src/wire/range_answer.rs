@@ -33,8 +33,9 @@ pub struct RangeAnswer {
     tail: Bytes,
 }
 
+/// What a Range found, or finds as it is asked for it.
 #[derive(Debug)]
-enum Records {
+pub(super) enum Records {
     Found(std::vec::IntoIter<RecordRef>),
     Scanned(Box<Scan>, std::vec::IntoIter<RecordRef>),
 }
@@ -61,8 +62,7 @@ impl RangeAnswer {
                 found.into_iter().map(|record| field_bytes(&key_value(record, keys_only))).sum::<usize>();
         }
         let more = ahead.has_more();
-        let records = Records::Scanned(Box::new(scan), Vec::new().into_iter());
-        RangeAnswer::new(header, records_bytes, records, keys_only, (more, count))
+        RangeAnswer::new(header, records_bytes, Records::of_scan(scan), keys_only, (more, count))
     }
 
     fn new(
@@ -110,7 +110,19 @@ impl RangeAnswer {
 }
 
 impl Records {
-    fn next(&mut self) -> Option<RecordRef> {
+    pub(super) fn of_scan(scan: Scan) -> Records {
+        Records::Scanned(Box::new(scan), Vec::new().into_iter())
+    }
+
+    /// Whether the limit of a scan left keys out. Of one that is done.
+    pub(super) fn has_more(&self) -> bool {
+        match self {
+            Records::Found(_) => false,
+            Records::Scanned(scan, _) => scan.has_more(),
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Option<RecordRef> {
         match self {
             Records::Found(records) => records.next(),
             Records::Scanned(scan, records) => loop {
@@ -126,11 +138,12 @@ impl Records {
     }
 }
 
-fn key_value(record: RecordRef, keys_only: bool) -> KeyValue {
+pub(super) fn key_value(record: RecordRef, keys_only: bool) -> KeyValue {
     if keys_only { KeyValue::keys_only(record) } else { KeyValue::of(record) }
 }
 
-fn field_bytes(record: &KeyValue) -> usize {
+/// What a record takes in a RangeResponse.
+pub(super) fn field_bytes(record: &KeyValue) -> usize {
     let length = record.encoded_len();
     key_len(KVS) + encoded_len_varint(length as u64) + length
 }

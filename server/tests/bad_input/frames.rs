@@ -86,7 +86,7 @@ async fn messages_that_are_cut_or_garbage_are_refused_and_change_nothing() {
         assert_eq!(status.code(), Code::Internal, "{garbage:x?}: {status:?}");
     }
     for (path, text) in [
-        ("/etcdserverpb.KV/RangeStream", "unknown method RangeStream for service etcdserverpb.KV"),
+        ("/etcdserverpb.KV/Nothing", "unknown method Nothing for service etcdserverpb.KV"),
         ("/etcdserverpb.Nothing/At", "unknown service etcdserverpb.Nothing"),
         ("/detcd.peer.Peer/Inspect", "unknown service detcd.peer.Peer"),
     ] {
