@@ -182,10 +182,24 @@ async fn answers_that_are_not_read_are_not_built() {
     assert_eq!(connection.call(head(RANGE), framed(&all())).await.code(), Some(0));
     let grown_kb = member.anon_kb().saturating_sub(before);
     assert!(grown_kb < 150 * 1024, "{UNREAD} answers of 15 MB that nobody reads hold {grown_kb} kB");
-    // Now they are read, from the state that they asked about.
-    for number in 0..KEYS / 100 {
-        member.kv().put(put(key(number * 100), "changed")).await.unwrap();
+    // As messages they hold one each, encoded and not.
+    let before = member.anon_kb();
+    let mut streams = Vec::new();
+    for _ in 0..UNREAD {
+        let mut stream = member.kv().range_stream(all()).await.unwrap().into_inner();
+        let first = stream.message().await.unwrap().unwrap().range_response.unwrap();
+        assert_eq!((&first.header, first.count), (&None, 0));
+        streams.push((stream, first));
     }
+    let grown_kb = member.anon_kb().saturating_sub(before);
+    assert!(grown_kb < UNREAD as u64 * 1024, "{UNREAD} streams that nobody reads hold {grown_kb} kB");
+    // Now they are read, from the state that they asked about.
+    let mut revision = 0;
+    for number in 0..KEYS / 100 {
+        let answer = member.kv().put(put(key(number * 100), "changed")).await.unwrap();
+        revision = answer.into_inner().header.unwrap().revision;
+    }
+    member.kv().compact(pb::CompactionRequest { revision, physical: true }).await.unwrap();
     for (_, call) in unread.into_iter().take(3) {
         let end = call.end().await.unwrap();
         assert_eq!(end.code(), Some(0));
@@ -193,6 +207,25 @@ async fn answers_that_are_not_read_are_not_built() {
         assert_eq!((answer.kvs.len(), answer.count, answer.more), (KEYS, KEYS as i64, false));
         assert!(answer.kvs.iter().all(|record| record.value() == [b'v'; 100]));
     }
+    for (stream, first) in streams.into_iter().take(3) {
+        let answer = merged(first, stream).await;
+        assert_eq!((answer.kvs.len(), answer.count, answer.more), (KEYS, KEYS as i64, false));
+        assert!(answer.kvs.iter().all(|record| record.value() == [b'v'; 100]));
+    }
+}
+
+/// The chunks of a stream as one answer.
+async fn merged(
+    mut merged: pb::RangeResponse,
+    mut stream: tonic::Streaming<pb::RangeStreamResponse>,
+) -> pb::RangeResponse {
+    while let Some(chunk) = stream.message().await.unwrap() {
+        let chunk = chunk.range_response.unwrap();
+        assert!(merged.header.is_none(), "a chunk behind the last");
+        merged.kvs.extend(chunk.kvs);
+        (merged.header, merged.more, merged.count) = (chunk.header, chunk.more, chunk.count);
+    }
+    merged
 }
 
 /// Pieces are the same bytes as the whole.
@@ -223,5 +256,13 @@ async fn a_large_answer_is_what_the_pages_are() {
         assert_eq!((answer.count, answer.more), (whole.count, whole.more), "{request:?}");
         assert_eq!(answer.kvs, whole.kvs, "{request:?}");
         assert_eq!(answer.encode_to_vec().len(), end.data.len() - 5, "{request:?}");
+        // The streams of the others are refused.
+        if let Ok(stream) = member.kv().range_stream(request.clone()).await {
+            assert_eq!(
+                merged(pb::RangeResponse::default(), stream.into_inner()).await,
+                answer,
+                "{request:?}"
+            );
+        }
     }
 }
