@@ -1,12 +1,8 @@
 //! Lease renewals as etcd's clients send them: those of all leases on one stream, in one burst.
 
-#![allow(clippy::unwrap_used, reason = "a test ends by a panic")]
-
-mod processes;
-
+use crate::processes::Cluster;
 use detcd::pb::lease_client::LeaseClient;
 use detcd::pb::{LeaseGrantRequest, LeaseKeepAliveRequest};
-use processes::Cluster;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::Code;
