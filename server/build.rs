@@ -7,6 +7,8 @@
 
 #[path = "build/encoded_txn.rs"]
 mod encoded_txn;
+#[path = "build/files.rs"]
+mod files;
 
 use encoded_txn::{ENCODED_TXN, take_encoded_txns};
 use prost::Message;
@@ -14,7 +16,7 @@ use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let mut files = protox::compile(["detcd/peer.proto", "etcd/api/etcdserverpb/rpc.proto"], ["proto"])?;
+    let mut files = protox::compile(files::FILES, ["proto"])?;
     let out_dir = PathBuf::from(std::env::var("OUT_DIR")?);
     let mut described = files.clone();
     // Reflection tells clients what they may call: not what members say to each other.

@@ -3,6 +3,7 @@
 //! Everything here runs on the tasks of the clients. A read's view is evaluated there too, unless that takes long: then
 //! the readers do it. The main loop only takes the view.
 
+use crate::clock::Clock;
 use crate::encoded_events::EncodedEvents;
 use crate::readers::{KEYS_HERE_MAX, Readers};
 use crate::replies::{Answer, evaluate_small};
@@ -26,6 +27,7 @@ pub struct MemberHandle {
     /// Counts the watch streams opened so far.
     pub(crate) streams: Arc<AtomicU64>,
     pub(crate) readers: Arc<dyn Readers>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// A request with the client that waits.

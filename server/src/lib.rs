@@ -16,6 +16,7 @@ pub mod member;
 pub mod pb;
 pub mod peer;
 pub mod readers;
+pub mod recipes;
 mod replies;
 pub mod url;
 pub mod wire;

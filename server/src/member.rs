@@ -209,7 +209,8 @@ async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Membe
     let main_loop = tokio::spawn(main_loop.run());
     let streams = Arc::new(AtomicU64::new(1));
     let (status, readers) = (status_seen, deps.readers);
-    let handle = MemberHandle { cluster, me, requests, watches, status, abandoned, streams, readers };
+    let clock = Arc::clone(&deps.clock);
+    let handle = MemberHandle { cluster, me, requests, watches, status, abandoned, streams, readers, clock };
     Ok(Member {
         handle,
         membership,

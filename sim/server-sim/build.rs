@@ -3,14 +3,16 @@
 
 #[path = "../../server/build/encoded_txn.rs"]
 mod encoded_txn;
+#[path = "../../server/build/files.rs"]
+mod files;
 
 use detcd_source_edits::{copy, read_all};
 use encoded_txn::{ENCODED_TXN, take_encoded_txns};
+use files::FILES;
 use prost::Message;
 use std::path::{Path, PathBuf};
 
 const PROTO: &str = "../../server/proto";
-const FILES: [&str; 2] = ["detcd/peer.proto", "etcd/api/etcdserverpb/rpc.proto"];
 /// Where the edits are.
 const TWIN: &str = "../engine-sim";
 

@@ -5,13 +5,16 @@
 
 mod call_metadata;
 mod cluster;
+mod election;
 mod kv;
 mod lease;
+mod lock;
 mod maintenance;
 mod watch;
 
 use crate::handle::MemberHandle;
 use crate::pb;
+use crate::recipes::Refusal;
 use crate::wire::{self, Headers};
 use call_metadata::CallMetadata;
 use detcd_engine::request::{Call, Reply, RequestError};
@@ -38,6 +41,17 @@ pub struct Service {
 pub fn service(member: MemberHandle, limits: Limits) -> Service {
     let headers = Headers { cluster: member.cluster_id(), member: member.member_id() };
     Service { member, headers, limits }
+}
+
+/// A recipe's refusal, as etcd sends it: its recipes are a client of its own, whose errors carry no code. Where the
+/// member cannot serve, the code says so all the same: clients turn to another member.
+fn refused(refusal: Refusal) -> Status {
+    match refusal {
+        Refusal::Request(error @ (RequestError::Stopped | RequestError::NoLeader)) => {
+            wire::error::status(error)
+        }
+        refusal => Status::unknown(refusal.to_string()),
+    }
 }
 
 impl Service {

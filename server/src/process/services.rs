@@ -11,6 +11,8 @@ use detcd::pb::cluster_server::ClusterServer;
 use detcd::pb::kv_server::KvServer;
 use detcd::pb::lease_server::LeaseServer;
 use detcd::pb::maintenance_server::MaintenanceServer;
+use detcd::pb::v3electionpb::election_server::ElectionServer;
+use detcd::pb::v3lockpb::lock_server::LockServer;
 use detcd::pb::watch_server::WatchServer;
 use detcd::peer::grpc::{FRAME_BYTES_MAX, PeerService};
 use detcd::peer::pb::peer_server::PeerServer;
@@ -75,6 +77,11 @@ const CLIENT_METHODS: Methods = &[
     ),
     ("etcdserverpb.Cluster", &[("MemberList", Unary)]),
     ("etcdserverpb.Maintenance", &[("Alarm", Unary), ("Status", Unary)]),
+    ("v3lockpb.Lock", &[("Lock", Unary), ("Unlock", Unary)]),
+    (
+        "v3electionpb.Election",
+        &[("Campaign", Unary), ("Proclaim", Unary), ("Leader", Unary), ("Observe", Unary), ("Resign", Unary)],
+    ),
     ("grpc.health.v1.Health", &[("Check", Unary), ("Watch", Unary)]),
     ("grpc.reflection.v1.ServerReflection", &[("ServerReflectionInfo", Streaming)]),
     ("grpc.reflection.v1alpha.ServerReflection", &[("ServerReflectionInfo", Streaming)]),
@@ -114,6 +121,8 @@ impl Services {
             .add_service(LeaseServer::new(service.clone()).max_decoding_message_size(usize::MAX))
             .add_service(ClusterServer::new(service.clone()).max_decoding_message_size(usize::MAX))
             .add_service(MaintenanceServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+            .add_service(LockServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+            .add_service(ElectionServer::new(service.clone()).max_decoding_message_size(usize::MAX))
             .add_service(health_service)
             .add_service(reflection().build_v1().expect("our own descriptors are well formed"))
             .add_service(reflection().build_v1alpha().expect("our own descriptors are well formed"));

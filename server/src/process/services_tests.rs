@@ -29,7 +29,9 @@ fn listed(methods: Methods, prefix: &str) -> Listed {
 
 #[test]
 fn every_method_that_is_described_is_listed_as_what_it_is_and_no_other() {
-    assert_eq!(listed(CLIENT_METHODS, "etcdserverpb."), described(pb::DESCRIPTORS));
+    let etcd = ["etcdserverpb.", "v3lockpb.", "v3electionpb."];
+    let etcd: Listed = etcd.iter().flat_map(|prefix| listed(CLIENT_METHODS, prefix)).collect();
+    assert_eq!(etcd, described(pb::DESCRIPTORS));
     assert_eq!(listed(CLIENT_METHODS, "grpc.health."), described(tonic_health::pb::FILE_DESCRIPTOR_SET));
     for version in ["v1", "v1alpha"] {
         let descriptors = match version {

@@ -59,9 +59,10 @@ const SERVER: &[Layer] = &[
     ("replies", ""),
     ("readers", ""),
     ("encoded_events", ""),
-    ("handle", "replies readers encoded_events"),
+    ("handle", "clock replies readers encoded_events"),
     ("wire", "pb encoded_events"),
-    ("grpc", "pb replies readers encoded_events handle wire"),
+    ("recipes", "handle wire"),
+    ("grpc", "pb replies readers encoded_events handle wire recipes"),
     (
         "main_loop",
         "clock line_limit compaction_log failure peer log_task background replies encoded_events handle",

@@ -115,6 +115,10 @@ async fn call(
         Some("etcdserverpb.Maintenance") => {
             pb::maintenance_server::MaintenanceServer::new(service).call(call).await
         }
+        Some("v3lockpb.Lock") => pb::v3lockpb::lock_server::LockServer::new(service).call(call).await,
+        Some("v3electionpb.Election") => {
+            pb::v3electionpb::election_server::ElectionServer::new(service).call(call).await
+        }
         _ => Err(Status::unimplemented(format!("service not found: {path}"))),
     }
 }
