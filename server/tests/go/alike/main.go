@@ -19,6 +19,8 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3election/v3electionpb"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3lock/v3lockpb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
@@ -29,7 +31,8 @@ import (
 
 // known differences, by the name of the question.
 var known = map[string]string{
-	"an unknown action on an alarm": "detcd refuses it; etcd's process panics (so this is the last question)",
+	"election: a candidate whose lease goes": "detcd refuses it; to etcd it leads",
+	"an unknown action on an alarm":          "detcd refuses it; etcd's process panics (so this is the last question)",
 }
 
 // server is one of the two.
@@ -39,6 +42,8 @@ type server struct {
 	lease       pb.LeaseClient
 	cluster     pb.ClusterClient
 	maintenance pb.MaintenanceClient
+	lock        v3lockpb.LockClient
+	election    v3electionpb.ElectionClient
 	member      uint64
 	// Where it answers over HTTP, with its scheme.
 	url string
@@ -87,6 +92,7 @@ func connect(ctx context.Context, endpoint string) *server {
 		s := &server{
 			kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn), lease: pb.NewLeaseClient(conn),
 			cluster: pb.NewClusterClient(conn), maintenance: pb.NewMaintenanceClient(conn),
+			lock: v3lockpb.NewLockClient(conn), election: v3electionpb.NewElectionClient(conn),
 			url: endpoint,
 		}
 		var now *pb.StatusResponse
@@ -180,6 +186,30 @@ func ask(name string, request proto.Message) question {
 	case *pb.LeaseLeasesRequest:
 		return unary(name, func(s *server) func(context.Context, *pb.LeaseLeasesRequest, ...grpc.CallOption) (*pb.LeaseLeasesResponse, error) {
 			return s.lease.LeaseLeases
+		}, r)
+	case *v3lockpb.LockRequest:
+		return unary(name, func(s *server) func(context.Context, *v3lockpb.LockRequest, ...grpc.CallOption) (*v3lockpb.LockResponse, error) {
+			return s.lock.Lock
+		}, r)
+	case *v3lockpb.UnlockRequest:
+		return unary(name, func(s *server) func(context.Context, *v3lockpb.UnlockRequest, ...grpc.CallOption) (*v3lockpb.UnlockResponse, error) {
+			return s.lock.Unlock
+		}, r)
+	case *v3electionpb.CampaignRequest:
+		return unary(name, func(s *server) func(context.Context, *v3electionpb.CampaignRequest, ...grpc.CallOption) (*v3electionpb.CampaignResponse, error) {
+			return s.election.Campaign
+		}, r)
+	case *v3electionpb.ProclaimRequest:
+		return unary(name, func(s *server) func(context.Context, *v3electionpb.ProclaimRequest, ...grpc.CallOption) (*v3electionpb.ProclaimResponse, error) {
+			return s.election.Proclaim
+		}, r)
+	case *v3electionpb.LeaderRequest:
+		return unary(name, func(s *server) func(context.Context, *v3electionpb.LeaderRequest, ...grpc.CallOption) (*v3electionpb.LeaderResponse, error) {
+			return s.election.Leader
+		}, r)
+	case *v3electionpb.ResignRequest:
+		return unary(name, func(s *server) func(context.Context, *v3electionpb.ResignRequest, ...grpc.CallOption) (*v3electionpb.ResignResponse, error) {
+			return s.election.Resign
 		}, r)
 	case *pb.AlarmRequest:
 		return question{name, func(ctx context.Context, s *server) string {

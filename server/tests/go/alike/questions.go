@@ -15,7 +15,7 @@ import (
 
 func all() []question {
 	var out []question
-	for _, part := range [][]question{pages(), gateways(), puts(), ranges(), txns(), deletes(), leases(), watches(), compaction(), alarms(), operations()} {
+	for _, part := range [][]question{pages(), gateways(), puts(), ranges(), streams(), txns(), deletes(), leases(), locks(), elections(), watches(), compaction(), alarms(), operations()} {
 		out = append(out, part...)
 	}
 	return out
