@@ -7,7 +7,7 @@ use detcd::clock::{BoxFuture, Clock, RealClock};
 use detcd::disk::real::RealDisk;
 use detcd::handle::MemberHandle;
 use detcd::member::{self, Deps, Member, MemberConfig};
-use detcd::peer::grpc::GrpcTransport;
+use detcd::peer::grpc::{DialPlain, GrpcTransport};
 use detcd::readers::OnTheSpot;
 use detcd::{recipes, wire};
 use detcd_engine::config::Config;
@@ -80,7 +80,7 @@ async fn leading(dir: &TempDir, clock: Arc<dyn Clock>, pass_time: impl Fn()) -> 
     let config = MemberConfig { engine, data_dir, initial_cluster, wal_segment_bytes: 16 * 1024 };
     let deps = Deps {
         disk: Arc::new(RealDisk::start().unwrap()),
-        transport: Arc::new(GrpcTransport::new(Arc::clone(&clock))),
+        transport: Arc::new(GrpcTransport::new(Arc::clone(&clock), Arc::new(DialPlain))),
         clock,
         encode_events: wire::encode_batch,
         readers: Arc::new(OnTheSpot),

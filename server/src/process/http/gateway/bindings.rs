@@ -6,37 +6,38 @@ pub(super) struct Binding {
     path: &'static str,
     /// `package.Service/Method`.
     pub(super) method: &'static str,
-    /// Whether messages come in a stream and answers go in one: a line of JSON each.
-    pub(super) is_stream: bool,
 }
 
-const fn unary(path: &'static str, method: &'static str) -> Binding {
-    Binding { path, method, is_stream: false }
-}
-
-const fn stream(path: &'static str, method: &'static str) -> Binding {
-    Binding { path, method, is_stream: true }
+const fn of(path: &'static str, method: &'static str) -> Binding {
+    Binding { path, method }
 }
 
 /// Those of the methods that are there. Some have an older path besides.
 pub(super) const BINDINGS: &[Binding] = &[
-    unary("/v3/kv/range", "etcdserverpb.KV/Range"),
-    unary("/v3/kv/put", "etcdserverpb.KV/Put"),
-    unary("/v3/kv/deleterange", "etcdserverpb.KV/DeleteRange"),
-    unary("/v3/kv/txn", "etcdserverpb.KV/Txn"),
-    unary("/v3/kv/compaction", "etcdserverpb.KV/Compact"),
-    stream("/v3/watch", "etcdserverpb.Watch/Watch"),
-    unary("/v3/lease/grant", "etcdserverpb.Lease/LeaseGrant"),
-    unary("/v3/lease/revoke", "etcdserverpb.Lease/LeaseRevoke"),
-    unary("/v3/kv/lease/revoke", "etcdserverpb.Lease/LeaseRevoke"),
-    stream("/v3/lease/keepalive", "etcdserverpb.Lease/LeaseKeepAlive"),
-    unary("/v3/lease/timetolive", "etcdserverpb.Lease/LeaseTimeToLive"),
-    unary("/v3/kv/lease/timetolive", "etcdserverpb.Lease/LeaseTimeToLive"),
-    unary("/v3/lease/leases", "etcdserverpb.Lease/LeaseLeases"),
-    unary("/v3/kv/lease/leases", "etcdserverpb.Lease/LeaseLeases"),
-    unary("/v3/cluster/member/list", "etcdserverpb.Cluster/MemberList"),
-    unary("/v3/maintenance/alarm", "etcdserverpb.Maintenance/Alarm"),
-    unary("/v3/maintenance/status", "etcdserverpb.Maintenance/Status"),
+    of("/v3/kv/range", "etcdserverpb.KV/Range"),
+    of("/v3/kv/put", "etcdserverpb.KV/Put"),
+    of("/v3/kv/deleterange", "etcdserverpb.KV/DeleteRange"),
+    of("/v3/kv/txn", "etcdserverpb.KV/Txn"),
+    of("/v3/kv/compaction", "etcdserverpb.KV/Compact"),
+    of("/v3/watch", "etcdserverpb.Watch/Watch"),
+    of("/v3/lease/grant", "etcdserverpb.Lease/LeaseGrant"),
+    of("/v3/lease/revoke", "etcdserverpb.Lease/LeaseRevoke"),
+    of("/v3/kv/lease/revoke", "etcdserverpb.Lease/LeaseRevoke"),
+    of("/v3/lease/keepalive", "etcdserverpb.Lease/LeaseKeepAlive"),
+    of("/v3/lease/timetolive", "etcdserverpb.Lease/LeaseTimeToLive"),
+    of("/v3/kv/lease/timetolive", "etcdserverpb.Lease/LeaseTimeToLive"),
+    of("/v3/lease/leases", "etcdserverpb.Lease/LeaseLeases"),
+    of("/v3/kv/lease/leases", "etcdserverpb.Lease/LeaseLeases"),
+    of("/v3/cluster/member/list", "etcdserverpb.Cluster/MemberList"),
+    of("/v3/maintenance/alarm", "etcdserverpb.Maintenance/Alarm"),
+    of("/v3/maintenance/status", "etcdserverpb.Maintenance/Status"),
+    of("/v3/lock/lock", "v3lockpb.Lock/Lock"),
+    of("/v3/lock/unlock", "v3lockpb.Lock/Unlock"),
+    of("/v3/election/campaign", "v3electionpb.Election/Campaign"),
+    of("/v3/election/proclaim", "v3electionpb.Election/Proclaim"),
+    of("/v3/election/leader", "v3electionpb.Election/Leader"),
+    of("/v3/election/observe", "v3electionpb.Election/Observe"),
+    of("/v3/election/resign", "v3electionpb.Election/Resign"),
 ];
 
 pub(super) fn find(path: &str) -> Option<&'static Binding> {

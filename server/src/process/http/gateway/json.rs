@@ -16,6 +16,16 @@ impl Described {
         Described(DescriptorPool::decode(pb::DESCRIPTORS).expect("our own descriptors are well formed"))
     }
 
+    /// All of them, by name.
+    #[cfg(test)]
+    pub(super) fn methods(&self) -> Vec<String> {
+        let of_service = |service: prost_reflect::ServiceDescriptor| {
+            let name = service.full_name().to_owned();
+            service.methods().map(move |method| format!("{name}/{}", method.name())).collect::<Vec<_>>()
+        };
+        self.0.services().flat_map(of_service).collect()
+    }
+
     /// `package.Service/Method`.
     pub(super) fn method(&self, name: &str) -> MethodDescriptor {
         let (service, method) = name.split_once('/').expect("a service and a method");

@@ -72,9 +72,9 @@ impl Gateway {
         let limit_bytes = self.services.message_bytes_max();
         let mut messages = Messages::new(body, method.input(), limit_bytes, &self.held);
         // Before the call: what cannot be read is refused as such.
-        let first = messages.first(binding.is_stream).await?;
+        let first = messages.first(method.is_client_streaming()).await?;
         let metadata = metadata(&request.headers);
-        let response = if binding.is_stream {
+        let response = if method.is_client_streaming() {
             self.services.route(grpc_request(binding, metadata, messages.framed_after(first))).await
         } else {
             // The rest of the body, if any, is of no interest.
@@ -83,7 +83,7 @@ impl Gateway {
             self.services.route(grpc_request(binding, metadata, body)).await
         };
         let mut answers = Unframe::new(response, method.output());
-        if !binding.is_stream {
+        if !method.is_server_streaming() {
             let answer = answers.next().await?.ok_or_else(|| Status::internal("no answer"))?;
             answers.end().await?;
             return Ok(json_response(Full::new(Bytes::from(json::text(&answer)))));
