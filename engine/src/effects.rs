@@ -16,7 +16,7 @@ use crate::txn::{self, Unfinished};
 use crate::watch::WatchEffects;
 
 /// What `Engine::take_effects` returns.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct Effects {
     /// To other members, at once.
     pub send: Vec<PeerMessage>,
@@ -117,7 +117,7 @@ pub struct Persist {
 }
 
 /// One read, ready to be evaluated.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Read {
     /// Whose.
     pub id: RequestId,

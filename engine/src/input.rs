@@ -7,7 +7,7 @@ use crate::snapshot::ReceivedSnapshot;
 use crate::watch::WatchInput;
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Input {
     /// A client's request. Exactly one answer leaves in `Effects::replies` or `Effects::reads`, unless it is
     /// abandoned first.

@@ -47,12 +47,6 @@ pub struct StateView {
     pub(crate) hash: u128,
 }
 
-impl PartialEq for StateView {
-    fn eq(&self, other: &StateView) -> bool {
-        self.applied == other.applied && self.hash == other.hash
-    }
-}
-
 impl State {
     /// The state that every member of a new cluster starts from.
     pub fn first(cluster: &InitialCluster) -> State {

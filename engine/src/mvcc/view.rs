@@ -27,8 +27,7 @@ pub(crate) struct LaterRange {
     pub(super) end: End,
 }
 
-/// The store at a revision. Two views of one store are equal when they are at the same revision and compacted at
-/// the same revision.
+/// The store at a revision.
 #[derive(Clone)]
 pub struct View {
     pub(super) index: KeyIndex,
@@ -36,12 +35,6 @@ pub struct View {
     pub(super) history: History,
     pub(super) revision: i64,
     pub(super) compacted: i64,
-}
-
-impl PartialEq for View {
-    fn eq(&self, other: &View) -> bool {
-        (self.revision, self.compacted) == (other.revision, other.compacted)
-    }
 }
 
 impl fmt::Debug for View {

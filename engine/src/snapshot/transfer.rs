@@ -5,7 +5,7 @@ use crate::raft::SnapshotMeta;
 use crate::state::{State, StateView};
 
 /// A request to write the state aside (see `Effects::checkpoint`).
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Checkpoint {
     /// Where it stands in the log.
     pub meta: SnapshotMeta,
@@ -14,7 +14,7 @@ pub struct Checkpoint {
 }
 
 /// A snapshot for a member that lags behind the log.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct OutgoingSnapshot {
     /// To announce it with, once its state has arrived: the addressee's shell hands both in together.
     pub message: PeerMessage,
@@ -31,10 +31,4 @@ pub struct ReceivedSnapshot {
     pub message: PeerMessage,
     /// The state, decoded; its file is durable under the shell's hand.
     pub state: Box<State>,
-}
-
-impl PartialEq for ReceivedSnapshot {
-    fn eq(&self, other: &ReceivedSnapshot) -> bool {
-        self.message == other.message && self.state.hash() == other.state.hash()
-    }
 }
