@@ -92,6 +92,36 @@ fn every_command_survives_its_encoding() {
     }
 }
 
+/// Room that is made too small is made again, and all that was written is copied.
+#[test]
+fn a_large_command_finds_the_room_it_needs_and_little_more() {
+    let grant = |number| Grant { lease: LeaseId(1), number };
+    let large = [
+        Command::Put(PutRequest { value: PutValue::Set(Bytes::from(vec![7; 10_000])), ..put("key") }),
+        Command::Put(PutRequest { key: Bytes::from(vec![7; 10_000]), ..put("key") }),
+        Command::LeaseExpire((0..1000).map(grant).collect()),
+        Command::LeaseRemaining((0..1000).map(|number| (grant(number), Some(1))).collect()),
+    ];
+    for command in large {
+        let mut out = BytesMut::new();
+        let bytes = encode(&mut out, &proposal(command)).len();
+        assert!(out.capacity() < 100, "room for {} more behind {bytes} bytes", out.capacity());
+    }
+}
+
+/// What the receiving member never sends is refused, what it may send at least is not.
+#[test]
+fn a_grant_has_an_id_and_a_ttl() {
+    let grant = |id, ttl_secs| {
+        let read = decode(to_bytes(&proposal(Command::LeaseGrant { id: LeaseId(id), ttl_secs })));
+        read.map(|_| ()).map_err(|error| error.problem)
+    };
+    assert_eq!((grant(1, 1), grant(-1, i64::MAX)), (Ok(()), Ok(())));
+    assert_eq!(grant(0, 1), Err("lease 0 with a TTL of 1 s".to_owned()));
+    assert_eq!(grant(1, 0), Err("lease 1 with a TTL of 0 s".to_owned()));
+    assert_eq!(grant(1, -1), Err("lease 1 with a TTL of -1 s".to_owned()));
+}
+
 #[test]
 fn an_entry_keeps_its_commands_in_order() {
     let proposals: Vec<Proposal> = commands().into_iter().map(proposal).collect();

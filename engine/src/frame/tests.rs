@@ -79,6 +79,23 @@ fn every_message_comes_back() {
     }
 }
 
+/// Room that is made too small is made again, and all that was written is copied.
+#[test]
+fn a_frame_finds_the_room_it_needs_and_little_more() {
+    let data = || Bytes::from(vec![7; 100]);
+    let entry = LogEntry { term: 2, index: 4, kind: EntryKind::Commands, data: data() };
+    let raft = RaftMessage { entries: vec![entry; 100], ..RaftMessage::default() };
+    let mut all = bodies();
+    all.push(PeerBody::Forward(vec![data(); 100]));
+    all.push(PeerBody::CancelForward { boot: 3, numbers: vec![7; 1000] });
+    all.push(PeerBody::Raft(raft));
+    for body in all {
+        let bytes = encode(&frame(body.clone()), CLUSTER);
+        let room = bytes.len()..bytes.len() + 300;
+        assert!(room.contains(&bytes.capacity()), "room of {} for {room:?}: {body:?}", bytes.capacity());
+    }
+}
+
 #[test]
 fn codes_are_given_once() {
     let mut codes: Vec<u8> = RequestError::ALL.iter().map(|error| error_code(*error)).collect();
