@@ -183,6 +183,19 @@ mod tests {
     }
 
     #[test]
+    fn a_count_of_what_cannot_follow_is_refused_by_itself() {
+        let mut window = DedupWindow::default();
+        window.admit(id(1, 1));
+        let mut out = Vec::new();
+        window.encode(&mut out);
+        out.pop();
+        assert_eq!(
+            DedupWindow::decode(&mut Decoder::new(out.into())).expect_err("cut").what,
+            "dedup windows"
+        );
+    }
+
+    #[test]
     fn it_survives_its_encoding() {
         let mut window = DedupWindow::default();
         for number in [1, 2, 64, 65_535, 65_536, 100_000] {

@@ -228,8 +228,4 @@ impl Engine {
         let answer = answer.map(|response| Reply { revision, term, response });
         self.effects.replies.push((id, answer));
     }
-
-    fn is_alone(&self) -> bool {
-        self.membership.voters == [self.config.member]
-    }
 }

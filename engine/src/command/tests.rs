@@ -159,6 +159,33 @@ fn a_flipped_bit_is_an_error_or_another_command() {
     }
 }
 
+/// What is promised by a count and cannot follow is refused at the count, before room is made for any of it: the least
+/// that an item takes is known.
+#[test]
+fn a_count_of_what_cannot_follow_is_refused_by_itself() {
+    let least = encode(&mut BytesMut::new(), &proposal(Command::LeaseExpire(Vec::new())));
+    let mut entry = EntryBuilder::with_capacity(0);
+    (0..3).for_each(|_| entry.push(&least));
+    let entry = entry.finish();
+    let cut = entry.slice(..entry.len() - 1);
+    assert_eq!(decode_entry(cut).expect_err("cut").what, "commands of an entry");
+    let grant = Grant { lease: LeaseId(1), number: 1 };
+    let key = KeyRange::One(Bytes::from_static(b"k"));
+    let compare = Compare { range: key, result: CompareResult::Equal, operand: CompareOperand::Version(1) };
+    let txn = Txn { compares: vec![compare; 9], success: Vec::new(), failure: Vec::new() };
+    let lists = [
+        ("expired leases", Command::LeaseExpire(vec![grant; 3]), 1),
+        ("remaining times", Command::LeaseRemaining(vec![(grant, None); 3]), 1),
+        // A compare takes 7 bytes at least by what is reckoned, and 16 by what there is.
+        ("compares", Command::Txn(txn), 9 * 9 + 8 + 1),
+    ];
+    for (what, command, bytes_cut) in lists {
+        let whole = to_bytes(&proposal(command));
+        let cut = whole.slice(..whole.len() - bytes_cut);
+        assert_eq!(decode(cut).expect_err("cut").what, what);
+    }
+}
+
 #[test]
 fn a_txn_nested_without_end_is_refused() {
     let mut txn = Txn { compares: vec![], success: vec![], failure: vec![] };

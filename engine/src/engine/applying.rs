@@ -91,7 +91,7 @@ impl Engine {
 
     fn is_own(&self, proposal: &Proposal) -> bool {
         let id = proposal.id;
-        id.member == self.config.member && id.boot == self.config.boot && id.number > 0
+        id.member == self.config.member && id.boot == self.config.boot
     }
 
     fn answer_applied(&mut self, id: RequestId, command: &Command, outcome: Result<Outcome, RequestError>) {
@@ -100,7 +100,6 @@ impl Engine {
             self.pending.change(id, WaitsFor::Compaction);
             return;
         }
-        self.physical_compactions.retain(|waiting| *waiting != id);
         let response = match outcome {
             Ok(Outcome::Put(before)) => Ok(Response::Put(before)),
             Ok(Outcome::DeleteRange(deleted)) => Ok(Response::DeleteRange(deleted)),

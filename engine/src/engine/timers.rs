@@ -51,9 +51,7 @@ impl Engine {
         let is_after_loss = self.leadership.was_lost_since(looked_back);
         match late.what {
             WaitsFor::Command { .. } if is_after_loss => RequestError::TimeoutLeaderFailed,
-            WaitsFor::Command { .. } if self.raft.leader().is_none() && !self.is_alone() => {
-                RequestError::TimeoutConnectionLost
-            }
+            WaitsFor::Command { .. } if self.raft.leader().is_none() => RequestError::TimeoutConnectionLost,
             WaitsFor::Command { .. } | WaitsFor::Read | WaitsFor::Lease { .. } | WaitsFor::Compaction => {
                 RequestError::Timeout
             }

@@ -155,3 +155,48 @@ fn kind_from_raft(kind: MessageType) -> Option<RaftMessageKind> {
         | MessageType::MsgReadIndexResp => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn meta() -> SnapshotMeta {
+        let voters = vec![MemberId(1), MemberId(2)];
+        SnapshotMeta { index: 7, term: 8, voters, learners: vec![MemberId(3)] }
+    }
+
+    #[test]
+    fn what_raft_is_handed_comes_back() {
+        for kind in [EntryKind::Commands, EntryKind::Membership] {
+            let entry = LogEntry { term: 2, index: 3, kind, data: Bytes::from_static(b"data") };
+            assert_eq!(entry_from_raft(&entry_into_raft(entry.clone())), entry);
+        }
+        assert_eq!(snapshot_from_raft(&snapshot_into_raft(&meta())), meta());
+        let hard_state = HardState { term: 4, vote: MemberId(5), commit: 6 };
+        assert_eq!(hard_state_from_raft(&hard_state_into_raft(&hard_state)), hard_state);
+    }
+
+    #[test]
+    fn every_message_comes_back() {
+        for kind in RaftMessageKind::ALL {
+            let message = RaftMessage {
+                kind,
+                term: 1,
+                log_term: 2,
+                index: 3,
+                entries: vec![LogEntry { term: 1, index: 4, kind: EntryKind::Commands, data: Bytes::new() }],
+                commit: 5,
+                commit_term: 6,
+                reject: true,
+                reject_hint: 7,
+                snapshot: (kind == RaftMessageKind::Snapshot).then(meta),
+                context: Bytes::from_static(b"read"),
+                request_snapshot: 8,
+                priority: -1,
+            };
+            let back = message_from_raft(&message_into_raft(MemberId(1), MemberId(2), message.clone()));
+            assert_eq!(back, (MemberId(2), message));
+        }
+    }
+}

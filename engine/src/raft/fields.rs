@@ -93,3 +93,26 @@ pub(crate) fn owned(slice: Bytes) -> Bytes {
 pub(crate) fn entry_bytes(entry: &LogEntry) -> usize {
     ENTRY_BYTES_MIN + entry.data.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_of_what_cannot_follow_is_refused_by_itself() {
+        let entry = LogEntry { term: 1, index: 1, kind: EntryKind::Commands, data: Bytes::new() };
+        let mut out = Vec::new();
+        put_entries(&mut out, &vec![entry.clone(); 3]);
+        assert_eq!(out.len(), 4 + 3 * entry_bytes(&entry));
+        assert_eq!(entries(&mut Decoder::new(out.clone().into())), Ok(vec![entry; 3]));
+        out.pop();
+        assert_eq!(entries(&mut Decoder::new(out.into())).expect_err("cut").what, "entries");
+        let mut out = Vec::new();
+        put_snapshot_meta(
+            &mut out,
+            &SnapshotMeta { voters: vec![MemberId(1), MemberId(2)], ..SnapshotMeta::default() },
+        );
+        out.truncate(out.len() - 5);
+        assert_eq!(snapshot_meta(&mut Decoder::new(out.into())).expect_err("cut").at, 20);
+    }
+}

@@ -239,3 +239,54 @@ fn check_append_response(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(ids: &[u64]) -> Vec<MemberId> {
+        ids.iter().copied().map(MemberId).collect()
+    }
+
+    /// Of member 2, in a message of term 5.
+    fn is_refused(index: u64, term: u64, voters: &[u64], learners: &[u64]) -> bool {
+        let meta = SnapshotMeta { index, term, voters: members(voters), learners: members(learners) };
+        check_snapshot(MemberId(2), 5, &meta).is_err()
+    }
+
+    #[test]
+    fn a_snapshot_stands_somewhere_in_a_term_up_to_its_leaders() {
+        let last = TERM_OR_INDEX_LIMIT - 1;
+        for (index, term) in [(1, 1), (1, 4), (1, 5), (last, 5)] {
+            assert!(!is_refused(index, term, &[1, 2], &[]), "index {index} of term {term}");
+        }
+        for (index, term) in [(0, 1), (0, 0), (1, 0), (1, 6), (0, 6), (last + 1, 5), (u64::MAX, u64::MAX)] {
+            assert!(is_refused(index, term, &[1, 2], &[]), "index {index} of term {term}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_names_its_members_in_order_each_once_and_whom_it_is_for() {
+        let good: [(&[u64], &[u64]); 4] = [(&[2], &[]), (&[1, 2, 9], &[]), (&[1], &[2]), (&[1, 3], &[2, 4])];
+        for (voters, learners) in good {
+            assert!(!is_refused(1, 1, voters, learners), "{voters:?} {learners:?}");
+        }
+        let bad: [(&[u64], &[u64]); 12] = [
+            (&[], &[2]),
+            (&[], &[]),
+            (&[2, 1], &[]),
+            (&[2, 2], &[]),
+            (&[1], &[3, 2]),
+            (&[1], &[2, 2]),
+            (&[0, 2], &[]),
+            (&[2], &[0]),
+            (&[1, 2], &[2]),
+            (&[1, 2], &[1]),
+            (&[1], &[]),
+            (&[1, 3], &[4]),
+        ];
+        for (voters, learners) in bad {
+            assert!(is_refused(1, 1, voters, learners), "{voters:?} {learners:?}");
+        }
+    }
+}

@@ -230,15 +230,19 @@ impl Cluster {
         self.queue.push_back(message);
     }
 
-    /// Hands a message over as the frame it travels in.
+    /// A message arrives, unless its way is cut.
     pub(super) fn deliver(&mut self, message: &PeerMessage) {
-        let (from, to) = (message.from, message.to);
-        let now = self.now;
-        if !self.is_cut(from, to)
-            && let Some(node) = self.nodes.get_mut(&to.0).filter(|node| node.member.engine.is_some())
-        {
+        if !self.is_cut(message.from, message.to) {
+            self.hand_over(message);
+        }
+    }
+
+    /// Hands a message over as the frame it travels in, if its member runs.
+    pub(super) fn hand_over(&mut self, message: &PeerMessage) {
+        let (now, to) = (self.now, message.to.0);
+        if let Some(node) = self.nodes.get_mut(&to).filter(|node| node.member.engine.is_some()) {
             node.member.receive(now, message);
-            self.stepped(to.0);
+            self.stepped(to);
         }
     }
 

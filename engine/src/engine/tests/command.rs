@@ -62,7 +62,12 @@ pub(super) enum Command {
     Cut(u64, u64),
     Heal,
     Crash(u64),
-    Recover(u64),
+    /// Starts from the disk; with url=http://m1:1 advertised to clients from now on.
+    Recover {
+        member: u64,
+        #[arg(key, optional)]
+        url: Option<String>,
+    },
     /// Keeps a member's state as it is, also for the next cluster.
     Keep(u64),
     /// Asks a member whether it lets in what was kept, sent by this member from this incarnation, as the leader of this term.
@@ -200,6 +205,16 @@ pub(super) enum Command {
     Slow(u64, u64),
     /// It reads what it owes, and reads on.
     Drain(u64, u64),
+    /// A heartbeat that nobody sent, on no way that could be cut: heartbeat 3 from=1 term=2 commit=99
+    Heartbeat {
+        member: u64,
+        #[arg(key)]
+        from: u64,
+        #[arg(key)]
+        term: u64,
+        #[arg(key)]
+        commit: u64,
+    },
     /// A message of somebody else's making: stranger 1 from=9 incarnation=1
     Stranger {
         member: u64,

@@ -8,6 +8,7 @@ use crate::config::{AutoCompaction, Config};
 use crate::ids::{Incarnation, LeaseId, MemberId, RequestId, StreamId, WatchId};
 use crate::input::Input;
 use crate::peer_message::{PeerBody, PeerMessage};
+use crate::raft::{RaftMessage, RaftMessageKind};
 use crate::request::*;
 use crate::watch::{WatchCreate, WatchInput};
 use std::error::Error;
@@ -192,7 +193,12 @@ impl Cluster {
             }
             Command::Heal => self.cut.clear(),
             Command::Crash(id) => self.crash(*id),
-            Command::Recover(id) => self.start(*id),
+            Command::Recover { member, url } => {
+                if let Some(url) = url {
+                    self.node(*member).member.config.client_urls = vec![url.clone()];
+                }
+                self.start(*member);
+            }
             Command::Wipe(id) => self.wipe(*id),
             Command::BackUp(id) => self.back_up(*id),
             Command::Restore(id) => self.restore(*id),
@@ -226,6 +232,17 @@ impl Cluster {
                     index: *index,
                     voters: *voters,
                 })?;
+            }
+            Command::Heartbeat { member, from, term, commit } => {
+                let kind = RaftMessageKind::Heartbeat;
+                let beat = RaftMessage { kind, term: *term, commit: *commit, ..RaftMessage::default() };
+                self.hand_over(&PeerMessage {
+                    from: MemberId(*from),
+                    from_incarnation: Incarnation(1),
+                    to: MemberId(*member),
+                    to_incarnation: None,
+                    body: PeerBody::Raft(beat),
+                });
             }
             Command::Stranger { member, from, incarnation, to_incarnation } => {
                 let message = PeerMessage {

@@ -51,6 +51,8 @@ pub(super) enum Command {
     Snapshot(u64),
     /// The leader hears what became of a snapshot that it sent: report 1 3 false
     Report(u64, u64, bool),
+    /// The leader hears that its messages do not get through: unreachable 1 3
+    Unreachable(u64, u64),
     /// Nothing goes to or from this member.
     Partition(u64),
     /// Everything goes everywhere.
@@ -141,6 +143,10 @@ impl goldenscript::Runner for Cluster {
             }
             Command::Report(leader, to, delivered) => {
                 self.driver(*leader).report_snapshot(MemberId(*to), *delivered);
+                self.handle(*leader);
+            }
+            Command::Unreachable(leader, to) => {
+                self.driver(*leader).report_unreachable(MemberId(*to));
                 self.handle(*leader);
             }
             Command::Partition(id) => {
