@@ -71,6 +71,12 @@ impl LeaseView {
     }
 }
 
+impl PartialEq for LeaseView {
+    fn eq(&self, other: &LeaseView) -> bool {
+        self.len == other.len && self.grants == other.grants && self.iter().eq(other.iter())
+    }
+}
+
 impl Lessor {
     /// The leases of a snapshot, in ascending order of id, out of so many grants. The caller attaches the keys.
     pub fn from_leases(grants: u64, leases: impl IntoIterator<Item = Lease>) -> Result<Lessor, BadLeases> {
