@@ -6,7 +6,7 @@
 mod script;
 
 use super::driver::{Driver, Output, PersistRequest, ReadTicket, Role};
-use super::{LogRecord, RaftMessage, RaftMessageKind, SnapshotMeta};
+use super::{HardState, LogRecord, RaftMessage, RaftMessageKind, SnapshotMeta};
 use crate::config::Config;
 use crate::ids::{ClusterId, MemberId};
 use crate::time::Time;
@@ -376,6 +376,34 @@ fn a_paused_member_ticks_once() {
     driver.tick(Time::from_ms(3_600_000));
     assert_eq!(driver.next_tick_at(), Time::from_ms(3_600_100));
     assert_eq!((driver.role(), driver.take_output()), (Role::Follower, Output::default()));
+}
+
+/// A log may say less of terms than the snapshot: a vote of an earlier term is none in the snapshot's. One of the same
+/// term stays given.
+#[test]
+fn a_vote_is_kept_for_its_term_alone() {
+    let vote_for_3 = |voted_in| {
+        let config = Config::new(MemberId(1), ClusterId(1));
+        let voters = (1..=3).map(MemberId).collect();
+        let meta = SnapshotMeta { index: 5, term: 3, voters, ..SnapshotMeta::default() };
+        let hard_state = HardState { term: voted_in, vote: MemberId(2), commit: 5 };
+        let log = super::RecoveredLog { hard_state, ..super::RecoveredLog::default() };
+        let mut driver = Driver::recover(&config, &meta, 5, log, 1, Time::ZERO);
+        let vote = RaftMessage {
+            kind: RaftMessageKind::Vote,
+            term: 3,
+            index: 5,
+            log_term: 3,
+            ..RaftMessage::default()
+        };
+        driver.step(MemberId(3), vote).expect("a vote can be asked for at any time");
+        let Output { send, persist, .. } = driver.take_output();
+        let said = send.into_iter().chain(persist.into_iter().flat_map(|persist| persist.then_send));
+        said.map(|(to, message)| (to, message.kind, message.term, message.reject)).collect::<Vec<_>>()
+    };
+    let answer = |reject| vec![(MemberId(3), RaftMessageKind::VoteResponse, 3, reject)];
+    assert_eq!(vote_for_3(2), answer(false));
+    assert_eq!(vote_for_3(3), answer(true));
 }
 
 #[test]
