@@ -88,6 +88,17 @@ impl Site {
     }
 }
 
+/// A member with these flags that serves clients in both ways on one address, so that a test can ask whether it is ready.
+async fn with_tls_and_without(flags: &[String]) -> (Cluster, String) {
+    let mut cluster = Cluster::of(1, &borrowed(flags));
+    let member = &mut cluster.members[0];
+    let url = member.client_url.clone();
+    member.add_flag(&format!("--listen-client-urls={url},{}", url.replace("http:", "https:")));
+    member.start();
+    member.ready().await;
+    (cluster, url)
+}
+
 fn borrowed(flags: &[String]) -> Vec<&str> {
     flags.iter().map(String::as_str).collect()
 }
@@ -95,13 +106,8 @@ fn borrowed(flags: &[String]) -> Vec<&str> {
 #[tokio::test]
 async fn one_port_speaks_grpc_and_http_with_tls_and_without() {
     let site = Site::new();
-    let mut cluster = Cluster::of(1, &borrowed(&site.flags("", &[])));
-    let member = &mut cluster.members[0];
-    let url = member.client_url.clone();
-    member.add_flag(&format!("--listen-client-urls={url},{}", url.replace("http:", "https:")));
-    member.start();
-    member.ready().await;
-    member.kv().put(put("plain", "1")).await.unwrap();
+    let (cluster, url) = with_tls_and_without(&site.flags("", &[])).await;
+    cluster.members[0].kv().put(put("plain", "1")).await.unwrap();
     let answer = site.kv(&url, None).await.put(put("tls", "2")).await.unwrap().into_inner();
     assert_eq!(answer.header.unwrap().revision, 3, "one member behind both");
     let address = address(&url);
@@ -133,13 +139,7 @@ async fn clients_without_the_right_certificate_are_rejected() {
     let flags =
         site.flags("", &["client-cert-auth=true", "trusted-ca-file=DIR/ca.pem", "client-crl-file=DIR/crl"]);
     write(site.path(), "crl", site.authority.revoke(&[66]));
-    let mut cluster = Cluster::of(1, &borrowed(&flags));
-    let member = &mut cluster.members[0];
-    let url = member.client_url.clone();
-    // And without TLS, so that the test can ask whether it is ready.
-    member.add_flag(&format!("--listen-client-urls={url},{}", url.replace("http:", "https:")));
-    member.start();
-    member.ready().await;
+    let (cluster, url) = with_tls_and_without(&flags).await;
     let alice = site.authority.issue("alice", &[], 2);
     site.kv(&url, Some(&alice)).await.put(put("a", "1")).await.unwrap();
     let stranger = Authority::new("ca").issue("alice", &[], 2);
@@ -165,12 +165,7 @@ async fn clients_without_the_right_certificate_are_rejected() {
 #[tokio::test]
 async fn certificates_are_renewed_while_a_member_runs() {
     let site = Site::new();
-    let mut cluster = Cluster::of(1, &borrowed(&site.flags("", &[])));
-    let member = &mut cluster.members[0];
-    let url = member.client_url.clone();
-    member.add_flag(&format!("--listen-client-urls={url},{}", url.replace("http:", "https:")));
-    member.start();
-    member.ready().await;
+    let (_cluster, url) = with_tls_and_without(&site.flags("", &[])).await;
     let mut before = site.kv(&url, None).await;
     site.install("member", &site.authority.issue("member", &["elsewhere"], 3));
     eventually("the new certificate to be shown", || async {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,20 +21,29 @@ var headers = []string{
 // An alarm's member, which each server names by its own id.
 var memberID = regexp.MustCompile(`memberID:\d+`)
 
+// do sends a request over HTTP. Where the server is, no error says.
+func (s *server) do(ctx context.Context, method, path, body string, header []string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, errors.New(strings.ReplaceAll(err.Error(), s.url, ""))
+	}
+	return answer, nil
+}
+
 // web asks over HTTP/1.1.
 func web(method, path string, header ...string) question {
 	name := "http: " + strings.TrimSpace(method+" "+path+" "+strings.Join(header, " "))
 	return question{name, func(ctx context.Context, s *server) string {
-		request, err := http.NewRequestWithContext(ctx, method, s.url+path, nil)
+		answer, err := s.do(ctx, method, path, "", header)
 		if err != nil {
 			return err.Error()
-		}
-		for i := 0; i+1 < len(header); i += 2 {
-			request.Header.Set(header[i], header[i+1])
-		}
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return strings.ReplaceAll(err.Error(), s.url, "")
 		}
 		defer answer.Body.Close()
 		body, err := io.ReadAll(answer.Body)
@@ -85,16 +95,9 @@ func pages() []question {
 // gateway asks in JSON. What may rightly differ is replaced as in the messages themselves.
 func gateway(name, path, body string, header ...string) question {
 	return question{"gateway: " + name, func(ctx context.Context, s *server) string {
-		request, err := http.NewRequestWithContext(ctx, "POST", s.url+path, strings.NewReader(body))
+		answer, err := s.do(ctx, "POST", path, body, header)
 		if err != nil {
 			return err.Error()
-		}
-		for i := 0; i+1 < len(header); i += 2 {
-			request.Header.Set(header[i], header[i+1])
-		}
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return strings.ReplaceAll(err.Error(), s.url, "")
 		}
 		defer answer.Body.Close()
 		told := fmt.Sprintf("%d %q", answer.StatusCode, answer.Header.Values("Content-Type"))
