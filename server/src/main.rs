@@ -100,8 +100,8 @@ fn check(settings: &Settings) -> ExitCode {
 
 /// Starts the member and serves it until a signal asks to stop.
 async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
-    let encryption = Encryption::of(&settings)?;
     let listeners = Listeners::bind(&settings).await?;
+    let encryption = Encryption::of(&settings)?;
     let config = &settings.server;
     let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
     let deps = Deps {

@@ -25,7 +25,7 @@ fn a_flag_that_does_not_parse_ends_the_process_with_2_and_is_named() {
         ),
         (
             vec!["--listen-client-urls=localhost"],
-            "invalid value \"localhost\" for flag --listen-client-urls: expected http://host:port",
+            "invalid value \"localhost\" for flag --listen-client-urls: expected a URL of http, https, unix or unixs: http://host:port",
         ),
         (vec!["--no-such-flag=1"], "--no-such-flag"),
     ] {
