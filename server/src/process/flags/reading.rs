@@ -1,7 +1,6 @@
 //! Values on their way to settings, with all that is wrong with them.
 
 use super::problem::Problem;
-use super::rules;
 use super::table::{self, Form};
 use super::values::Values;
 use detcd::url::Url;
@@ -35,11 +34,6 @@ impl Reading<'_> {
     /// The flag's value is not what it wants, and etcd finds that out when all is read.
     pub(super) fn contradiction(&mut self, text: impl Into<String>) {
         self.problems.push(Problem::setting(text));
-    }
-
-    /// URLs to listen on, of a flag that need not be given.
-    pub(super) fn more_urls(&mut self, flag: &'static str) -> Vec<Url> {
-        if self.values.text(flag).is_empty() { Vec::new() } else { self.urls(flag, rules::bound_url) }
     }
 
     /// A flag's URLs, sorted and each once, as etcd has them. A URL without a host is told by `rule` what is wrong.

@@ -140,6 +140,11 @@ impl Reading<'_> {
         }
     }
 
+    /// URLs to listen on, of a flag that need not be given.
+    fn more_urls(&mut self, flag: &'static str) -> Vec<Url> {
+        if self.values.text(flag).is_empty() { Vec::new() } else { self.urls(flag, rules::bound_url) }
+    }
+
     /// `name=url`, comma-separated; a name may come again with another URL.
     fn initial_cluster(&mut self, name: &str, advertised: &[Url]) -> BTreeMap<String, Vec<Url>> {
         let flag = "initial-cluster";
