@@ -21,6 +21,8 @@ const KEYS: usize = 100_000;
 const CANARY_P99_MAX: Duration = Duration::from_millis(100);
 /// Ranges of all keys in one transaction: half a second's work.
 const LOOKS: usize = 8;
+/// One test after the other: each measures, and the others would be the load that it measures.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// The machine has other work to do, which may take so long once; a server that makes puts wait does it every time.
 const ROUNDS_MAX: usize = 5;
 
@@ -89,6 +91,7 @@ async fn assert_puts_are_served(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn large_ranges_keep_nobody_waiting() {
+    let _alone = ALONE.lock().await;
     let cluster = Cluster::alone(&[]).await;
     let member = &cluster.members[0];
     fill(member).await;
@@ -149,6 +152,7 @@ async fn put_and_look(mut connection: Connection, stop: tokio::sync::watch::Rece
 /// The transaction is applied by the thread that applies everybody's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn transactions_that_write_and_look_at_much_keep_nobody_waiting() {
+    let _alone = ALONE.lock().await;
     let cluster = Cluster::alone(&[]).await;
     let member = &cluster.members[0];
     fill(member).await;
@@ -164,6 +168,7 @@ async fn transactions_that_write_and_look_at_much_keep_nobody_waiting() {
 /// An answer that nobody reads is not built: neither the range nor its bytes lie in memory.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_are_not_read_are_not_built() {
+    let _alone = ALONE.lock().await;
     const UNREAD: usize = 50;
     let cluster = Cluster::alone(&[]).await;
     let member = &cluster.members[0];
@@ -231,6 +236,7 @@ async fn merged(
 /// Pieces are the same bytes as the whole.
 #[tokio::test]
 async fn a_large_answer_is_what_the_pages_are() {
+    let _alone = ALONE.lock().await;
     let cluster = Cluster::alone(&[]).await;
     let member = &cluster.members[0];
     fill(member).await;
