@@ -125,9 +125,13 @@ where
         None => {
             let service = grpc::service(handle.clone(), Limits { txn_ops_max: settings.server.txn_ops_max });
             let services = Services::of_clients(service, settings.server.request_bytes_max).await;
-            let has_gateway = settings.has_gateway;
-            let ports =
-                ClientPorts { services: Arc::new(services), handle, access: &settings.access, has_gateway };
+            let ports = ClientPorts {
+                services: Arc::new(services),
+                handle,
+                access: &settings.access,
+                calls_max: settings.calls_max,
+                has_gateway: settings.has_gateway,
+            };
             info!("ready to serve client requests");
             let workers = Workers::start(&stopping)?;
             let is_split = !listeners.http.is_empty();
@@ -187,6 +191,7 @@ struct ClientPorts<'a> {
     services: Arc<Services>,
     handle: MemberHandle,
     access: &'a Access,
+    calls_max: u32,
     /// `--enable-grpc-gateway`.
     has_gateway: bool,
 }
@@ -208,7 +213,7 @@ impl ClientPorts<'_> {
                 let gateway = has_gateway.then(|| Gateway::new(Arc::clone(&self.services)));
                 Arc::new(Http::new(paths, self.access.clone(), self.handle.clone(), gateway))
             }),
-            limits: workers::LIMITS,
+            limits: workers::limits(self.calls_max),
         }
     }
 }

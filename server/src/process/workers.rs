@@ -24,9 +24,10 @@ const CONNECTIONS_WAITING: usize = 128;
 /// Bytes of requests that one connection holds unread: 32 of the largest requests there are by default.
 const UNREAD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// What a client's connection may cost. As with etcd, neither the number of its calls nor its life is bounded: one that
-/// watches has much and says nothing.
-pub(crate) const LIMITS: connection::Limits = connection::Limits { calls_max: u32::MAX, idle_max: None };
+/// What a client's connection may cost. As with etcd, its life is not bounded: one that watches has much and says nothing.
+pub(crate) fn limits(calls_max: u32) -> connection::Limits {
+    connection::Limits { calls_max, idle_max: None }
+}
 
 /// An accepted connection on its way from one runtime to another.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 use crate::http_requests::{address, get, say};
 use crate::processes::{Cluster, eventually, free_port, put};
+use crate::raw::{Connection, WATCH, head};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -79,4 +80,16 @@ async fn a_file_is_a_port_too() {
     member.ask_to_stop();
     assert!(member.ended().await.success());
     eventually("the file to go", || async { (!path.exists()).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn a_connection_has_as_many_calls_as_the_flag_says() {
+    let cluster = Cluster::alone(&["--max-concurrent-streams=3"]).await;
+    let mut connection = Connection::to(&cluster.members[0]).await;
+    // An answer comes behind what the server says of itself.
+    connection.still_serves().await;
+    assert_eq!(connection.calls_max(), 3);
+    let watches = [connection.begin(head(WATCH)).await, connection.begin(head(WATCH)).await];
+    connection.still_serves().await;
+    drop(watches);
 }

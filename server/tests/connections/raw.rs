@@ -133,6 +133,11 @@ impl Connection {
         call.end().await.unwrap()
     }
 
+    /// How many calls the server has said that it takes at a time.
+    pub(crate) fn calls_max(&self) -> usize {
+        self.requests.current_max_send_streams()
+    }
+
     /// A put over this connection, which must be answered: the connection is whole.
     pub(crate) async fn still_serves(&mut self) {
         let put = crate::processes::put("still", "serves");

@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) self_signed_years: u32,
     /// `--host-whitelist` and `--cors`.
     pub(crate) access: Access,
+    /// `--max-concurrent-streams`, its 0 replaced by the most there can be.
+    pub(crate) calls_max: u32,
     /// `--enable-grpc-gateway`.
     pub(crate) has_gateway: bool,
     /// The flags that were given, on the command line, as variables or in a file.
@@ -94,6 +96,10 @@ pub(super) fn settings(values: &Values) -> Result<Settings, Refusal> {
         peer_tls,
         self_signed_years,
         access,
+        calls_max: match u32::try_from(values.number("max-concurrent-streams")) {
+            Ok(0) | Err(_) => u32::MAX,
+            Ok(calls) => calls,
+        },
         has_gateway: values.boolean("enable-grpc-gateway"),
         flags_given: values.flags.keys().copied().collect(),
         log,

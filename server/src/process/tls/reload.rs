@@ -54,8 +54,11 @@ impl Tls {
         self.settings.checks_address
     }
 
-    /// Looks at the files for as long as it is polled.
+    /// Looks at the files for as long as it is polled; where there are none, there is nothing to do.
     pub(crate) async fn keep_current(self: Arc<Tls>) {
+        if self.settings.files().is_empty() {
+            return;
+        }
         loop {
             tokio::time::sleep(LOOK_AGAIN).await;
             let tls = Arc::clone(&self);

@@ -105,12 +105,11 @@ pub(super) const FLAGS: &[Flag] = &[
         "1572864",
         "Largest request of a client, in bytes",
     ),
-    not_built(
+    works(
         "max-concurrent-streams",
         Form::Number { of: "streams", min: 0, max: u32::MAX as i128 },
         "4294967295",
-        "Most calls that a client may have open at a time",
-        "a bound on a client's open calls",
+        "Most calls that a connection of a client may have open at a time; 0 is no bound",
     ),
     not_built(
         "grpc-keepalive-min-time",
