@@ -10,14 +10,15 @@ mod raw;
 use detcd::pb;
 use processes::{Cluster, Process, put};
 use prost::Message;
-use raw::{Connection, framed, head};
+use raw::{Connection, connect_to, framed, head};
 use std::time::{Duration, Instant};
 
 const RANGE: &str = "/etcdserverpb.KV/Range";
 const TXN: &str = "/etcdserverpb.KV/Txn";
 /// Of 100 bytes each, in the answer 15 MB.
 const KEYS: usize = 100_000;
-/// What a put may take beside the large ranges, for 99 of 100.
+/// What a put may take beside the large ranges, for 99 of 100; on a machine with other work to do, ten times what it takes
+/// with nothing beside it, where that is more.
 const CANARY_P99_MAX: Duration = Duration::from_millis(100);
 /// Ranges of all keys in one transaction: half a second's work.
 const LOOKS: usize = 8;
@@ -57,29 +58,42 @@ async fn ask_for_all(mut connection: Connection, stop: tokio::sync::watch::Recei
     answers
 }
 
-async fn puts_beside(connection: &mut Connection, seconds: u64) -> Duration {
-    let mut took = Vec::new();
-    let since = Instant::now();
-    while since.elapsed() < Duration::from_secs(seconds) {
-        let one = Instant::now();
-        connection.still_serves().await;
-        took.push(one.elapsed());
-    }
-    took.sort();
-    took[took.len() * 99 / 100]
+/// On a thread of their own: what the others of this process have to read would be waited for here, and not at the member.
+async fn puts_beside(member: &Process, seconds: u64) -> Duration {
+    let url = member.client_url.clone();
+    let puts = async move {
+        let mut connection = connect_to(&url).await;
+        let mut took = Vec::new();
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_secs(seconds) {
+            let one = Instant::now();
+            connection.still_serves().await;
+            took.push(one.elapsed());
+        }
+        took.sort();
+        took[took.len() * 99 / 100]
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::spawn_blocking(move || runtime.block_on(puts)).await.unwrap()
+}
+
+/// What puts may take here and now, with nothing of ours beside them.
+async fn bound(member: &Process) -> Duration {
+    let alone = puts_beside(member, 1).await;
+    CANARY_P99_MAX.max(alone * 10)
 }
 
 /// Puts beside what goes on until `stop` is told; how many rounds of it there were in all.
 async fn assert_puts_are_served(
     member: &Process,
+    p99_max: Duration,
     stop: &tokio::sync::watch::Sender<bool>,
     beside: Vec<tokio::task::JoinHandle<usize>>,
 ) -> usize {
-    let mut canary = Connection::to(member).await;
     let mut found = Vec::new();
-    while found.last().is_none_or(|p99| *p99 >= CANARY_P99_MAX) {
-        assert!(found.len() < ROUNDS_MAX, "puts took too long in every round: {found:?}");
-        found.push(puts_beside(&mut canary, 2).await);
+    while found.last().is_none_or(|p99| *p99 >= p99_max) {
+        assert!(found.len() < ROUNDS_MAX, "puts took more than {p99_max:?} in every round: {found:?}");
+        found.push(puts_beside(member, 2).await);
     }
     stop.send_replace(true);
     let mut rounds = 0;
@@ -95,12 +109,13 @@ async fn large_ranges_keep_nobody_waiting() {
     let cluster = Cluster::alone(&[]).await;
     let member = &cluster.members[0];
     fill(member).await;
+    let p99_max = bound(member).await;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut asking = Vec::new();
     for _ in 0..8 {
         asking.push(tokio::spawn(ask_for_all(Connection::to(member).await, stopped.clone())));
     }
-    let answers = assert_puts_are_served(member, &stop, asking).await;
+    let answers = assert_puts_are_served(member, p99_max, &stop, asking).await;
     assert!(answers >= 8, "only {answers} large ranges were answered meanwhile");
 }
 
@@ -156,12 +171,13 @@ async fn transactions_that_write_and_look_at_much_keep_nobody_waiting() {
     let cluster = Cluster::alone(&[]).await;
     let member = &cluster.members[0];
     fill(member).await;
+    let p99_max = bound(member).await;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut asking = Vec::new();
     for _ in 0..2 {
         asking.push(tokio::spawn(put_and_look(Connection::to(member).await, stopped.clone())));
     }
-    let answers = assert_puts_are_served(member, &stop, asking).await;
+    let answers = assert_puts_are_served(member, p99_max, &stop, asking).await;
     assert!(answers >= 2, "only {answers} transactions were answered meanwhile");
 }
 
