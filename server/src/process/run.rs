@@ -98,7 +98,7 @@ impl Listeners {
 /// Serves until a signal asks to stop. An error means that a socket could not be served any more.
 pub(crate) async fn serve<Ready, Stop>(
     settings: &Settings,
-    listeners: Listeners,
+    mut listeners: Listeners,
     encryption: Encryption,
     member: Started<Ready, Stop>,
 ) -> Result<(), Box<dyn Error>>
@@ -111,7 +111,7 @@ where
     for tls in [&encryption.clients, &encryption.peers] {
         tokio::spawn(Arc::clone(tls).keep_current());
     }
-    let peer_ports = peer_ports(listeners.peers, &encryption, peer_service, &handle);
+    let peer_ports = peer_ports(std::mem::take(&mut listeners.peers), &encryption, peer_service, &handle);
     let peers = tokio::spawn(peers::serve(peer_ports, stopping.clone()));
     let signal = signals::asked_to_stop();
     tokio::pin!(signal);
@@ -123,31 +123,7 @@ where
     let (signal, clients) = match came_early {
         Some(signal) => (signal, None),
         None => {
-            let service = grpc::service(handle.clone(), Limits { txn_ops_max: settings.server.txn_ops_max });
-            let services = Services::of_clients(service, settings.server.request_bytes_max).await;
-            let ports = ClientPorts {
-                services: Arc::new(services),
-                handle,
-                access: &settings.access,
-                calls_max: settings.calls_max,
-                has_gateway: settings.has_gateway,
-            };
-            info!("ready to serve client requests");
-            let workers = Workers::start(&stopping)?;
-            let is_split = !listeners.http.is_empty();
-            let kinds = [
-                (listeners.clients, if is_split { Traffic::Grpc } else { Traffic::All }),
-                (listeners.http, Traffic::Http),
-                (listeners.metrics, Traffic::Monitoring),
-            ];
-            for (bound, traffic) in kinds {
-                for one in bound {
-                    let port = ports.port(&one, traffic, &encryption.clients);
-                    workers.accept(one.listener, Arc::new(port), stopping.clone());
-                }
-            }
-            systemd::ready();
-            tokio::spawn(systemd::keep_alive(ports.handle));
+            let workers = serve_clients(settings, listeners, &encryption.clients, handle, &stopping).await?;
             let mut clients = tokio::spawn(workers.ended());
             tokio::select! {
                 biased;
@@ -175,6 +151,42 @@ where
     }
     info!("closed etcd server");
     Ok(())
+}
+
+/// Accepts clients on every port that they have, and says so.
+async fn serve_clients(
+    settings: &Settings,
+    listeners: Listeners,
+    tls: &Arc<Tls>,
+    handle: MemberHandle,
+    stopping: &watch::Receiver<bool>,
+) -> Result<Workers, Box<dyn Error>> {
+    let service = grpc::service(handle.clone(), Limits { txn_ops_max: settings.server.txn_ops_max });
+    let services = Services::of_clients(service, settings.server.request_bytes_max).await;
+    let ports = ClientPorts {
+        services: Arc::new(services),
+        handle,
+        access: &settings.access,
+        calls_max: settings.calls_max,
+        has_gateway: settings.has_gateway,
+    };
+    info!("ready to serve client requests");
+    let workers = Workers::start(stopping)?;
+    let is_split = !listeners.http.is_empty();
+    let kinds = [
+        (listeners.clients, if is_split { Traffic::Grpc } else { Traffic::All }),
+        (listeners.http, Traffic::Http),
+        (listeners.metrics, Traffic::Monitoring),
+    ];
+    for (bound, traffic) in kinds {
+        for one in bound {
+            let port = ports.port(&one, traffic, tls);
+            workers.accept(one.listener, Arc::new(port), stopping.clone());
+        }
+    }
+    systemd::ready();
+    tokio::spawn(systemd::keep_alive(ports.handle));
+    Ok(workers)
 }
 
 /// What a port is for.
