@@ -1,21 +1,12 @@
-//! Messages between their frames of gRPC.
+//! The messages of an answer, taken out of their frames of gRPC.
 
 use crate::process::framed::PREFIX_BYTES;
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::{HeaderMap, Response};
+use bytes::{Buf, Bytes, BytesMut};
+use http::Response;
 use http_body_util::BodyExt;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use tonic::body::Body;
 use tonic::{Code, Status};
-
-/// A message behind its prefix.
-pub(super) fn framed(message: &[u8]) -> Bytes {
-    let mut framed = BytesMut::with_capacity(PREFIX_BYTES + message.len());
-    framed.put_u8(0);
-    framed.put_u32(u32::try_from(message.len()).expect("within the limit of a request"));
-    framed.put_slice(message);
-    framed.freeze()
-}
 
 /// The messages of a service's answer.
 #[derive(Debug)]
@@ -30,7 +21,7 @@ pub(super) struct Unframe {
 impl Unframe {
     pub(super) fn new(response: Response<Body>, described: MessageDescriptor) -> Unframe {
         let (head, body) = response.into_parts();
-        Unframe { body, described, read: BytesMut::new(), status: status(&head.headers) }
+        Unframe { body, described, read: BytesMut::new(), status: Status::from_header_map(&head.headers) }
     }
 
     /// The next message; `None` at an end in order.
@@ -48,7 +39,9 @@ impl Unframe {
             };
             match frame?.into_data() {
                 Ok(data) => self.read.extend_from_slice(&data),
-                Err(frame) => self.status = frame.into_trailers().ok().and_then(|trailers| status(&trailers)),
+                Err(frame) => {
+                    self.status = frame.into_trailers().ok().as_ref().and_then(Status::from_header_map)
+                }
             }
         }
     }
@@ -70,8 +63,4 @@ impl Unframe {
         framed.advance(PREFIX_BYTES);
         Some(framed.freeze())
     }
-}
-
-fn status(headers: &HeaderMap) -> Option<Status> {
-    Status::from_header_map(headers)
 }

@@ -1,14 +1,14 @@
 //! The body of a request: JSON values, one after the other, each a message. It is read as it comes, within bounds of size
 //! and, for all requests together, of what is held.
 
-use super::framing::framed;
 use super::json;
+use crate::process::framed::Framed;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use prost::Message;
-use prost_reflect::MessageDescriptor;
+use prost_reflect::{DynamicMessage, MessageDescriptor};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -45,6 +45,10 @@ pub(super) struct Messages {
     held: Held,
 }
 
+fn framed(message: &DynamicMessage) -> Result<Bytes, Status> {
+    Ok(Framed::whole(message)?.first)
+}
+
 /// Where a value ends, found without reading it: the first place where everything that was opened is closed.
 #[derive(Debug, Default)]
 struct Scan {
@@ -67,7 +71,7 @@ impl Messages {
         match timeout(FIRST_MESSAGE_MAX, self.next()).await.map_err(late)?? {
             Some(message) => Ok(Some(message)),
             None if is_stream => Ok(None),
-            None => Ok(Some(framed(&[]))),
+            None => framed(&DynamicMessage::new(self.described.clone())).map(Some),
         }
     }
 
@@ -91,13 +95,13 @@ impl Messages {
     }
 
     fn encoded(&self, text: &[u8]) -> Result<Bytes, Status> {
-        let message = json::message(self.described.clone(), text)?.encode_to_vec();
-        if message.len() > self.limit_bytes {
-            let (length, max) = (message.len(), self.limit_bytes);
+        let message = json::message(self.described.clone(), text)?;
+        let (length, max) = (message.encoded_len(), self.limit_bytes);
+        if length > max {
             let text = format!("grpc: received message larger than max ({length} vs. {max})");
             return Err(Status::resource_exhausted(text));
         }
-        Ok(framed(&message))
+        framed(&message)
     }
 
     /// As a body of gRPC: this message, then all others.
