@@ -188,10 +188,7 @@ impl Process {
 
     /// Its anonymous memory, in kB.
     pub(crate) fn anon_kb(&self) -> u64 {
-        let pid = self.child.as_ref().expect("it runs").id();
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux says so");
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        self.anonymous_bytes() / 1024
     }
 
     /// Waits until it serves clients.
