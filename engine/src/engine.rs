@@ -19,6 +19,7 @@ mod auto_compaction;
 mod checkpoints;
 mod leadership;
 mod leases;
+mod measurements;
 mod peers;
 mod pending;
 mod proposals;
@@ -51,6 +52,7 @@ use pending::Pending;
 use proposals::Proposals;
 use reads::Reads;
 
+pub use measurements::{Counters, LEASE_TTL_CLASSES, LeaseTtls, Measurements};
 pub use status::Status;
 
 /// Events of one revision beyond this are split over several responses for clients that can take it: the largest
@@ -99,6 +101,7 @@ pub struct Engine {
     leadership: Leadership,
     /// What was done lately and is not done again before then.
     backoff: Backoff,
+    counters: Counters,
     effects: Effects,
 }
 
@@ -141,6 +144,7 @@ impl Engine {
             log_lost_since: None,
             leadership: Leadership::default(),
             backoff: Backoff::default(),
+            counters: Counters::default(),
             effects: Effects::default(),
             membership: meta,
             random,

@@ -56,6 +56,7 @@ impl Engine {
             }
             return;
         };
+        self.counters.note_applied(&proposal.command, &applied);
         let Applied { outcome, effect: Effect { changes, leases } } = applied;
         for revision in changes.chunk_by(|one, next| one.mod_revision() == next.mod_revision()) {
             self.watches.publish(revision, &self.state.mvcc);
@@ -120,7 +121,10 @@ impl Engine {
 
     /// A slice of a compaction's physical work; true where more is left.
     pub(super) fn compact_a_slice(&mut self) -> bool {
-        if self.state.mvcc.compact_slice(self.config.compaction_slice_keys) {
+        let versions_before = self.state.mvcc.current().versions();
+        let has_more = self.state.mvcc.compact_slice(self.config.compaction_slice_keys);
+        self.counters.compacted_versions += versions_before - self.state.mvcc.current().versions();
+        if has_more {
             return true;
         }
         // The work of several is one: the later forgets what the earlier did not come to.

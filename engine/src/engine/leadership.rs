@@ -42,6 +42,8 @@ impl Engine {
         }
         let has_lost_leader = before.leader.is_some() && before.leader != leader;
         let lost_at = if has_lost_leader { Some(self.now) } else { before.lost_at };
+        let has_new_leader = leader.is_some() && leader != before.leader;
+        self.counters.leader_changes += u64::from(has_new_leader);
         let was_leader = before.is_leader;
         let transfer_until = before.transfer_until;
         self.leadership =

@@ -63,7 +63,10 @@ impl Engine {
     fn renew(&mut self, id: LeaseId, askers: &[Asker]) {
         let granted = self.state.leases.get(id).map(|lease| lease.granted_ttl_secs);
         let ttl_secs = match granted {
-            Some(ttl_secs) if self.deadlines.renewed(id, ttl_secs, self.now) => ttl_secs,
+            Some(ttl_secs) if self.deadlines.renewed(id, ttl_secs, self.now) => {
+                self.counters.leases_renewed += askers.len() as u64;
+                ttl_secs
+            }
             Some(_) | None => 0,
         };
         for asker in askers {

@@ -149,6 +149,11 @@ impl Pending {
         self.commands.contains_key(&number)
     }
 
+    /// How many commands are waited for.
+    pub(super) fn commands_waiting(&self) -> u64 {
+        self.commands.len() as u64
+    }
+
     /// The numbers of all commands that are waited for, with their requests.
     pub(super) fn commands(&self) -> impl Iterator<Item = (u64, RequestId)> {
         self.commands.iter().map(|(number, counter)| (*number, self.by_counter[counter].id))

@@ -9,6 +9,7 @@ use super::key_index::{KeyIndex, Versions};
 use super::range_request::{RangeRequest, RangeResponse, RevisionError};
 use super::record::RecordRef;
 use crate::key_range::KeyRange;
+use bytes::Bytes;
 use std::fmt;
 
 /// A read sees the changes before this position; `None` where it sees all of them.
@@ -52,6 +53,16 @@ impl View {
     /// The oldest readable revision; −1 where nothing was ever compacted.
     pub fn compacted_revision(&self) -> i64 {
         self.compacted
+    }
+
+    /// How many keys are there.
+    pub fn keys(&self) -> u64 {
+        self.index.live_count(&KeyRange::From(Bytes::new()))
+    }
+
+    /// How many versions take memory: those that are kept, and those that compactions have not swept yet.
+    pub fn versions(&self) -> u64 {
+        self.history.count()
     }
 
     /// Reads outside a transaction: a revision of 0 or less is the current one.

@@ -14,7 +14,7 @@ pub const RANGE_LOOKS_MAX: u64 = 2_000;
 /// The answer to a range of a transaction that was applied. As large as what is found: then the list of a transaction's
 /// answers becomes the finished one where it stands, and is never there twice.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum TxnRange {
+pub(crate) enum TxnRange {
     /// Small, and evaluated.
     Found(RangeResponse),
     /// To be evaluated.
@@ -39,6 +39,11 @@ pub(super) fn finished(response: TxnResponse<TxnRange>) -> Result<TxnResponse, U
 }
 
 impl Unfinished {
+    /// As far as it is known.
+    pub(crate) fn response(&self) -> &TxnResponse<TxnRange> {
+        &self.0
+    }
+
     /// Evaluates what was left, however long it takes. The view is of the state as the transaction left it.
     pub fn finish(self, view: &View) -> TxnResponse {
         with_ranges(self.0, &|range| match range {

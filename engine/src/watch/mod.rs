@@ -15,6 +15,7 @@
 //! * **Bookmarkable**: progress goes through the same queue as events and speaks only of what was sent.
 
 mod catch_up;
+mod counts;
 mod fan_out;
 mod hub;
 mod input;

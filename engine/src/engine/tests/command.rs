@@ -107,6 +107,8 @@ pub(super) enum Command {
     /// Prints messages and writes.
     Trace(bool),
     Status(#[arg(optional)] Option<u64>),
+    /// Prints what a member has done since it started, and what it holds, as far as that is not nothing.
+    Measure(u64),
     Agree,
     Put {
         member: u64,

@@ -204,6 +204,10 @@ impl Cluster {
             Command::Restore(id) => self.restore(*id),
             Command::Trace(on) => self.is_traced = *on,
             Command::Status(only) => self.say_status(*only),
+            Command::Measure(id) => {
+                let line = words::measurements(&self.engine(*id).measurements());
+                self.say(&format!("{id} {line}"));
+            }
             Command::Agree => self.agree(),
             Command::Abandon(member, counter) => {
                 let boot = self.node(*member).member.config.boot;

@@ -1,6 +1,7 @@
 //! What members say and do, in a line.
 
 use crate::effects::{CompactionStep, Persist};
+use crate::engine::Measurements;
 use crate::ids::MemberId;
 use crate::peer_message::{LeaseRequest, LeaseResponse, PeerBody, PeerMessage};
 use crate::raft::{LogRecord, RaftMessage, RaftMessageKind};
@@ -22,6 +23,17 @@ pub(super) fn answer(answer: &Result<Reply, RequestError>) -> String {
         }
         Err(error) => format!("\"{error}\""),
     }
+}
+
+/// Those that are not 0, each by the name of its field.
+pub(super) fn measurements(all: &Measurements) -> String {
+    let fields = format!("{all:?}");
+    let fields = fields.replace(['{', '}'], "").replace("Measurements", "").replace("counters: Counters", "");
+    let (before, ttls) = fields.split_once("lease_ttls: LeaseTtls").expect("a field of the counters");
+    let (_, after) = ttls.split_once("sum_secs").expect("a field of the TTLs");
+    let fields = format!("{before} ttl_secs{after}");
+    let shown = fields.split(',').map(str::trim).filter(|field| !field.ends_with(": 0") && !field.is_empty());
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 fn record(record: &RecordRef) -> String {
