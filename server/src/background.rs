@@ -1,10 +1,11 @@
 //! Long work that the engine asks for and that no put waits for: a snapshot to the disk, a snapshot to a member.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::disk::snapshot_file::{self, SnapshotName, SnapshotWriter};
 use crate::disk::{Disk, DiskError};
 use crate::failure::MemberError;
 use crate::log_task::LogJob;
+use crate::metrics::Metrics;
 use crate::peer::{Transport, snapshot};
 use detcd_engine::ids::ClusterId;
 use detcd_engine::input::Input;
@@ -26,6 +27,7 @@ pub(crate) struct Background {
     pub(crate) log: mpsc::UnboundedSender<LogJob>,
     pub(crate) inputs: mpsc::UnboundedSender<Input>,
     pub(crate) failed: mpsc::UnboundedSender<MemberError>,
+    pub(crate) metrics: Metrics,
     pub(crate) tasks: Vec<JoinHandle<()>>,
 }
 
@@ -34,10 +36,13 @@ impl Background {
     pub(crate) fn write_checkpoint(&mut self, checkpoint: Checkpoint) {
         let (disk, dir) = (Arc::clone(&self.disk), self.snap_dir.clone());
         let (log, inputs, failed) = (self.log.clone(), self.inputs.clone(), self.failed.clone());
+        let metrics = Arc::clone(&self.metrics.tasks);
         self.spawn(async move {
             let index = checkpoint.meta.index;
+            let began = Stopwatch::start();
             match write(&disk, &dir, checkpoint).await {
                 Ok(oldest_kept) => {
+                    metrics.checkpointed(began.elapsed());
                     tracing::info!(snapshot_index = index, "saved snapshot to disk");
                     drop(inputs.send(Input::CheckpointWritten { index }));
                     drop(log.send(LogJob::RemoveUpTo(oldest_kept)));
@@ -53,8 +58,12 @@ impl Background {
         let inputs = self.inputs.clone();
         let sending =
             snapshot::send(outgoing, self.cluster, Arc::clone(&self.transport), Arc::clone(&self.clock));
+        let metrics = Arc::clone(&self.metrics.peers);
         self.spawn(async move {
+            metrics.sending_snapshot(to);
+            let began = Stopwatch::start();
             let delivered = sending.await;
+            metrics.sent_snapshot(to, delivered, began.elapsed());
             drop(inputs.send(Input::SnapshotSent { to, delivered }));
         });
     }

@@ -18,6 +18,22 @@ pub trait Clock: Send + Sync + fmt::Debug {
     fn sleep_until(&self, when: Time) -> BoxFuture<'static, ()>;
 }
 
+/// How long something took, finer than the clock tells: for metrics alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Begins now.
+    pub fn start() -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+
+    /// Since it began.
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// The operating system's monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct RealClock {

@@ -1,7 +1,7 @@
 //! The events of a watch response, encoded: once for each batch, however many watchers share it.
 
 use bytes::Bytes;
-use detcd_engine::watch::EventRange;
+use detcd_engine::watch::{EventRange, WatchResponse};
 use std::sync::Arc;
 
 /// Some events of a batch that is encoded and shared: to refer to them costs no allocation.
@@ -22,5 +22,13 @@ impl EncodedEvents {
     /// Each event as an encoded `mvccpb.Event` (body only, no field tag).
     pub fn bodies(&self) -> &[Bytes] {
         &self.batch[self.first..self.end]
+    }
+}
+
+/// How many events a response has.
+pub(crate) fn event_count(response: &WatchResponse<EncodedEvents>) -> usize {
+    match response {
+        WatchResponse::Events { events, .. } => events.bodies().len(),
+        _ => 0,
     }
 }

@@ -3,11 +3,13 @@
 //! Everything here runs on the tasks of the clients. A read's view is evaluated there too, unless that takes long: then
 //! the readers do it. The main loop only takes the view.
 
-use crate::clock::Clock;
-use crate::encoded_events::EncodedEvents;
+use crate::clock::{Clock, Stopwatch};
+use crate::encoded_events::{EncodedEvents, event_count};
+use crate::metrics::{Kind, Metrics, RequestMetrics};
 use crate::readers::{KEYS_HERE_MAX, Readers};
 use crate::replies::{Answer, evaluate_small};
-use detcd_engine::engine::Status;
+use detcd_engine::effects::Read;
+use detcd_engine::engine::{Measurements, Status};
 use detcd_engine::ids::{ClusterId, MemberId, StreamId};
 use detcd_engine::request::{Reply, Request, RequestError};
 use detcd_engine::watch::{DRAINED_BYTES_DUE, WatchInput, WatchResponse};
@@ -28,6 +30,8 @@ pub struct MemberHandle {
     pub(crate) streams: Arc<AtomicU64>,
     pub(crate) readers: Arc<dyn Readers>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
+    pub(crate) measurements: mpsc::Sender<oneshot::Sender<Measurements>>,
 }
 
 /// A request with the client that waits.
@@ -59,11 +63,35 @@ impl MemberHandle {
     pub async fn request(&self, request: Request, require_leader: bool) -> Result<Reply, RequestError> {
         match self.ask(request, require_leader).await {
             Answer::Done(reply) => reply,
-            Answer::Read(read) => match evaluate_small(&read, KEYS_HERE_MAX) {
+            Answer::Read(read) => match self.evaluate_here(&read) {
                 Some(reply) => reply,
-                None => self.elsewhere(move || read.evaluate()).await?,
+                None => self.evaluate_elsewhere(read, |read| read.evaluate()).await,
             },
         }
+    }
+
+    /// Evaluates a read that looks at few keys; `None` where it looks at more.
+    pub(crate) fn evaluate_here(&self, read: &Read) -> Option<Result<Reply, RequestError>> {
+        let began = Stopwatch::start();
+        let reply = evaluate_small(read, KEYS_HERE_MAX)?;
+        self.metrics.requests.evaluated(reply.is_ok(), began.elapsed());
+        Some(reply)
+    }
+
+    /// Evaluates a read on the readers' threads, by what the caller has for that.
+    pub(crate) async fn evaluate_elsewhere<T: Send + 'static>(
+        &self,
+        read: Box<Read>,
+        evaluate: impl FnOnce(Read) -> Result<T, RequestError> + Send + 'static,
+    ) -> Result<T, RequestError> {
+        let metrics = Arc::clone(&self.metrics.requests);
+        self.elsewhere(move || {
+            let began = Stopwatch::start();
+            let evaluated = evaluate(*read);
+            metrics.evaluated(evaluated.is_ok(), began.elapsed());
+            evaluated
+        })
+        .await?
     }
 
     /// Runs long work on the readers' threads and waits for it. Work whose caller has left is not begun.
@@ -85,6 +113,7 @@ impl MemberHandle {
     pub(crate) async fn ask(&self, request: Request, require_leader: bool) -> Answer {
         // Dropped in reverse order: the client's end is closed before the main loop is told to look.
         let mut waiting = AbandonGuard { abandoned: &self.abandoned, is_answered: false };
+        let (kind, began) = (Kind::of(&request), Stopwatch::start());
         let (client, answer) = oneshot::channel();
         let call = RequestCall { request, require_leader, client };
         let answer = match self.requests.send(call).await {
@@ -92,6 +121,8 @@ impl MemberHandle {
             Err(_) => Answer::Done(Err(RequestError::Stopped)),
         };
         waiting.is_answered = true;
+        let is_ok = matches!(&answer, Answer::Done(Ok(_)) | Answer::Read(_));
+        self.metrics.requests.decided(kind, is_ok, began.elapsed());
         answer
     }
 
@@ -99,7 +130,8 @@ impl MemberHandle {
     pub fn open_watch(&self, require_leader: bool) -> WatchStream {
         let id = StreamId(self.streams.fetch_add(1, Ordering::Relaxed));
         let (sender, responses) = mpsc::unbounded_channel();
-        let stream = WatchStream { id, watches: self.watches.clone(), responses, drained_bytes: 0 };
+        let metrics = Arc::clone(&self.metrics.requests);
+        let stream = WatchStream { id, watches: self.watches.clone(), responses, drained_bytes: 0, metrics };
         stream.call(WatchCall::Open { require_leader, responses: sender });
         stream
     }
@@ -107,6 +139,18 @@ impl MemberHandle {
     /// Where the member stands now.
     pub fn status(&self) -> Status {
         self.status.borrow().clone()
+    }
+
+    /// What the member has done and what it holds; `None` when it stops.
+    pub async fn measurements(&self) -> Option<Measurements> {
+        let (asker, answer) = oneshot::channel();
+        self.measurements.send(asker).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// What is measured of the member as it works.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Waits until where the member stands has this property; `false` when it stops before.
@@ -146,6 +190,7 @@ pub struct WatchStream {
     responses: mpsc::UnboundedReceiver<SizedResponse>,
     /// Taken, and not yet told to the engine.
     drained_bytes: usize,
+    metrics: Arc<RequestMetrics>,
 }
 
 impl WatchStream {
@@ -158,18 +203,19 @@ impl WatchStream {
     /// not for each: with many streams, waking the main loop for every one of them costs more than the event.
     pub async fn recv(&mut self) -> Option<WatchResponse<EncodedEvents>> {
         let (response, bytes) = self.responses.recv().await?;
-        self.taken(bytes);
+        self.taken(&response, bytes);
         Some(response)
     }
 
     /// The next response, if one waits.
     pub(crate) fn try_recv(&mut self) -> Option<WatchResponse<EncodedEvents>> {
         let (response, bytes) = self.responses.try_recv().ok()?;
-        self.taken(bytes);
+        self.taken(&response, bytes);
         Some(response)
     }
 
-    fn taken(&mut self, bytes: usize) {
+    fn taken(&mut self, response: &WatchResponse<EncodedEvents>, bytes: usize) {
+        self.metrics.events_taken(event_count(response), true);
         self.drained_bytes += bytes;
         if self.drained_bytes >= DRAINED_BYTES_DUE {
             let bytes = std::mem::take(&mut self.drained_bytes);
@@ -186,5 +232,9 @@ impl WatchStream {
 impl Drop for WatchStream {
     fn drop(&mut self) {
         self.send(WatchInput::Close);
+        self.responses.close();
+        while let Ok((response, _)) = self.responses.try_recv() {
+            self.metrics.events_taken(event_count(&response), false);
+        }
     }
 }

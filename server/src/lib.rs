@@ -13,6 +13,7 @@ pub mod line_limit;
 mod log_task;
 mod main_loop;
 pub mod member;
+pub mod metrics;
 pub mod pb;
 pub mod peer;
 pub mod readers;

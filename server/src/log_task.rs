@@ -1,9 +1,11 @@
 //! The task that owns the log: everything that waits is written with one sync.
 
+use crate::clock::Stopwatch;
 use crate::disk::DiskError;
 use crate::disk::snapshot_file::{SnapshotName, SnapshotTmp};
 use crate::disk::wal::Wal;
 use crate::failure::MemberError;
+use crate::metrics::TaskMetrics;
 use crate::peer::Transport;
 use crate::peer::snapshot::receiver::Fate;
 use detcd_engine::effects::Persist;
@@ -41,11 +43,12 @@ pub(crate) async fn run(
     transport: Arc<dyn Transport>,
     inputs: mpsc::UnboundedSender<Input>,
     failed: mpsc::UnboundedSender<MemberError>,
+    metrics: Arc<TaskMetrics>,
 ) {
     let mut waiting = Vec::new();
     let mut ended = Ok(());
     while ended.is_ok() && jobs.recv_many(&mut waiting, SHARED_MAX).await > 0 {
-        ended = work(&mut wal, &mut waiting, &*transport, &inputs).await;
+        ended = work(&mut wal, &mut waiting, &*transport, &inputs, &metrics).await;
         if ended.is_ok() && jobs.is_empty() {
             ended = wal.close_batch().await;
         }
@@ -64,6 +67,7 @@ async fn work(
     waiting: &mut Vec<LogJob>,
     transport: &dyn Transport,
     inputs: &mpsc::UnboundedSender<Input>,
+    metrics: &TaskMetrics,
 ) -> Result<(), DiskError> {
     let mut batches = Vec::with_capacity(waiting.len());
     let mut then_send = Vec::new();
@@ -86,7 +90,11 @@ async fn work(
             LogJob::RemoveUpTo(index) => covered = covered.max(Some(index)),
         }
     }
+    let began = Stopwatch::start();
     wal.append(&batches).await?;
+    if !batches.is_empty() {
+        metrics.persisted(batches.len(), began.elapsed());
+    }
     // I4
     for message in then_send {
         transport.send(message);

@@ -8,6 +8,7 @@ use detcd::disk::real::RealDisk;
 use detcd::disk::wal::SEGMENT_BYTES;
 use detcd::handle::MemberHandle;
 use detcd::member::{self, Deps, Member, MemberConfig, StartError};
+use detcd::metrics::Metrics;
 use detcd::peer::grpc::{GrpcTransport, PeerService};
 use detcd::wire;
 use detcd_engine::config::Config;
@@ -104,15 +105,18 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     let encryption = Encryption::of(&settings)?;
     let config = &settings.server;
     let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
+    let metrics = Metrics::new();
     let deps = Deps {
-        disk: Arc::new(RealDisk::start()?),
+        disk: Arc::new(RealDisk::start(Arc::clone(&metrics.disk))?),
         clock: Arc::clone(&clock),
         transport: Arc::new(GrpcTransport::new(
             clock,
             Arc::new(DialPeers::new(Arc::clone(&encryption.peers))),
+            Arc::clone(&metrics.peers),
         )),
         encode_events: wire::encode_batch,
         readers: Arc::new(ReaderThreads::start()?),
+        metrics,
         observer: None,
     };
     let member = start(config, deps).await?;

@@ -15,19 +15,20 @@
 //! peers are dropped when the loop is behind; answers of the shell's own tasks are as many as the engine asked for.
 
 use crate::background::Background;
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::compaction_log::CompactionLog;
-use crate::encoded_events::EncodedEvents;
+use crate::encoded_events::{EncodedEvents, event_count};
 use crate::failure::MemberError;
 use crate::handle::{RequestCall, SizedResponse, WatchCall};
 use crate::line_limit::LineLimit;
 use crate::log_task::{LogJob, TakenSnapshot};
+use crate::metrics::Metrics;
 use crate::peer::snapshot::receiver::{Fate, Question};
 use crate::peer::{Delivered, Inspection, Transport, log_refusal};
 use crate::replies::{Answer, Replies};
 use bytes::Bytes;
 use detcd_engine::effects::{Effects, Installed, SnapshotVerdict};
-use detcd_engine::engine::{Engine, Status};
+use detcd_engine::engine::{Engine, Measurements, Status};
 use detcd_engine::ids::StreamId;
 use detcd_engine::input::Input;
 use detcd_engine::time::Time;
@@ -61,6 +62,8 @@ pub(crate) struct Inboxes {
     pub(crate) requests: mpsc::Receiver<RequestCall>,
     /// Answered within the turn: they change nothing.
     pub(crate) inspections: mpsc::Receiver<oneshot::Sender<Inspection>>,
+    /// As inspections, for metrics.
+    pub(crate) measurements: mpsc::Receiver<oneshot::Sender<Measurements>>,
     /// The receiver of snapshots asks whether one may come, and whether it is taken.
     pub(crate) snapshots: mpsc::Receiver<Question>,
     /// Set when a client stopped waiting; the loop then looks for the requests whose clients are gone.
@@ -80,6 +83,7 @@ pub(crate) struct Outlets {
     pub(crate) status: watch::Sender<Status>,
     pub(crate) may_stop: watch::Sender<bool>,
     pub(crate) refusals: LineLimit,
+    pub(crate) metrics: Metrics,
     pub(crate) failed: mpsc::UnboundedSender<MemberError>,
 }
 
@@ -107,6 +111,15 @@ struct Turn {
     watches: Vec<(StreamId, WatchCall)>,
     requests: Vec<RequestCall>,
     inspections: Vec<oneshot::Sender<Inspection>>,
+    measurements: Vec<oneshot::Sender<Measurements>>,
+}
+
+impl Turn {
+    fn len(&self) -> usize {
+        // Questions that change nothing are no inputs.
+        let Turn { inputs, peers, snapshots, watches, requests, inspections: _, measurements: _ } = self;
+        inputs.len() + peers.len() + snapshots.len() + watches.len() + requests.len()
+    }
 }
 
 impl MainLoop {
@@ -134,6 +147,7 @@ impl MainLoop {
     /// Until the member stops.
     pub(crate) async fn run(mut self) {
         let mut turn = Turn::default();
+        let (mut began, mut inputs) = (Stopwatch::start(), 0);
         loop {
             // Before anything is waited for: recovery itself may have effects.
             let effects = self.engine.take_effects();
@@ -144,9 +158,11 @@ impl MainLoop {
             // Before the answers go out: a client that has its answer must not read an older status.
             self.outlets.status.send_replace(status);
             self.dispatch(effects);
+            self.outlets.metrics.tasks.turned(inputs, began.elapsed());
             if !self.wait(&mut turn).await {
                 break;
             }
+            (began, inputs) = (Stopwatch::start(), turn.len());
             self.step_all(&mut turn);
         }
         self.replies.refuse_all();
@@ -154,8 +170,17 @@ impl MainLoop {
 
     /// Until something comes; `false` when the member stops.
     async fn wait(&mut self, turn: &mut Turn) -> bool {
-        let Inboxes { inputs, peers, watches, requests, inspections, snapshots, stop, .. } =
-            &mut self.inboxes;
+        let Inboxes {
+            inputs,
+            peers,
+            watches,
+            requests,
+            inspections,
+            measurements,
+            snapshots,
+            stop,
+            abandoned: _,
+        } = &mut self.inboxes;
         // A sleep is a timer to make and to drop: only where there is nothing to do already.
         let is_idle = inputs.is_empty() && peers.is_empty() && watches.is_empty() && requests.is_empty();
         if is_idle || self.clock.now() >= self.wake_at {
@@ -168,6 +193,7 @@ impl MainLoop {
                 Some(call) = watches.recv() => turn.watches.push(call),
                 Some(call) = requests.recv() => turn.requests.push(call),
                 Some(asker) = inspections.recv() => turn.inspections.push(asker),
+                Some(asker) = measurements.recv() => turn.measurements.push(asker),
                 Some(question) = snapshots.recv() => turn.snapshots.push(question),
                 () = sleep => {}
             }
@@ -184,6 +210,7 @@ impl MainLoop {
         fill(&mut turn.watches, || watches.try_recv().ok());
         fill(&mut turn.requests, || requests.try_recv().ok());
         fill(&mut turn.inspections, || inspections.try_recv().ok());
+        fill(&mut turn.measurements, || measurements.try_recv().ok());
         fill(&mut turn.snapshots, || snapshots.try_recv().ok());
         true
     }
@@ -222,6 +249,10 @@ impl MainLoop {
         for asker in turn.inspections.drain(..) {
             // An error means that the asker stopped waiting.
             let _ = asker.send(self.inspection());
+        }
+        for asker in turn.measurements.drain(..) {
+            // As above.
+            let _ = asker.send(self.engine.measurements());
         }
         // Cleared before looking: who leaves while we look is found by the next turn.
         if self.inboxes.abandoned.swap(false, Ordering::AcqRel) {
@@ -321,7 +352,7 @@ impl MainLoop {
             drop(self.outlets.failed.send(lost.into()));
         }
         for step in compactions {
-            self.compactions.note(step, self.clock.now());
+            self.compactions.note(step, self.clock.now(), &self.outlets.metrics.tasks);
         }
         if let Some(Installed { index, term, applied_before }) = installed {
             tracing::info!(
@@ -346,7 +377,11 @@ impl MainLoop {
             let Some(responses) = self.streams.get(&stream) else { continue };
             let size_bytes = response.size_bytes(&batches);
             let response = response.map_events(|events| EncodedEvents::new(events, &encoded));
-            drop(responses.send((response, size_bytes)));
+            let events = event_count(&response);
+            self.outlets.metrics.requests.events_wait(events);
+            if responses.send((response, size_bytes)).is_err() {
+                self.outlets.metrics.requests.events_taken(events, false);
+            }
         }
     }
 }

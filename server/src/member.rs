@@ -12,6 +12,7 @@ use crate::line_limit::LineLimit;
 use crate::log_task;
 pub use crate::main_loop::Observer;
 use crate::main_loop::{Inboxes, MainLoop, Outlets};
+use crate::metrics::Metrics;
 use crate::peer::snapshot::receiver::{Receiver, ReceiverConfig};
 use crate::peer::{PeerInbox, Transport, WAITING_BYTES_MAX, WAITING_PIECES_BYTES_MAX};
 use crate::readers::Readers;
@@ -42,7 +43,7 @@ const SNAPSHOT_QUESTIONS_WAITING: usize = 1;
 /// than that, and other members' quotas may differ. And what a member with a small quota receives all the same.
 const SNAPSHOT_QUOTAS_MAX: u64 = 2;
 const SNAPSHOT_BYTES_MAX_MIN: u64 = 8 * 1024 * 1024 * 1024;
-/// Calls of `Inspect` that wait for the main loop.
+/// Calls of `Inspect`, and of whoever asks for metrics, that wait for the main loop.
 const INSPECTIONS_WAITING: usize = 16;
 
 /// What a member is told when it starts.
@@ -72,6 +73,8 @@ pub struct Deps {
     pub encode_events: fn(&EventBatch) -> Arc<[Bytes]>,
     /// Where long reads are evaluated.
     pub readers: Arc<dyn Readers>,
+    /// What it measures as it works.
+    pub metrics: Metrics,
     /// Called with every turn's effects, in the simulator.
     pub observer: Option<Arc<dyn Observer>>,
 }
@@ -136,6 +139,7 @@ async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Membe
     let (inputs, input_queue) = mpsc::unbounded_channel();
     let (peer_messages, peer_queue) = mpsc::channel(PEER_MESSAGES_WAITING);
     let (inspections, inspection_queue) = mpsc::channel(INSPECTIONS_WAITING);
+    let (measurements, measurement_queue) = mpsc::channel(INSPECTIONS_WAITING);
     let (watches, watch_queue) = mpsc::unbounded_channel();
     let (requests, request_queue) = mpsc::channel(REQUESTS_WAITING);
     let (log, jobs) = mpsc::unbounded_channel();
@@ -166,6 +170,7 @@ async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Membe
         clock: Arc::clone(&deps.clock),
         receiver: Arc::new(tokio::sync::Mutex::new(receiver)),
         refusals: Arc::default(),
+        metrics: Arc::clone(&deps.metrics.peers),
     };
     deps.transport.attach(inbox.clone(), others().map(|other| (other.id, other.peer_urls.clone())).collect());
     let background = Background {
@@ -177,6 +182,7 @@ async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Membe
         log: log.clone(),
         inputs: inputs.clone(),
         failed: failures.clone(),
+        metrics: deps.metrics.clone(),
         tasks: Vec::new(),
     };
     let inboxes = Inboxes {
@@ -184,6 +190,7 @@ async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Membe
         peers: peer_queue,
         watches: watch_queue,
         inspections: inspection_queue,
+        measurements: measurement_queue,
         snapshots: question_queue,
         requests: request_queue,
         abandoned: Arc::clone(&abandoned),
@@ -201,16 +208,30 @@ async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Membe
         status,
         may_stop: may_stop_told,
         refusals,
+        metrics: deps.metrics.clone(),
         failed: failures.clone(),
     };
     let transport = Arc::clone(&deps.transport);
-    let log_task = tokio::spawn(log_task::run(wal, jobs, transport, inputs.clone(), failures));
+    let metrics = Arc::clone(&deps.metrics.tasks);
+    let log_task = tokio::spawn(log_task::run(wal, jobs, transport, inputs.clone(), failures, metrics));
     let main_loop = MainLoop::new(engine, Arc::clone(&deps.clock), inboxes, outlets, Replies::new(me, boot));
     let main_loop = tokio::spawn(main_loop.run());
     let streams = Arc::new(AtomicU64::new(1));
     let (status, readers) = (status_seen, deps.readers);
-    let clock = Arc::clone(&deps.clock);
-    let handle = MemberHandle { cluster, me, requests, watches, status, abandoned, streams, readers, clock };
+    let (clock, metrics) = (Arc::clone(&deps.clock), deps.metrics);
+    let handle = MemberHandle {
+        cluster,
+        me,
+        requests,
+        watches,
+        status,
+        abandoned,
+        streams,
+        readers,
+        clock,
+        metrics,
+        measurements,
+    };
     Ok(Member {
         handle,
         membership,

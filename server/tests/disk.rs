@@ -26,12 +26,13 @@ mod wal;
 use detcd::disk as api;
 use detcd::disk::Disk;
 use detcd::disk::real::RealDisk;
+use detcd::metrics::Metrics;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 
 fn real_disk() -> Arc<dyn Disk> {
-    Arc::new(RealDisk::start().unwrap())
+    Arc::new(RealDisk::start(Metrics::new().disk).unwrap())
 }
 
 /// The files of a directory that end so, sorted.

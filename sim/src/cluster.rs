@@ -25,6 +25,7 @@ pub(crate) use intruder::Intruder;
 use madsim::runtime::{Handle, NodeHandle};
 use server_sim::handle::MemberHandle;
 use server_sim::member::{self, Deps, Member, MemberConfig, Observer};
+use server_sim::metrics::Metrics;
 use server_sim::peer::Transport;
 use server_sim::readers::OnTheSpot;
 use server_sim::wire;
@@ -237,6 +238,7 @@ impl Cluster {
             transport,
             encode_events: wire::encode_batch,
             readers: Arc::new(OnTheSpot),
+            metrics: Metrics::new(),
             observer: Some(observer),
         };
         let config = MemberConfig {

@@ -122,13 +122,18 @@ impl Counters {
     fn note_operations<R>(&mut self, done: &TxnResponse<R>) -> u64 {
         let mut operations = 0;
         for response in &done.responses {
-            operations += 1;
-            match response {
-                TxnOpResponse::Range { .. } => self.txn_ranges += 1,
-                TxnOpResponse::Put { .. } => {}
-                TxnOpResponse::DeleteRange { .. } => self.deletes += 1,
-                TxnOpResponse::Txn(nested) => operations += self.note_operations(nested) - 1,
-            }
+            operations += match response {
+                TxnOpResponse::Range { .. } => {
+                    self.txn_ranges += 1;
+                    1
+                }
+                TxnOpResponse::Put { .. } => 1,
+                TxnOpResponse::DeleteRange { .. } => {
+                    self.deletes += 1;
+                    1
+                }
+                TxnOpResponse::Txn(nested) => self.note_operations(nested),
+            };
         }
         operations
     }

@@ -6,7 +6,8 @@
 //! closed, the last of them, on whichever thread, gives the directory back.
 
 use super::{DirLock, Disk, File, closed};
-use crate::clock::BoxFuture;
+use crate::clock::{BoxFuture, Stopwatch};
+use crate::metrics::{DiskMetrics, FileKind};
 use std::fs::{self, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
@@ -84,23 +85,25 @@ impl Worker {
 #[derive(Debug)]
 pub struct RealDisk {
     directories: Worker,
+    metrics: Arc<DiskMetrics>,
 }
 
 impl RealDisk {
-    /// Starts the thread for everything but open files.
+    /// Starts the thread for everything but open files. `metrics` are of all files.
     ///
     /// # Errors
     /// The system refuses another thread.
-    pub fn start() -> io::Result<RealDisk> {
-        Ok(RealDisk { directories: Worker::start("detcd-dirs", Usage::new())? })
+    pub fn start(metrics: Arc<DiskMetrics>) -> io::Result<RealDisk> {
+        Ok(RealDisk { directories: Worker::start("detcd-dirs", Usage::new())?, metrics })
     }
 
     fn file(&self, path: &Path, options: fs::OpenOptions) -> BoxFuture<'static, io::Result<Arc<dyn File>>> {
         let (path, usage) = (path.to_owned(), self.directories.usage.clone());
+        let (kind, metrics) = (FileKind::of(&path), Arc::clone(&self.metrics));
         self.directories.run(move || {
             let file = Arc::new(options.open(path)?);
             let worker = Worker::start("detcd-file", usage)?;
-            Ok(Arc::new(RealFile { file, worker }) as Arc<dyn File>)
+            Ok(Arc::new(RealFile { file, worker, kind, metrics }) as Arc<dyn File>)
         })
     }
 }
@@ -192,12 +195,19 @@ impl Disk for RealDisk {
 struct RealFile {
     file: Arc<fs::File>,
     worker: Worker,
+    kind: FileKind,
+    metrics: Arc<DiskMetrics>,
 }
 
 impl File for RealFile {
     fn write_at(&self, offset: u64, bytes: Vec<u8>) -> BoxFuture<'static, io::Result<()>> {
-        let file = Arc::clone(&self.file);
-        self.worker.run(move || file.write_all_at(&bytes, offset))
+        let (file, kind, metrics) = (Arc::clone(&self.file), self.kind, Arc::clone(&self.metrics));
+        self.worker.run(move || {
+            let began = Stopwatch::start();
+            file.write_all_at(&bytes, offset)?;
+            metrics.wrote(kind, bytes.len(), began.elapsed());
+            Ok(())
+        })
     }
 
     fn read_at(&self, offset: u64, length: usize) -> BoxFuture<'static, io::Result<Vec<u8>>> {
@@ -219,8 +229,13 @@ impl File for RealFile {
     }
 
     fn sync_data(&self) -> BoxFuture<'static, io::Result<()>> {
-        let file = Arc::clone(&self.file);
-        self.worker.run(move || file.sync_data())
+        let (file, kind, metrics) = (Arc::clone(&self.file), self.kind, Arc::clone(&self.metrics));
+        self.worker.run(move || {
+            let began = Stopwatch::start();
+            file.sync_data()?;
+            metrics.synced(kind, began.elapsed());
+            Ok(())
+        })
     }
 
     fn preallocate(&self, length: u64) -> BoxFuture<'static, io::Result<()>> {

@@ -4,8 +4,7 @@
 use super::{CallMetadata, Service};
 use crate::handle::MemberHandle;
 use crate::pb;
-use crate::readers::KEYS_HERE_MAX;
-use crate::replies::{Answer, evaluate_small};
+use crate::replies::Answer;
 use crate::wire::error::status;
 use crate::wire::{EncodedTxn, Headers, RangeAnswer, RangeChunks, kv, txn};
 use detcd_engine::effects::ReadQuery;
@@ -51,10 +50,10 @@ impl Service {
             Answer::Done(reply) => return reply.map(of_reply).map_err(status),
             Answer::Read(read) => read,
         };
-        if let Some(reply) = evaluate_small(&read, KEYS_HERE_MAX) {
+        if let Some(reply) = self.member.evaluate_here(&read) {
             return reply.map(of_reply).map_err(status);
         }
-        let answer = self.member.elsewhere(move || {
+        let answer = self.member.evaluate_elsewhere(read, move |read| {
             if let ReadQuery::Range(range) = &read.query
                 && let Some(scan) = read.view.scan(range)?
             {
@@ -62,7 +61,7 @@ impl Service {
             }
             read.evaluate().map(of_reply)
         });
-        answer.await.and_then(|answer| answer).map_err(status)
+        answer.await.map_err(status)
     }
 
     /// Answers a Put.
@@ -97,13 +96,13 @@ impl Service {
         let headers = self.headers;
         let reply = match self.member.ask(txn.into_request(), metadata.require_leader).await {
             Answer::Done(reply) => reply,
-            Answer::Read(read) => match evaluate_small(&read, KEYS_HERE_MAX) {
+            Answer::Read(read) => match self.member.evaluate_here(&read) {
                 Some(reply) => reply,
                 None => {
-                    let answer = self
-                        .member
-                        .elsewhere(move || read.evaluate().map(|reply| encode(txn_answer(headers, reply))));
-                    return answer.await.and_then(|answer| answer).map_err(status);
+                    let encoded = move |reply| encode(txn_answer(headers, reply));
+                    let answer =
+                        self.member.evaluate_elsewhere(read, move |read| read.evaluate().map(encoded));
+                    return answer.await.map_err(status);
                 }
             },
         };

@@ -7,6 +7,7 @@ use super::pb::{Done, Frame, InspectRequest, InspectResponse, SnapshotAck, Snaps
 use super::streams::Streams;
 use super::{Inspection, PeerInbox, Transport};
 use crate::clock::{BoxFuture, Clock};
+use crate::metrics::PeerMetrics;
 use detcd_engine::frame::{self, FrameError};
 use detcd_engine::ids::MemberId;
 use detcd_engine::peer_message::PeerMessage;
@@ -61,12 +62,14 @@ impl Dial for DialPlain {
 pub struct GrpcTransport {
     clock: Arc<dyn Clock>,
     dialer: Arc<dyn Dial>,
+    metrics: Arc<PeerMetrics>,
     peers: Mutex<BTreeMap<MemberId, Outgoing>>,
 }
 
 #[derive(Debug)]
 struct Outgoing {
     queue: mpsc::Sender<PeerMessage>,
+    label: String,
     task: JoinHandle<()>,
     /// Connects when first used, and again after a failure.
     bulk: Option<PeerClient<Channel>>,
@@ -74,8 +77,8 @@ struct Outgoing {
 
 impl GrpcTransport {
     /// Without peers, until it is attached.
-    pub fn new(clock: Arc<dyn Clock>, dialer: Arc<dyn Dial>) -> GrpcTransport {
-        GrpcTransport { clock, dialer, peers: Mutex::default() }
+    pub fn new(clock: Arc<dyn Clock>, dialer: Arc<dyn Dial>, metrics: Arc<PeerMetrics>) -> GrpcTransport {
+        GrpcTransport { clock, dialer, metrics, peers: Mutex::default() }
     }
 
     fn peers(&self) -> std::sync::MutexGuard<'_, BTreeMap<MemberId, Outgoing>> {
@@ -86,19 +89,26 @@ impl GrpcTransport {
 impl Transport for GrpcTransport {
     fn attach(&self, inbox: PeerInbox, peers: Vec<(MemberId, Vec<String>)>) {
         let mut outgoing = self.peers();
+        self.metrics.is(inbox.me);
         for (member, urls) in peers {
             let (queue, messages) = mpsc::channel(QUEUE_MESSAGES);
             let bulk = urls.first().and_then(|url| self.dialer.dial_lazily(url)).map(PeerClient::new);
             let (clock, dialer) = (Arc::clone(&self.clock), Arc::clone(&self.dialer));
-            let stream = PeerStream { member, urls, inbox: inbox.clone(), clock, dialer, messages };
-            outgoing.insert(member, Outgoing { queue, task: tokio::spawn(stream.run()), bulk });
+            let (inbox, metrics, label) = (inbox.clone(), Arc::clone(&self.metrics), member.to_string());
+            self.metrics.knows(inbox.me, member);
+            let stream =
+                PeerStream { member, label: label.clone(), urls, inbox, clock, dialer, metrics, messages };
+            outgoing.insert(member, Outgoing { queue, label, task: tokio::spawn(stream.run()), bulk });
         }
     }
 
     fn send(&self, message: PeerMessage) {
-        if let Some(peer) = self.peers().get(&message.to) {
+        self.metrics.sending(&message);
+        if let Some(peer) = self.peers().get(&message.to)
+            && peer.queue.try_send(message).is_err()
+        {
             // Full, or the member is being detached: lost, as any message may be.
-            drop(peer.queue.try_send(message));
+            self.metrics.not_sent(&peer.label);
         }
     }
 
@@ -125,10 +135,13 @@ fn endpoint(url: &str) -> Option<Endpoint> {
 /// The stream of frames to one member, opened again as often as it breaks.
 struct PeerStream {
     member: MemberId,
+    /// As metrics name it.
+    label: String,
     urls: Vec<String>,
     inbox: PeerInbox,
     clock: Arc<dyn Clock>,
     dialer: Arc<dyn Dial>,
+    metrics: Arc<PeerMetrics>,
     messages: mpsc::Receiver<PeerMessage>,
 }
 
@@ -146,7 +159,9 @@ impl PeerStream {
             self.clock.sleep_until(self.clock.now().plus_ms(backoff_ms)).await;
             backoff_ms = (backoff_ms * 2).min(BACKOFF_MS.1);
             // Messages that waited meanwhile are stale: raft sends newer ones.
-            while self.messages.try_recv().is_ok() {}
+            while self.messages.try_recv().is_ok() {
+                self.metrics.not_sent(&self.label);
+            }
         }
     }
 
@@ -157,13 +172,17 @@ impl PeerStream {
         let (frames, taken) = mpsc::channel(FRAMES_IN_FLIGHT);
         let call = client.messages(Request::new(ReceiverStream::new(taken)));
         let cluster = self.inbox.cluster();
-        let messages = &mut self.messages;
+        let (messages, metrics, label) = (&mut self.messages, &self.metrics, &self.label);
+        metrics.connected(self.inbox.me, self.member);
         let forward = async move {
             while let Some(message) = messages.recv().await {
-                let frame = frame::encode(&message, cluster).into();
-                if frames.send(Frame { frame }).await.is_err() {
+                let frame = frame::encode(&message, cluster);
+                let bytes = frame.len();
+                if frames.send(Frame { frame: frame.into() }).await.is_err() {
+                    metrics.not_sent(label);
                     return;
                 }
+                metrics.sent(label, bytes);
             }
         };
         tokio::select! {
@@ -171,6 +190,7 @@ impl PeerStream {
             _ = call => {}
             () = forward => {}
         }
+        self.metrics.disconnected(self.inbox.me, self.member);
         true
     }
 }
@@ -201,7 +221,15 @@ impl Peer for PeerService {
                 biased;
                 () = self.inbox.closed() => None,
                 () = place.ended() => return Err(Status::resource_exhausted(STREAM_SUPERSEDED)),
-                frame = frames.message() => frame?,
+                frame = frames.message() => match frame {
+                    Ok(frame) => frame,
+                    Err(status) => {
+                        if let Some(from) = place.from() {
+                            self.inbox.metrics.not_received(from);
+                        }
+                        return Err(status);
+                    }
+                },
             };
             let Some(Frame { frame }) = frame else { return Ok(Response::new(Done {})) };
             let refused = |reason: FrameError| Status::failed_precondition(reason.to_string());

@@ -8,6 +8,7 @@ mod streams;
 
 use crate::clock::{BoxFuture, Clock};
 use crate::line_limit::LineLimit;
+use crate::metrics::PeerMetrics;
 use bytes::Bytes;
 use detcd_engine::frame::{self, FrameError};
 use detcd_engine::ids::{ClusterId, MemberId};
@@ -55,6 +56,7 @@ pub struct PeerInbox {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) receiver: Arc<tokio::sync::Mutex<Receiver>>,
     pub(crate) refusals: Arc<LineLimit>,
+    pub(crate) metrics: Arc<PeerMetrics>,
 }
 
 /// A message that waits for the main loop, and its room among those that wait.
@@ -96,6 +98,9 @@ impl PeerInbox {
         let length = bytes.len();
         let message = self.decode(bytes)?;
         let from = message.from;
+        if self.others.contains(&from) {
+            self.metrics.received(&message, length);
+        }
         if let Some(_room) = room(&self.waiting_bytes, length) {
             // Full: raft sends again what is lost, and an unbounded queue would only make messages older.
             drop(self.messages.try_send(Delivered { message, _room }));

@@ -87,6 +87,11 @@ impl Place {
         }
     }
 
+    /// Whose frames came on the stream.
+    pub(super) fn from(&self) -> Option<MemberId> {
+        self.from
+    }
+
     /// Returns when the stream is to end for newer ones.
     pub(super) async fn ended(&mut self) {
         // Nothing is ever sent.

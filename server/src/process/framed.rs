@@ -32,6 +32,12 @@ impl Framed {
         Ok(Framed { first: framed.freeze(), rest: None })
     }
 
+    /// How long the message is, without its prefix.
+    pub(crate) fn message_bytes(&self) -> usize {
+        let length = self.first.get(1..PREFIX_BYTES).and_then(|length| length.try_into().ok());
+        length.map_or(0, |length| u32::from_be_bytes(length) as usize)
+    }
+
     /// Of an answer that may be large.
     ///
     /// # Errors

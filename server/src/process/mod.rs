@@ -10,6 +10,7 @@ pub(crate) mod http1;
 pub(crate) mod initial_flags;
 pub(crate) mod listen;
 pub(crate) mod logging;
+pub(crate) mod metrics;
 pub(crate) mod notices;
 pub(crate) mod peers;
 pub(crate) mod port;

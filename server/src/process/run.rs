@@ -11,6 +11,7 @@ use super::door::{Door, Side};
 use super::flags::{Access, Settings, SideTls};
 use super::http::{Gateway, Http, Paths};
 use super::listen::{self, BindError, Bound, Listener};
+use super::metrics::ServingMetrics;
 use super::port::Port;
 use super::services::Services;
 use super::tls::{Tls, self_signed};
@@ -111,7 +112,9 @@ where
     for tls in [&encryption.clients, &encryption.peers] {
         tokio::spawn(Arc::clone(tls).keep_current());
     }
-    let peer_ports = peer_ports(std::mem::take(&mut listeners.peers), &encryption, peer_service, &handle);
+    let metrics = Arc::new(ServingMetrics::new(handle.metrics().registry(), settings.has_extensive_metrics));
+    let http = Http::new(Paths::Peers, Access::default(), handle.clone(), Arc::clone(&metrics), None);
+    let peer_ports = peer_ports(std::mem::take(&mut listeners.peers), &encryption, peer_service, http);
     let peers = tokio::spawn(peers::serve(peer_ports, stopping.clone()));
     let signal = signals::asked_to_stop();
     tokio::pin!(signal);
@@ -123,7 +126,8 @@ where
     let (signal, clients) = match came_early {
         Some(signal) => (signal, None),
         None => {
-            let workers = serve_clients(settings, listeners, &encryption.clients, handle, &stopping).await?;
+            let tls = &encryption.clients;
+            let workers = serve_clients(settings, listeners, tls, handle, metrics, &stopping).await?;
             let mut clients = tokio::spawn(workers.ended());
             tokio::select! {
                 biased;
@@ -159,13 +163,15 @@ async fn serve_clients(
     listeners: Listeners,
     tls: &Arc<Tls>,
     handle: MemberHandle,
+    metrics: Arc<ServingMetrics>,
     stopping: &watch::Receiver<bool>,
 ) -> Result<Workers, Box<dyn Error>> {
     let service = grpc::service(handle.clone(), Limits { txn_ops_max: settings.server.txn_ops_max });
-    let services = Services::of_clients(service, settings.server.request_bytes_max).await;
+    let services = Services::of_clients(service, settings.server.request_bytes_max, &metrics.calls).await;
     let ports = ClientPorts {
         services: Arc::new(services),
         handle,
+        metrics,
         access: &settings.access,
         calls_max: settings.calls_max,
         has_gateway: settings.has_gateway,
@@ -202,6 +208,7 @@ enum Traffic {
 struct ClientPorts<'a> {
     services: Arc<Services>,
     handle: MemberHandle,
+    metrics: Arc<ServingMetrics>,
     access: &'a Access,
     calls_max: u32,
     /// `--enable-grpc-gateway`.
@@ -223,7 +230,8 @@ impl ClientPorts<'_> {
             http: paths.map(|paths| {
                 let has_gateway = self.has_gateway && paths == Paths::Clients;
                 let gateway = has_gateway.then(|| Gateway::new(Arc::clone(&self.services)));
-                Arc::new(Http::new(paths, self.access.clone(), self.handle.clone(), gateway))
+                let (access, metrics) = (self.access.clone(), Arc::clone(&self.metrics));
+                Arc::new(Http::new(paths, access, self.handle.clone(), metrics, gateway))
             }),
             limits: workers::limits(self.calls_max),
         }
@@ -234,10 +242,9 @@ fn peer_ports(
     listeners: Vec<Bound>,
     encryption: &Encryption,
     service: PeerService,
-    handle: &MemberHandle,
+    http: Http,
 ) -> Vec<(Listener, Arc<Port>)> {
-    let services = Arc::new(Services::of_peers(service));
-    let http = Arc::new(Http::new(Paths::Peers, Access::default(), handle.clone(), None));
+    let (services, http) = (Arc::new(Services::of_peers(service)), Arc::new(http));
     let port = |bound: Bound| {
         let door = door(Side::Peer, &bound, &encryption.peers);
         let (services, http) = (Some(Arc::clone(&services)), Some(Arc::clone(&http)));

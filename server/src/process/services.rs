@@ -4,6 +4,7 @@
 //! go through tonic's services. A method that is not built is refused in grpc-go's words: clients show them to users.
 
 use super::framed::Framed;
+use super::metrics::{Call, CallMetrics, MethodMetrics, counted};
 use bytes::Bytes;
 use detcd::grpc::Service;
 use detcd::pb;
@@ -17,7 +18,9 @@ use detcd::pb::watch_server::WatchServer;
 use detcd::peer::grpc::{FRAME_BYTES_MAX, PeerService};
 use detcd::peer::pb::peer_server::PeerServer;
 use detcd::wire::EncodedTxn;
+use prometheus::Registry;
 use prost::Message;
+use std::sync::Arc;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
@@ -34,6 +37,8 @@ pub(crate) enum Method {
     Direct(Direct),
     /// A tonic service, which reads one message.
     Unary,
+    /// A tonic service, which reads one message and answers with a stream of them.
+    ServerStream,
     /// A tonic service, which reads a stream of messages.
     Streaming,
 }
@@ -46,7 +51,7 @@ pub(crate) enum Direct {
     Txn,
 }
 
-use Method::{Streaming, Unary};
+use Method::{ServerStream, Streaming, Unary};
 
 /// Full names of services, each with its methods.
 type Methods = &'static [(&'static str, &'static [(&'static str, Method)])];
@@ -57,7 +62,7 @@ const CLIENT_METHODS: Methods = &[
         "etcdserverpb.KV",
         &[
             ("Range", Method::Direct(Direct::Range)),
-            ("RangeStream", Unary),
+            ("RangeStream", ServerStream),
             ("Put", Method::Direct(Direct::Put)),
             ("DeleteRange", Unary),
             ("Txn", Method::Direct(Direct::Txn)),
@@ -80,9 +85,15 @@ const CLIENT_METHODS: Methods = &[
     ("v3lockpb.Lock", &[("Lock", Unary), ("Unlock", Unary)]),
     (
         "v3electionpb.Election",
-        &[("Campaign", Unary), ("Proclaim", Unary), ("Leader", Unary), ("Observe", Unary), ("Resign", Unary)],
+        &[
+            ("Campaign", Unary),
+            ("Proclaim", Unary),
+            ("Leader", Unary),
+            ("Observe", ServerStream),
+            ("Resign", Unary),
+        ],
     ),
-    ("grpc.health.v1.Health", &[("Check", Unary), ("Watch", Unary)]),
+    ("grpc.health.v1.Health", &[("Check", Unary), ("Watch", ServerStream)]),
     ("grpc.reflection.v1.ServerReflection", &[("ServerReflectionInfo", Streaming)]),
     ("grpc.reflection.v1alpha.ServerReflection", &[("ServerReflectionInfo", Streaming)]),
 ];
@@ -99,6 +110,17 @@ pub(crate) struct Services {
     direct: Option<Service>,
     routes: Routes,
     message_bytes_max: usize,
+    /// Of each service's methods, in the order of `methods`.
+    metrics: Vec<Vec<Arc<MethodMetrics>>>,
+}
+
+/// A method that is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found<'a> {
+    /// Who answers.
+    pub(crate) method: Method,
+    /// Where its calls are counted.
+    pub(crate) metrics: &'a Arc<MethodMetrics>,
 }
 
 impl Method {
@@ -106,11 +128,24 @@ impl Method {
     pub(crate) fn is_unary(self) -> bool {
         self != Streaming
     }
+
+    /// grpc-go's word for it, in metrics.
+    fn kind(self) -> &'static str {
+        match self {
+            Method::Direct(_) | Unary => "unary",
+            ServerStream => "server_stream",
+            Streaming => "bidi_stream",
+        }
+    }
 }
 
 impl Services {
     /// For clients, within `--max-request-bytes`.
-    pub(crate) async fn of_clients(service: Service, request_bytes_max: usize) -> Services {
+    pub(crate) async fn of_clients(
+        service: Service,
+        request_bytes_max: usize,
+        metrics: &Arc<CallMetrics>,
+    ) -> Services {
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_service_status("", ServingStatus::Serving).await;
         let mut routes = Routes::builder();
@@ -131,6 +166,7 @@ impl Services {
             direct: Some(service),
             routes: routes.routes().prepare(),
             message_bytes_max: request_bytes_max + OVERHEAD_BYTES,
+            metrics: counted_methods(CLIENT_METHODS, metrics),
         }
     }
 
@@ -143,6 +179,8 @@ impl Services {
             direct: None,
             routes: routes.routes().prepare(),
             message_bytes_max: FRAME_BYTES_MAX,
+            // etcd's members do not talk in gRPC: nobody asks for these.
+            metrics: counted_methods(PEER_METHODS, &CallMetrics::new(&Registry::new(), false)),
         }
     }
 
@@ -152,15 +190,16 @@ impl Services {
     }
 
     /// Who answers calls of `path`, which is `/service/method`.
-    pub(crate) fn find(&self, path: &str) -> Result<Method, Status> {
+    pub(crate) fn find(&self, path: &str) -> Result<Found<'_>, Status> {
         let Some((service, method)) = path.strip_prefix('/').unwrap_or(path).rsplit_once('/') else {
             return Err(Status::unimplemented(format!("malformed method name: {path:?}")));
         };
-        let Some((_, methods)) = self.methods.iter().find(|(name, _)| *name == service) else {
+        let mut services = self.methods.iter().zip(&self.metrics);
+        let Some(((_, methods), metrics)) = services.find(|((name, _), _)| *name == service) else {
             return Err(Status::unimplemented(format!("unknown service {service}")));
         };
-        match methods.iter().find(|(name, _)| *name == method) {
-            Some((_, found)) => Ok(*found),
+        match methods.iter().zip(metrics).find(|((name, _), _)| *name == method) {
+            Some(((_, method), metrics)) => Ok(Found { method: *method, metrics }),
             None => Err(Status::unimplemented(format!("unknown method {method} for service {service}"))),
         }
     }
@@ -183,11 +222,19 @@ impl Services {
         }
     }
 
-    /// Answers through tonic.
-    pub(crate) async fn route(&self, request: http::Request<Body>) -> http::Response<Body> {
+    /// Answers a call through tonic, and counts what goes in and comes out.
+    pub(crate) async fn route(&self, request: http::Request<Body>, call: Arc<Call>) -> http::Response<Body> {
+        let request = counted::request(request, &call);
         let Ok(response) = tower::Service::call(&mut self.routes.clone(), request).await;
-        response
+        counted::response(response, call)
     }
+}
+
+fn counted_methods(methods: Methods, metrics: &Arc<CallMetrics>) -> Vec<Vec<Arc<MethodMetrics>>> {
+    let of_service = |(service, methods): &(&str, &[(&str, Method)])| {
+        methods.iter().map(|(name, method)| metrics.method(method.kind(), service, name)).collect()
+    };
+    methods.iter().map(of_service).collect()
 }
 
 fn decoded<M: Message + Default>(message: Bytes) -> Result<M, Status> {

@@ -2,16 +2,24 @@ use super::*;
 use prost_types::FileDescriptorSet;
 use std::collections::BTreeMap;
 
-type Listed = BTreeMap<String, BTreeMap<String, bool>>;
+type Listed = BTreeMap<String, BTreeMap<String, &'static str>>;
 
-/// The services of descriptors, with their methods, and which of those read a stream.
+/// The services of descriptors, with their methods, and what those read and answer.
 fn described(descriptors: &[u8]) -> Listed {
     let files = FileDescriptorSet::decode(descriptors).unwrap();
     let mut found = Listed::new();
     for file in &files.file {
         for service in &file.service {
             let methods = service.method.iter();
-            let methods = methods.map(|method| (method.name().to_owned(), method.client_streaming()));
+            let kind = |reads_stream, answers_stream| match (reads_stream, answers_stream) {
+                (false, false) => "unary",
+                (false, true) => "server_stream",
+                (true, false) => "client_stream",
+                (true, true) => "bidi_stream",
+            };
+            let methods = methods.map(|method| {
+                (method.name().to_owned(), kind(method.client_streaming(), method.server_streaming()))
+            });
             found.insert(format!("{}.{}", file.package(), service.name()), methods.collect());
         }
     }
@@ -21,7 +29,7 @@ fn described(descriptors: &[u8]) -> Listed {
 fn listed(methods: Methods, prefix: &str) -> Listed {
     let ours = methods.iter().filter(|(service, _)| service.starts_with(prefix));
     ours.map(|(service, methods)| {
-        let methods = methods.iter().map(|(name, method)| (name.to_string(), !method.is_unary()));
+        let methods = methods.iter().map(|(name, method)| (name.to_string(), method.kind()));
         (service.to_string(), methods.collect())
     })
     .collect()
@@ -45,9 +53,17 @@ fn every_method_that_is_described_is_listed_as_what_it_is_and_no_other() {
 #[test]
 fn what_is_not_built_is_named() {
     const METHODS: Methods = &[("a.B", &[("C", Unary), ("D", Streaming)])];
-    let services =
-        Services { methods: METHODS, direct: None, routes: Routes::default(), message_bytes_max: 0 };
-    let refusal = |path: &str| services.find(path).map_err(|status| status.message().to_owned());
+    let services = Services {
+        methods: METHODS,
+        direct: None,
+        routes: Routes::default(),
+        message_bytes_max: 0,
+        metrics: counted_methods(METHODS, &CallMetrics::new(&Registry::new(), false)),
+    };
+    let refusal = |path: &str| {
+        let found = services.find(path);
+        found.map(|found| found.method).map_err(|status| status.message().to_owned())
+    };
     assert_eq!(refusal("/a.B/C"), Ok(Unary));
     assert_eq!(refusal("/a.B/D"), Ok(Streaming));
     assert_eq!(refusal("/a.B/X"), Err("unknown method X for service a.B".to_owned()));

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use detcd::clock::{BoxFuture, Clock, RealClock};
 use detcd::disk::Disk;
 use detcd::member::{self, Deps, Member, MemberConfig};
+use detcd::metrics::Metrics;
 use detcd::peer::pb::{SnapshotAck, SnapshotChunk};
 use detcd::peer::{PeerInbox, Transport};
 use detcd::readers::OnTheSpot;
@@ -74,7 +75,8 @@ impl Follower {
         };
         let transport = Arc::new(Mute);
         let (encode_events, readers) = (wire::encode_batch, Arc::new(OnTheSpot));
-        let deps = Deps { disk, clock, transport, encode_events, readers, observer: None };
+        let deps =
+            Deps { disk, clock, transport, encode_events, readers, metrics: Metrics::new(), observer: None };
         let member = member::start(config, deps, 7).await.unwrap();
         let snap = dir.path().join("member/snap");
         Follower { sent: Sent { cluster, meta, me, others, bytes }, member, snap, _dir: dir }

@@ -6,6 +6,7 @@ use detcd::clock::RealClock;
 use detcd::disk::Disk;
 use detcd::handle::MemberHandle;
 use detcd::member::{self, Deps, Member, MemberConfig, StartError};
+use detcd::metrics::Metrics;
 use detcd::peer::Transport;
 use detcd::peer::grpc::{DialPlain, GrpcTransport};
 use detcd::readers::OnTheSpot;
@@ -42,7 +43,8 @@ pub(crate) async fn starting(config: MemberConfig) -> Result<Member, StartError>
 }
 
 pub(crate) async fn starting_on(disk: Arc<dyn Disk>, config: MemberConfig) -> Result<Member, StartError> {
-    let transport = Arc::new(GrpcTransport::new(Arc::new(RealClock::start()), Arc::new(DialPlain)));
+    let transport =
+        Arc::new(GrpcTransport::new(Arc::new(RealClock::start()), Arc::new(DialPlain), Metrics::new().peers));
     member::start(config, deps_on(disk, transport), 7).await
 }
 
@@ -50,7 +52,7 @@ pub(crate) async fn starting_on(disk: Arc<dyn Disk>, config: MemberConfig) -> Re
 pub(crate) fn deps_on(disk: Arc<dyn Disk>, transport: Arc<dyn Transport>) -> Deps {
     let clock = Arc::new(RealClock::start());
     let (encode_events, readers) = (wire::encode_batch, Arc::new(OnTheSpot));
-    Deps { disk, clock, transport, encode_events, readers, observer: None }
+    Deps { disk, clock, transport, encode_events, readers, metrics: Metrics::new(), observer: None }
 }
 
 /// What a member holds, and how it is asked.

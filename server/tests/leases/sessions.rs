@@ -7,6 +7,7 @@ use detcd::clock::{BoxFuture, Clock, RealClock};
 use detcd::disk::real::RealDisk;
 use detcd::handle::MemberHandle;
 use detcd::member::{self, Deps, Member, MemberConfig};
+use detcd::metrics::Metrics;
 use detcd::peer::grpc::{DialPlain, GrpcTransport};
 use detcd::readers::OnTheSpot;
 use detcd::{recipes, wire};
@@ -78,12 +79,18 @@ async fn leading(dir: &TempDir, clock: Arc<dyn Clock>, pass_time: impl Fn()) -> 
     let engine = Config::new(me, initial_cluster.id);
     let data_dir = dir.path().to_owned();
     let config = MemberConfig { engine, data_dir, initial_cluster, wal_segment_bytes: 16 * 1024 };
+    let metrics = Metrics::new();
     let deps = Deps {
-        disk: Arc::new(RealDisk::start().unwrap()),
-        transport: Arc::new(GrpcTransport::new(Arc::clone(&clock), Arc::new(DialPlain))),
+        disk: Arc::new(RealDisk::start(metrics.disk.clone()).unwrap()),
+        transport: Arc::new(GrpcTransport::new(
+            Arc::clone(&clock),
+            Arc::new(DialPlain),
+            metrics.peers.clone(),
+        )),
         clock,
         encode_events: wire::encode_batch,
         readers: Arc::new(OnTheSpot),
+        metrics,
         observer: None,
     };
     let member = member::start(config, deps, 7).await.unwrap();

@@ -327,6 +327,7 @@ mod tests {
     use super::*;
     use crate::clock::RealClock;
     use crate::disk::real::RealDisk;
+    use crate::metrics::Metrics;
     use detcd_engine::ids::Incarnation;
     use detcd_engine::membership::InitialCluster;
     use detcd_engine::raft::{RaftMessage, RaftMessageKind};
@@ -373,7 +374,7 @@ mod tests {
             let (questions, asked) = mpsc::channel(1);
             tokio::spawn(answer(asked, takes));
             let mut receiver = Receiver::new(ReceiverConfig {
-                disk: Arc::new(RealDisk::start().expect("a thread")),
+                disk: Arc::new(RealDisk::start(Metrics::new().disk).expect("a thread")),
                 clock: Arc::new(RealClock::start()),
                 dir: dir.path().to_owned(),
                 bytes_max: bytes_max(bytes.len() as u64),

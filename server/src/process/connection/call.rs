@@ -8,6 +8,7 @@ use super::answer::{self, Answer};
 use super::head::{self, Encoding, Head};
 use super::messages::{Messages, Rules, Unread};
 use crate::process::http::Http;
+use crate::process::metrics::Call;
 use crate::process::services::{Method, Services};
 use bytes::Bytes;
 use h2::RecvStream;
@@ -19,8 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 
 /// Serves a call that was accepted.
 pub(super) async fn serve(
@@ -37,11 +38,13 @@ pub(super) async fn serve(
         (None, None) => unreachable!("a connection is served where somebody answers"),
     };
     let found = head::read(&parts).and_then(|head| {
-        let method = services.find(&head.path)?;
+        let found = services.find(&head.path)?;
+        let version = head.metadata.get("client-api-version").and_then(|version| version.to_str().ok());
+        let call = found.metrics.begin(version);
         let encoding = head.encoding.clone()?;
-        Ok((head, method, encoding))
+        Ok((head, found.method, call, encoding))
     });
-    let (head, method, encoding) = match found {
+    let (head, method, call, encoding) = match found {
         Ok(found) => found,
         Err(refusal) => return answer::refuse(&mut respond, &refusal),
     };
@@ -57,21 +60,30 @@ pub(super) async fn serve(
                     let message = poll_fn(|cx| messages.poll_message(cx)).await.unwrap_or_else(no_message)?;
                     // Whatever else comes is passed over by HTTP/2.
                     drop(messages);
+                    call.received(message.len());
                     services.answer(direct, &head.metadata, message).await
                 };
                 deadline.bound(&mut respond, pin!(work), |_| None).await
             };
             let answer = match answered {
                 None => return,
-                Some(Ok(framed)) => Answer::of_message(&mut respond, framed, encoding),
-                Some(Err(status)) => return answer::refuse(&mut respond, &status.into()),
+                Some(Ok(framed)) => {
+                    call.sent(1, framed.message_bytes());
+                    call.ended(Code::Ok);
+                    Answer::of_message(&mut respond, framed, encoding)
+                }
+                Some(Err(status)) => {
+                    call.ended(status.code());
+                    return answer::refuse(&mut respond, &status.into());
+                }
             };
             if let Ok(answer) = answer {
                 send(answer, &mut deadline, |_| None).await;
             }
         }
-        Method::Unary | Method::Streaming => {
-            Box::pin(route(services, head, parts, messages, encoding, deadline, respond)).await;
+        Method::Unary | Method::ServerStream | Method::Streaming => {
+            Box::pin(route(Routed { services, call, encoding }, head, parts, messages, deadline, respond))
+                .await;
         }
     }
 }
@@ -98,13 +110,19 @@ fn no_message() -> Result<Bytes, Status> {
     Err(Status::unknown("EOF"))
 }
 
+/// Who answers a call through tonic, and how.
+struct Routed {
+    services: Arc<Services>,
+    call: Arc<Call>,
+    encoding: Encoding,
+}
+
 /// A call of a tonic service. What comes for it is taken out of HTTP/2 whether or not the service reads.
 async fn route(
-    services: Arc<Services>,
+    Routed { services, call, encoding }: Routed,
     head: Head,
     parts: http::request::Parts,
     messages: Messages,
-    encoding: Encoding,
     mut deadline: Deadline,
     mut respond: SendResponse<Bytes>,
 ) {
@@ -114,25 +132,31 @@ async fn route(
     *request.uri_mut() = parts.uri;
     *request.headers_mut() = head.metadata.into_headers();
     let begin_turn = |cx: &mut Context<'_>| lock(&messages).begin_turn(cx);
-    let work = services.route(request);
+    let work = services.route(request, Arc::clone(&call));
     let answered = deadline.bound(&mut respond, pin!(async { Ok(work.await) }), begin_turn).await;
     match answered {
         None => {}
-        Some(Err(status)) => answer::refuse(&mut respond, &status.into()),
+        Some(Err(status)) => {
+            call.ended(status.code());
+            answer::refuse(&mut respond, &status.into());
+        }
         Some(Ok(response)) => {
-            if let Ok(Some(answer)) = Answer::of_service(&mut respond, response, encoding) {
-                send(answer, &mut deadline, begin_turn).await;
+            if let Ok(Some(answer)) = Answer::of_service(&mut respond, response, encoding)
+                && let Some(ended_by) = send(answer, &mut deadline, begin_turn).await
+            {
+                call.ended(ended_by);
             }
         }
     }
 }
 
-/// Sends an answer to its end, or to the client's. `begin_turn` says why the call must end before, if it must.
+/// Sends an answer to its end, or to the client's. `begin_turn` says why the call must end before, if it must. Where it
+/// was ended before, by which code.
 async fn send(
     mut answer: Answer,
     deadline: &mut Deadline,
     mut begin_turn: impl FnMut(&mut Context<'_>) -> Option<Status>,
-) {
+) -> Option<Code> {
     let ended_by = poll_fn(|cx| {
         if let Some(refusal) = begin_turn(cx) {
             return Poll::Ready(Some(refusal));
@@ -143,9 +167,9 @@ async fn send(
         deadline.poll_passed(cx).map(|()| Some(Deadline::status()))
     })
     .await;
-    if let Some(status) = ended_by {
-        answer.end(&status);
-    }
+    let status = ended_by?;
+    answer.end(&status);
+    Some(status.code())
 }
 
 /// When a call's time is over.

@@ -44,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) calls_max: u32,
     /// `--enable-grpc-gateway`.
     pub(crate) has_gateway: bool,
+    /// `--metrics` is `extensive`.
+    pub(crate) has_extensive_metrics: bool,
     /// The flags that were given, on the command line, as variables or in a file.
     pub(crate) flags_given: BTreeSet<&'static str>,
     /// What is logged, how and where.
@@ -101,6 +103,7 @@ pub(super) fn settings(values: &Values) -> Result<Settings, Refusal> {
             Ok(calls) => calls,
         },
         has_gateway: values.boolean("enable-grpc-gateway"),
+        has_extensive_metrics: values.text("metrics") == "extensive",
         flags_given: values.flags.keys().copied().collect(),
         log,
         notices,

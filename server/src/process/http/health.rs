@@ -5,6 +5,7 @@
 
 use super::query;
 use super::reply;
+use crate::process::metrics::HealthMetrics;
 use crate::process::probe;
 use bytes::Bytes;
 use detcd::handle::MemberHandle;
@@ -82,7 +83,11 @@ pub(super) fn version(member: &MemberHandle, request: &Parts) -> Response<Bytes>
 }
 
 /// `/health`.
-pub(super) async fn health(member: &MemberHandle, request: &Parts) -> Response<Bytes> {
+pub(super) async fn health(
+    member: &MemberHandle,
+    metrics: &HealthMetrics,
+    request: &Parts,
+) -> Response<Bytes> {
     if let Some(refusal) = reply::only_get(&request.method) {
         return refusal;
     }
@@ -98,14 +103,21 @@ pub(super) async fn health(member: &MemberHandle, request: &Parts) -> Response<B
     } else if let Err(error) = probe::read(member, serializable).await {
         format!("RANGE ERROR:{error}")
     } else {
+        metrics.told(true);
         return reply::text(200, "{\"health\":\"true\",\"reason\":\"\"}");
     };
+    metrics.told(false);
     warn!(reason, "serving /health false");
     reply::error(503, &format!("{{\"health\":\"false\",\"reason\":\"{reason}\"}}"))
 }
 
 /// `/livez`, `/readyz`, and each of their checks below them; `None` for any other path.
-pub(super) async fn probe(member: &MemberHandle, path: &str, request: &Parts) -> Option<Response<Bytes>> {
+pub(super) async fn probe(
+    member: &MemberHandle,
+    metrics: &HealthMetrics,
+    path: &str,
+    request: &Parts,
+) -> Option<Response<Bytes>> {
     let mut segments = path.strip_prefix('/')?.split('/');
     let name = segments.next()?;
     let (_, checks) = PROBES.iter().find(|(probe, _)| *probe == name)?;
@@ -119,7 +131,9 @@ pub(super) async fn probe(member: &MemberHandle, path: &str, request: &Parts) ->
     }
     let (mut lines, mut all_passed) = (String::new(), true);
     for check in checks.into_iter().filter(|check| !excluded.iter().any(|name| name == check.name())) {
-        let line = match check.run(member).await {
+        let result = check.run(member).await;
+        metrics.checked(name, check.name(), result.is_ok());
+        let line = match result {
             Ok(()) => writeln!(lines, "[+]{} ok", check.name()),
             Err(reason) => {
                 all_passed = false;

@@ -10,11 +10,14 @@ mod reply;
 pub(crate) use gateway::Gateway;
 
 use super::flags::Access;
+use super::metrics::{self, ServingMetrics};
 use bytes::Bytes;
 use detcd::handle::MemberHandle;
+use http::HeaderValue;
 use http::request::Parts;
 use http::{Method, Response};
 use http_body_util::Full;
+use std::sync::Arc;
 use tonic::body::Body;
 
 /// What HTTP is served on a port.
@@ -23,6 +26,7 @@ pub(crate) struct Http {
     paths: Paths,
     access: Access,
     member: MemberHandle,
+    metrics: Arc<ServingMetrics>,
     /// `--enable-grpc-gateway`.
     gateway: Option<Gateway>,
 }
@@ -32,15 +36,21 @@ pub(crate) struct Http {
 pub(crate) enum Paths {
     /// Those for clients.
     Clients,
-    /// Health alone, as on `--listen-metrics-urls`.
+    /// Health and metrics alone, as on `--listen-metrics-urls`.
     Monitoring,
     /// Those for other members.
     Peers,
 }
 
 impl Http {
-    pub(crate) fn new(paths: Paths, access: Access, member: MemberHandle, gateway: Option<Gateway>) -> Http {
-        Http { paths, access, member, gateway }
+    pub(crate) fn new(
+        paths: Paths,
+        access: Access,
+        member: MemberHandle,
+        metrics: Arc<ServingMetrics>,
+        gateway: Option<Gateway>,
+    ) -> Http {
+        Http { paths, access, member, metrics, gateway }
     }
 
     /// Answers a request. `is_tls` says how it came.
@@ -69,9 +79,15 @@ impl Http {
         let path = request.uri.path();
         match (self.paths, path) {
             (Paths::Clients | Paths::Peers, "/version") => health::version(&self.member, request),
-            (Paths::Clients | Paths::Monitoring, "/health") => health::health(&self.member, request).await,
+            (Paths::Clients | Paths::Monitoring, "/health") => {
+                health::health(&self.member, &self.metrics.health, request).await
+            }
+            (Paths::Clients | Paths::Monitoring, "/metrics") => reply::typed(
+                HeaderValue::from_static(metrics::CONTENT_TYPE),
+                metrics::text(&self.member).await,
+            ),
             (Paths::Clients | Paths::Monitoring, _) => {
-                match health::probe(&self.member, path, request).await {
+                match health::probe(&self.member, &self.metrics.health, path, request).await {
                     Some(response) => response,
                     None => reply::not_found(),
                 }

@@ -21,8 +21,13 @@ pub(super) fn text(status: u16, body: impl Into<String>) -> Response<Bytes> {
 
 /// JSON.
 pub(super) fn json(body: String) -> Response<Bytes> {
+    typed(JSON, body)
+}
+
+/// Text of some type.
+pub(super) fn typed(content_type: HeaderValue, body: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
-    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }
 

@@ -63,7 +63,7 @@ func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	ours, theirs := connect(ctx, os.Args[1]), connect(ctx, os.Args[2])
-	unexpected, questions := 0, all()
+	unexpected, questions := 0, all(theirs)
 	for _, q := range questions {
 		one, other := q.ask(ctx, ours), q.ask(ctx, theirs)
 		reason, expected := known[q.name]

@@ -13,9 +13,9 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
-func all() []question {
+func all(etcd *server) []question {
 	var out []question
-	for _, part := range [][]question{pages(), gateways(), puts(), ranges(), streams(), txns(), deletes(), leases(), locks(), elections(), watches(), compaction(), alarms(), operations()} {
+	for _, part := range [][]question{pages(), gateways(), puts(), ranges(), streams(), txns(), deletes(), leases(), locks(), elections(), watches(), compaction(), {metricsOf(etcd)}, alarms(), operations()} {
 		out = append(out, part...)
 	}
 	return out

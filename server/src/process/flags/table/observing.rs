@@ -12,14 +12,13 @@ pub(super) const MONITORING: &[Flag] = &[
         "Serve profiles under /debug/pprof/ of the client port",
         "profiling over HTTP",
     ),
-    not_built(
+    works(
         "metrics",
         Form::Choice(&["basic", "extensive"]),
         "basic",
         "Which metrics there are; extensive has histograms of calls",
-        "a choice of metrics",
     ),
-    works("listen-metrics-urls", Form::Urls, "", "URLs to listen on for health checks alone"),
+    works("listen-metrics-urls", Form::Urls, "", "URLs to listen on for health checks and metrics alone"),
 ];
 
 pub(super) const LOGGING: &[Flag] = &[

@@ -97,7 +97,7 @@ fn what_is_not_there_is_refused_but_for_its_default() {
     for (arguments, text) in [
         (&["--wal-dir=x"][..], "--wal-dir: a log outside of --data-dir is not available"),
         (&["--pre-vote=false"], "--pre-vote: an election without that question is not available"),
-        (&["--metrics=extensive"], "--metrics: a choice of metrics is not available"),
+        (&["--enable-pprof"], "--enable-pprof: profiling over HTTP is not available"),
         (&["--auth-token=jwt"], "--auth-token: authentication is not available"),
         (&["--unsafe-no-fsync"], "--unsafe-no-fsync: running without fsync is not available"),
         (&["--feature-gates=CompactHashCheck=true"], "CompactHashCheck: comparing members' data is not"),
@@ -107,7 +107,7 @@ fn what_is_not_there_is_refused_but_for_its_default() {
     for default in [
         "--wal-dir=",
         "--pre-vote=T",
-        "--metrics=basic",
+        "--enable-pprof=false",
         "--bcrypt-cost=0xa",
         "--grpc-keepalive-interval=120m",
         "--feature-gates=CompactHashCheck=false,AllAlpha=false",

@@ -74,13 +74,14 @@ impl Gateway {
         // Before the call: what cannot be read is refused as such.
         let first = messages.first(method.is_client_streaming()).await?;
         let metadata = metadata(&request.headers);
+        let call = self.services.find(&format!("/{}", binding.method))?.metrics.begin(None);
         let response = if method.is_client_streaming() {
-            self.services.route(grpc_request(binding, metadata, messages.framed_after(first))).await
+            self.services.route(grpc_request(binding, metadata, messages.framed_after(first)), call).await
         } else {
             // The rest of the body, if any, is of no interest.
             drop(messages);
             let body = Body::new(Full::new(first.unwrap_or_default()));
-            self.services.route(grpc_request(binding, metadata, body)).await
+            self.services.route(grpc_request(binding, metadata, body), call).await
         };
         let mut answers = Unframe::new(response, method.output());
         if !method.is_server_streaming() {
