@@ -12,6 +12,7 @@ mod cow_tree;
 mod dedup_window;
 pub mod effects;
 pub mod engine;
+pub mod etcd_file;
 pub mod frame;
 pub mod ids;
 pub mod input;

@@ -47,6 +47,13 @@ pub struct StateView {
     pub(crate) hash: u128,
 }
 
+impl StateView {
+    /// The store.
+    pub fn store(&self) -> &View {
+        &self.mvcc
+    }
+}
+
 impl State {
     /// The state that every member of a new cluster starts from.
     pub fn first(cluster: &InitialCluster) -> State {

@@ -12,6 +12,7 @@ use detcd_engine::effects::Read;
 use detcd_engine::engine::{Measurements, Status};
 use detcd_engine::ids::{ClusterId, MemberId, StreamId};
 use detcd_engine::request::{Reply, Request, RequestError};
+use detcd_engine::state::StateView;
 use detcd_engine::watch::{DRAINED_BYTES_DUE, WatchInput, WatchResponse};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,6 +25,7 @@ pub struct MemberHandle {
     pub(crate) me: MemberId,
     pub(crate) requests: mpsc::Sender<RequestCall>,
     pub(crate) watches: mpsc::UnboundedSender<(StreamId, WatchCall)>,
+    pub(crate) views: mpsc::Sender<oneshot::Sender<StateView>>,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) abandoned: Arc<AtomicBool>,
     /// Counts the watch streams opened so far.
@@ -92,6 +94,13 @@ impl MemberHandle {
             evaluated
         })
         .await?
+    }
+
+    /// The whole state as it is here, never to change: at least all that this member has answered before.
+    pub(crate) async fn state(&self) -> Result<StateView, RequestError> {
+        let (asker, state) = oneshot::channel();
+        self.views.send(asker).await.map_err(|_| RequestError::Stopped)?;
+        state.await.map_err(|_| RequestError::Stopped)
     }
 
     /// Runs long work on the readers' threads and waits for it. Work whose caller has left is not begun.

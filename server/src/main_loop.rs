@@ -31,6 +31,7 @@ use detcd_engine::effects::{Effects, Installed, SnapshotVerdict};
 use detcd_engine::engine::{Engine, Measurements, Status};
 use detcd_engine::ids::StreamId;
 use detcd_engine::input::Input;
+use detcd_engine::state::StateView;
 use detcd_engine::time::Time;
 use detcd_engine::watch::{EventBatch, WatchEffects, WatchInput};
 use std::collections::BTreeMap;
@@ -64,6 +65,8 @@ pub(crate) struct Inboxes {
     pub(crate) inspections: mpsc::Receiver<oneshot::Sender<Inspection>>,
     /// As inspections, for metrics.
     pub(crate) measurements: mpsc::Receiver<oneshot::Sender<Measurements>>,
+    /// As those.
+    pub(crate) views: mpsc::Receiver<oneshot::Sender<StateView>>,
     /// The receiver of snapshots asks whether one may come, and whether it is taken.
     pub(crate) snapshots: mpsc::Receiver<Question>,
     /// Set when a client stopped waiting; the loop then looks for the requests whose clients are gone.
@@ -112,12 +115,14 @@ struct Turn {
     requests: Vec<RequestCall>,
     inspections: Vec<oneshot::Sender<Inspection>>,
     measurements: Vec<oneshot::Sender<Measurements>>,
+    views: Vec<oneshot::Sender<StateView>>,
 }
 
 impl Turn {
     fn len(&self) -> usize {
         // Questions that change nothing are no inputs.
-        let Turn { inputs, peers, snapshots, watches, requests, inspections: _, measurements: _ } = self;
+        let Turn { inputs, peers, snapshots, watches, requests, inspections: _, measurements: _, views: _ } =
+            self;
         inputs.len() + peers.len() + snapshots.len() + watches.len() + requests.len()
     }
 }
@@ -177,6 +182,7 @@ impl MainLoop {
             requests,
             inspections,
             measurements,
+            views,
             snapshots,
             stop,
             abandoned: _,
@@ -194,6 +200,7 @@ impl MainLoop {
                 Some(call) = requests.recv() => turn.requests.push(call),
                 Some(asker) = inspections.recv() => turn.inspections.push(asker),
                 Some(asker) = measurements.recv() => turn.measurements.push(asker),
+                Some(asker) = views.recv() => turn.views.push(asker),
                 Some(question) = snapshots.recv() => turn.snapshots.push(question),
                 () = sleep => {}
             }
@@ -211,6 +218,7 @@ impl MainLoop {
         fill(&mut turn.requests, || requests.try_recv().ok());
         fill(&mut turn.inspections, || inspections.try_recv().ok());
         fill(&mut turn.measurements, || measurements.try_recv().ok());
+        fill(&mut turn.views, || views.try_recv().ok());
         fill(&mut turn.snapshots, || snapshots.try_recv().ok());
         true
     }
@@ -253,6 +261,9 @@ impl MainLoop {
         for asker in turn.measurements.drain(..) {
             // As above.
             let _ = asker.send(self.engine.measurements());
+        }
+        for asker in turn.views.drain(..) {
+            let _ = asker.send(self.engine.state().view());
         }
         // Cleared before looking: who leaves while we look is found by the next turn.
         if self.inboxes.abandoned.swap(false, Ordering::AcqRel) {

@@ -43,7 +43,7 @@ const SNAPSHOT_QUESTIONS_WAITING: usize = 1;
 /// than that, and other members' quotas may differ. And what a member with a small quota receives all the same.
 const SNAPSHOT_QUOTAS_MAX: u64 = 2;
 const SNAPSHOT_BYTES_MAX_MIN: u64 = 8 * 1024 * 1024 * 1024;
-/// Calls of `Inspect`, and of whoever asks for metrics, that wait for the main loop.
+/// Calls of `Inspect`, and of whoever asks for metrics or for a view of the state, that wait for the main loop.
 const INSPECTIONS_WAITING: usize = 16;
 
 /// What a member is told when it starts.
@@ -140,6 +140,7 @@ async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Membe
     let (peer_messages, peer_queue) = mpsc::channel(PEER_MESSAGES_WAITING);
     let (inspections, inspection_queue) = mpsc::channel(INSPECTIONS_WAITING);
     let (measurements, measurement_queue) = mpsc::channel(INSPECTIONS_WAITING);
+    let (views, view_queue) = mpsc::channel(INSPECTIONS_WAITING);
     let (watches, watch_queue) = mpsc::unbounded_channel();
     let (requests, request_queue) = mpsc::channel(REQUESTS_WAITING);
     let (log, jobs) = mpsc::unbounded_channel();
@@ -191,6 +192,7 @@ async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Membe
         watches: watch_queue,
         inspections: inspection_queue,
         measurements: measurement_queue,
+        views: view_queue,
         snapshots: question_queue,
         requests: request_queue,
         abandoned: Arc::clone(&abandoned),
@@ -231,6 +233,7 @@ async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Membe
         clock,
         metrics,
         measurements,
+        views,
     };
     Ok(Member {
         handle,

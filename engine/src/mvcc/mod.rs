@@ -17,8 +17,10 @@
 //! A [`View`] is the store as it was, for one reference count: the shell evaluates it while the store goes on.
 //!
 //! `record` is one version; `key_index` finds versions by key, `history` by revision; `range_request` is what a read asks
-//! and is answered, `view` and `range` read, `scan` a few keys at a time; `store` holds and compacts, `write` changes; `rebuild` makes a store of a snapshot's records; `hash` says what members compare.
+//! and is answered, `view` and `range` read, `scan` a few keys at a time, `by_revision` all versions in the order of
+//! their changes; `store` holds and compacts, `write` changes; `rebuild` makes a store of a snapshot's records; `hash` says what members compare.
 
+mod by_revision;
 mod hash;
 mod history;
 mod key_index;
@@ -33,6 +35,7 @@ mod tests;
 mod view;
 mod write;
 
+pub use by_revision::ByRevision;
 pub use range_request::{RangeRequest, RangeResponse, RevisionError, SortOrder, SortTarget};
 pub use record::{RECORD_OVERHEAD_BYTES, RecordHeader, RecordRef};
 pub use scan::Scan;

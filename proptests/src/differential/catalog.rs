@@ -54,7 +54,10 @@ impl Rpc {
 
     /// Whether the call leaves everything as it was, so that many of them may be under way at once.
     pub(crate) fn only_reads(&self) -> bool {
-        matches!(self.name(), "Range" | "LeaseTimeToLive" | "LeaseLeases" | "MemberList" | "Status")
+        matches!(
+            self.name(),
+            "Range" | "LeaseTimeToLive" | "LeaseLeases" | "MemberList" | "Status" | "HashKV"
+        )
     }
 
     /// Whether requests go over a stream.

@@ -6,6 +6,7 @@
 //! looks through all that ever happened.
 
 mod cluster;
+mod hash;
 pub mod key_range;
 pub mod lease;
 pub mod mvcc;

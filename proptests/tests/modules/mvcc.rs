@@ -3,6 +3,7 @@
 
 use crate::cases;
 use bytes::Bytes;
+use detcd_engine::etcd_file::HashKv;
 use detcd_engine::ids::LeaseId;
 use detcd_engine::mvcc::{
     RECORD_OVERHEAD_BYTES, RangeResponse, RecordHeader, RecordRef, RevisionError, Store, View,
@@ -281,6 +282,11 @@ pub(crate) fn assert_every_revision(view: &View, reference: &Reference) {
         let changes: Vec<Version> = changes.cloned().collect();
         assert_eq!(view.history_from(revision).map(version).collect::<Vec<_>>(), changes, "from {revision}");
         assert_eq!(view.changes_since(revision - 1), changes.len() as u64, "after {}", revision - 1);
+        let hash = HashKv::begin(view, revision).map(|hash| hash.finish().crc).map_err(refused);
+        // Of all revisions 0 alone is not itself.
+        let at = if revision == 0 { reference.revision() } else { revision };
+        let expected = reference.range(&Range { revision: at, ..range }).map(|_| reference.hash(at));
+        assert_eq!(hash, expected, "hash of {revision}");
     }
 }
 

@@ -4,8 +4,31 @@ use super::Service;
 use crate::pb;
 use crate::wire::error::status;
 use crate::wire::maintenance;
-use detcd_engine::request::Reply;
+use detcd_engine::etcd_file::{HashKv, KvHash};
+use detcd_engine::mvcc::View;
+use detcd_engine::request::{Reply, RequestError};
 use tonic::{Request, Response, Status};
+
+/// Keys or changes that a reader's thread looks at before it turns to others' reads: a few milliseconds.
+const LOOKS_AT_ONCE: usize = 10_000;
+
+impl Service {
+    /// Computed by the readers, a piece at a time: other long reads go on in between, and nothing more is done for a client
+    /// that left.
+    async fn hash_of(&self, view: View, revision: i64) -> Result<KvHash, RequestError> {
+        let mut hash = self.member.elsewhere(move || HashKv::begin(&view, revision)).await??;
+        loop {
+            let go_on = move || {
+                let done = hash.go_on(LOOKS_AT_ONCE);
+                (done, hash)
+            };
+            match self.member.elsewhere(go_on).await? {
+                (Some(done), _) => return Ok(done),
+                (None, rest) => hash = rest,
+            }
+        }
+    }
+}
 
 #[tonic::async_trait]
 impl pb::maintenance_server::Maintenance for Service {
@@ -28,5 +51,16 @@ impl pb::maintenance_server::Maintenance for Service {
         let now = self.member.status();
         let header = self.header(now.revision, now.term);
         Ok(Response::new(maintenance::status_response(header, now)))
+    }
+
+    async fn hash_kv(
+        &self,
+        request: Request<pb::HashKvRequest>,
+    ) -> Result<Response<pb::HashKvResponse>, Status> {
+        self.call_metadata(request.metadata())?;
+        let view = self.member.state().await.map_err(status)?.store().clone();
+        let header = self.header(view.revision(), self.member.status().term);
+        let hash = self.hash_of(view, request.into_inner().revision).await.map_err(status)?;
+        Ok(Response::new(maintenance::hash_kv_response(header, hash)))
     }
 }

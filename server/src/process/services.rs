@@ -81,7 +81,7 @@ const CLIENT_METHODS: Methods = &[
         ],
     ),
     ("etcdserverpb.Cluster", &[("MemberList", Unary)]),
-    ("etcdserverpb.Maintenance", &[("Alarm", Unary), ("Status", Unary)]),
+    ("etcdserverpb.Maintenance", &[("Alarm", Unary), ("Status", Unary), ("HashKV", Unary)]),
     ("v3lockpb.Lock", &[("Lock", Unary), ("Unlock", Unary)]),
     (
         "v3electionpb.Election",

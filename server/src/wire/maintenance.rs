@@ -2,6 +2,7 @@
 
 use crate::pb;
 use detcd_engine::engine::Status;
+use detcd_engine::etcd_file::KvHash;
 use detcd_engine::ids::MemberId;
 use detcd_engine::request::{Alarm, AlarmKind, AlarmRequest, Member, RequestError};
 
@@ -87,6 +88,12 @@ pub fn status_response(header: Option<pb::ResponseHeader>, status: Status) -> pb
         db_size_quota: byte_count(status.quota_bytes),
         downgrade_info: Some(pb::DowngradeInfo::default()),
     }
+}
+
+/// The hash of a revision.
+pub fn hash_kv_response(header: Option<pb::ResponseHeader>, hash: KvHash) -> pb::HashKvResponse {
+    let KvHash { crc, compacted_revision, revision } = hash;
+    pb::HashKvResponse { header, hash: crc, compact_revision: compacted_revision, hash_revision: revision }
 }
 
 /// Of an empty store one byte: etcd's file is never empty, and etcdctl divides by its size.

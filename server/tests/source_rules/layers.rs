@@ -29,6 +29,7 @@ const ENGINE: &[Layer] = &[
     ("raft", "time random ids config codec"),
     ("peer_message", "ids request raft"),
     ("snapshot", "ids codec membership mvcc request lease command dedup_window state raft peer_message"),
+    ("etcd_file", "mvcc"),
     ("wal", "ids codec raft"),
     ("frame", "ids codec request raft peer_message"),
     ("watch", "time ids key_range mvcc"),

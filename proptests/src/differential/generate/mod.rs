@@ -28,6 +28,7 @@ const EXPIRY_EVERY: u64 = 2_500;
 /// The script of a seed, with about so many steps.
 pub(crate) fn script(seed: u64, steps: usize) -> Vec<Step> {
     let mut generate = Generate::new(seed);
+    generate.leases.may_choose = generate.one_in(2);
     while generate.steps.len() < steps {
         generate.some();
     }
@@ -73,6 +74,9 @@ impl Generate {
             82..94 => self.lease(),
             _ => self.watch(),
         }
+        if self.one_in(4) {
+            self.call("HashKV", &pb::HashKvRequest::default());
+        }
     }
 
     /// A run of requests that change nothing.
@@ -86,6 +90,10 @@ impl Generate {
                 }
                 2 => self.call("LeaseLeases", &pb::LeaseLeasesRequest {}),
                 3..6 => self.time_to_live(),
+                6..9 => {
+                    let revision = self.revision();
+                    self.call("HashKV", &pb::HashKvRequest { revision });
+                }
                 _ => {
                     let range = self.range_request();
                     self.call("Range", &range);
@@ -118,6 +126,7 @@ impl Generate {
         for revision in [0, NOW, NOW - 1, NOW - 7, NOW - 40, COMPACTED + 1, COMPACTED, COMPACTED - 1, NOW + 1]
         {
             self.call("Range", &self.all_keys(revision));
+            self.call("HashKV", &pb::HashKvRequest { revision });
         }
         self.call("LeaseLeases", &pb::LeaseLeasesRequest {});
         for id in self.leases.all() {
@@ -212,6 +221,7 @@ mod tests {
             "AwaitEnd",
             "Alarm",
             "Status",
+            "HashKV",
             "MemberList",
             "Restart",
         ] {

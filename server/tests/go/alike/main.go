@@ -171,6 +171,10 @@ func ask(name string, request proto.Message) question {
 		return unary(name, func(s *server) func(context.Context, *pb.CompactionRequest, ...grpc.CallOption) (*pb.CompactionResponse, error) {
 			return s.kv.Compact
 		}, r)
+	case *pb.HashKVRequest:
+		return unary(name, func(s *server) func(context.Context, *pb.HashKVRequest, ...grpc.CallOption) (*pb.HashKVResponse, error) {
+			return s.maintenance.HashKV
+		}, r)
 	case *pb.LeaseGrantRequest:
 		return unary(name, func(s *server) func(context.Context, *pb.LeaseGrantRequest, ...grpc.CallOption) (*pb.LeaseGrantResponse, error) {
 			return s.lease.LeaseGrant

@@ -424,7 +424,14 @@ func compaction() []question {
 	at := func(revision int64) *pb.RangeRequest {
 		return &pb.RangeRequest{Key: []byte("a"), Revision: revision, CountOnly: true}
 	}
+	hash := func(revision int64) *pb.HashKVRequest { return &pb.HashKVRequest{Revision: revision} }
 	return []question{
+		ask("hash: now, nothing compacted", hash(0)),
+		ask("hash: of nothing yet", hash(1)),
+		ask("hash: of a few changes", hash(7)),
+		ask("hash: the future", hash(1000)),
+		ask("hash: negative", hash(-1)),
+		ask("hash: far below", hash(math.MinInt64)),
 		ask("compact: the future", compact(1000, false)),
 		ask("compact: the far future", compact(math.MaxInt64, false)),
 		ask("compact: negative", compact(-2, false)),
@@ -435,6 +442,11 @@ func compaction() []question {
 		ask("compact: the same", compact(5, false)),
 		ask("compact: below", compact(4, true)),
 		ask("compact: physical", compact(10, true)),
+		// Of 0 etcd has remembered a hash since the compaction at 0.
+		ask("hash: negative, compacted at 10", hash(-1)),
+		ask("hash: the revision after", hash(11)),
+		ask("hash: later", hash(14)),
+		ask("hash: below what was compacted", hash(9)),
 		ask("compact: read below", at(9)),
 		ask("compact: read at", at(10)),
 		ask("compact: read at 1", at(1)),

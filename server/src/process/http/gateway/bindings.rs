@@ -31,6 +31,7 @@ pub(super) const BINDINGS: &[Binding] = &[
     of("/v3/cluster/member/list", "etcdserverpb.Cluster/MemberList"),
     of("/v3/maintenance/alarm", "etcdserverpb.Maintenance/Alarm"),
     of("/v3/maintenance/status", "etcdserverpb.Maintenance/Status"),
+    of("/v3/maintenance/hashkv", "etcdserverpb.Maintenance/HashKV"),
     of("/v3/lock/lock", "v3lockpb.Lock/Lock"),
     of("/v3/lock/unlock", "v3lockpb.Lock/Unlock"),
     of("/v3/election/campaign", "v3electionpb.Election/Campaign"),
