@@ -27,7 +27,9 @@ pub struct Status {
     pub compacted_revision: i64,
     /// What the state occupies, history included, in bytes.
     pub state_bytes: u64,
-    /// What of it the newest versions occupy, in bytes.
+    /// What compactions have made forgotten and this member has not given back yet, in bytes; not in `state_bytes`.
+    pub forgotten_bytes: u64,
+    /// What of the state the newest versions occupy, in bytes.
     pub live_bytes: u64,
     /// `--quota-backend-bytes`.
     pub quota_bytes: u64,
@@ -54,6 +56,7 @@ impl Engine {
             revision: self.state.mvcc.revision(),
             compacted_revision: self.state.mvcc.compacted_revision(),
             state_bytes: self.state.mvcc.state_bytes(),
+            forgotten_bytes: self.state.mvcc.forgotten_bytes(),
             live_bytes: self.state.mvcc.live_bytes(),
             quota_bytes: self.config.quota_bytes,
             alarms: self.state.alarms.iter().copied().collect(),

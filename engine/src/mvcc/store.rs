@@ -19,6 +19,8 @@ pub struct Store {
     pub(super) live_bytes: u64,
     /// Where the physical work of compaction goes on. Member-local: in no answer, hash or snapshot.
     sweep: Option<(i64, u32)>,
+    /// What that has not given back yet, at most. Member-local, as `sweep`.
+    forgotten_bytes: u64,
 }
 
 impl Default for Store {
@@ -38,7 +40,7 @@ impl Store {
     pub fn new() -> Store {
         let current =
             View { index: KeyIndex::default(), history: History::default(), revision: 1, compacted: -1 };
-        Store { current, kept: Total::default(), live_bytes: 0, sweep: None }
+        Store { current, kept: Total::default(), live_bytes: 0, sweep: None, forgotten_bytes: 0 }
     }
 
     /// The main revision of the last change; 1 where there was none.
@@ -91,6 +93,12 @@ impl Store {
         self.live_bytes
     }
 
+    /// How much memory compactions have made forgotten that is not given back yet, at most, in bytes: 0 where the physical
+    /// work is done. Not alike on all members.
+    pub fn forgotten_bytes(&self) -> u64 {
+        self.forgotten_bytes
+    }
+
     /// The hash of the logical state.
     pub fn hash(&self) -> u128 {
         hash::of_state(self.kept, self.revision(), self.compacted_revision())
@@ -111,7 +119,9 @@ impl Store {
         if revision > self.revision() {
             return Err(RevisionError::Future);
         }
-        self.kept.subtract(self.current.history.forgotten(self.compacted_revision(), revision));
+        let forgotten = self.current.history.forgotten(self.compacted_revision(), revision);
+        self.kept.subtract(forgotten);
+        self.forgotten_bytes += forgotten.bytes;
         self.current.compacted = revision;
         self.sweep = self.current.history.first().map(|change| change.record.position());
         Ok(())
@@ -126,6 +136,7 @@ impl Store {
             let next = self.current.history.first_from(position).cloned();
             let Some(change) = next.filter(|change| change.record.mod_revision() <= compacted) else {
                 self.sweep = None;
+                self.forgotten_bytes = 0;
                 return false;
             };
             position = change.record.position();

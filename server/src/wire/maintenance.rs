@@ -76,13 +76,14 @@ pub fn status_response(header: Option<pb::ResponseHeader>, status: Status) -> pb
     pb::StatusResponse {
         header,
         version: ETCD_VERSION.to_owned(),
-        db_size: occupied(status.state_bytes),
+        // etcd's size is that of a file, of which a compaction frees parts: so history is in use, and what is forgotten not.
+        db_size: occupied(status.state_bytes.saturating_add(status.forgotten_bytes)),
         leader: status.leader.map_or(0, |leader| leader.0),
         raft_index: status.committed,
         raft_term: status.term,
         raft_applied_index: status.applied,
         errors: no_leader.into_iter().chain(alarms).collect(),
-        db_size_in_use: occupied(status.live_bytes),
+        db_size_in_use: occupied(status.state_bytes),
         is_learner: status.is_learner,
         storage_version: STORAGE_VERSION.to_owned(),
         db_size_quota: byte_count(status.quota_bytes),
@@ -135,6 +136,13 @@ mod tests {
     fn an_empty_store_has_a_size() {
         let response = status_response(None, Status::default());
         assert_eq!((response.db_size, response.db_size_in_use), (1, 1));
+    }
+
+    #[test]
+    fn history_is_in_use_and_what_is_forgotten_is_not() {
+        let status = Status { state_bytes: 70, forgotten_bytes: 30, live_bytes: 20, ..Status::default() };
+        let response = status_response(None, status);
+        assert_eq!((response.db_size, response.db_size_in_use), (100, 70));
     }
 
     #[test]

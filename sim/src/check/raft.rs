@@ -226,6 +226,7 @@ mod tests {
             revision: 1,
             compacted_revision: -1,
             state_bytes: 0,
+            forgotten_bytes: 0,
             live_bytes: 0,
             quota_bytes: 0,
             alarms: Vec::new(),
