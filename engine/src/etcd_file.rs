@@ -1,10 +1,20 @@
-//! The state as etcd keeps it on disk: what its hashes are made of.
+//! The state as etcd keeps it on disk: what its hashes are made of, and its snapshot files.
 //!
-//! `key_bucket` is the largest part of it: every version of every key under its revision. `protobuf` is the little of that
-//! encoding that its values need. `hash_kv` is etcd's checksum of the versions.
+//! etcd's database is a file of bbolt's (`bbolt`) with a bucket for each part of the state. `key_bucket` is the largest:
+//! every version of every key under its revision; `small_buckets` are all but that one and the leases. `protobuf` is the
+//! little of that encoding that their values need. `export` makes such a file of a state, `import` a state of such a file.
+//! `hash_kv` is etcd's checksum of the versions.
 
+mod export;
 mod hash_kv;
+mod import;
 mod key_bucket;
 mod protobuf;
+mod small_buckets;
+#[cfg(test)]
+mod tests;
 
+pub use export::Export;
 pub use hash_kv::{HashKv, KvHash};
+pub use import::{Contents, ImportError};
+pub use small_buckets::Release;

@@ -12,6 +12,7 @@ mod transfer;
 mod writer;
 
 pub use reader::Reader;
+pub(crate) use reader::attach_keys;
 pub use transfer::{Checkpoint, OutgoingSnapshot, ReceivedSnapshot};
 pub use writer::Writer;
 

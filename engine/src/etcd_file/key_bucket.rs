@@ -4,8 +4,9 @@
 //! big-endian), and a `t` behind that where it is a tombstone. Its value is an `mvccpb.KeyValue`; a tombstone's has the
 //! key alone.
 
-use super::protobuf::PutField;
-use crate::mvcc::RecordRef;
+use super::protobuf::{Field, Fields, PutField, Value, length_field_bytes, varint_field_bytes};
+use crate::ids::LeaseId;
+use crate::mvcc::{RecordHeader, RecordRef};
 
 /// The bucket's name.
 pub(super) const NAME: &[u8] = b"key";
@@ -51,11 +52,72 @@ pub(super) fn put_value(out: &mut Vec<u8>, record: &RecordRef) {
     }
 }
 
+/// How many bytes `put_value` appends.
+pub(super) fn value_bytes(record: &RecordRef) -> usize {
+    let key = length_field_bytes(record.key().len());
+    if record.is_tombstone() {
+        return key;
+    }
+    let numbers =
+        [record.create_revision(), record.mod_revision(), record.version(), record.lease().0].into_iter();
+    let numbers: usize = numbers.map(|number| varint_field_bytes(number.cast_unsigned())).sum();
+    key + numbers + length_field_bytes(record.value().len())
+}
+
+/// A version as it was read. The key of what etcd notes to move its revision on is empty.
+pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<RecordRef, String> {
+    let (mod_revision, sub, is_tombstone) = decode_key(key)?;
+    let mut header = RecordHeader { create_revision: 0, mod_revision: 0, sub, version: 0, lease: LeaseId(0) };
+    let (mut name, mut content): (&[u8], &[u8]) = (&[], &[]);
+    for field in Fields(value) {
+        let Field { number, value } = field?;
+        match (u32::try_from(number).unwrap_or(0), value) {
+            (field::KEY, Value::Bytes(bytes)) => name = bytes,
+            (field::VALUE, Value::Bytes(bytes)) => content = bytes,
+            (field::CREATE_REVISION, Value::Varint(number)) => header.create_revision = number.cast_signed(),
+            (field::MOD_REVISION, Value::Varint(number)) => header.mod_revision = number.cast_signed(),
+            (field::VERSION, Value::Varint(number)) => header.version = number.cast_signed(),
+            (field::LEASE, Value::Varint(number)) => header.lease = LeaseId(number.cast_signed()),
+            _ => {}
+        }
+    }
+    if is_tombstone || name.is_empty() {
+        return Ok(RecordRef::tombstone(mod_revision, sub, name));
+    }
+    if header.mod_revision != mod_revision {
+        return Err(format!("a version of revision {} under revision {mod_revision}", header.mod_revision));
+    }
+    if header.version < 1 {
+        return Err(format!("version {} under revision {mod_revision}", header.version));
+    }
+    Ok(RecordRef::new(header, name, content))
+}
+
+/// Main and sub revision, and whether a tombstone stands there.
+fn decode_key(key: &[u8]) -> Result<(i64, u32, bool), String> {
+    let problem = || format!("{:?} is not a revision", key.escape_ascii().to_string());
+    let is_tombstone = match &key.get(REVISION_BYTES..).ok_or_else(problem)? {
+        [] => false,
+        [b't'] => true,
+        _ => return Err(problem()),
+    };
+    let (main, sub) = decode_revision(key).ok_or_else(problem)?;
+    Ok((main, sub, is_tombstone))
+}
+
+/// Main and sub revision, where they stand at the beginning of some bytes.
+pub(super) fn decode_revision(bytes: &[u8]) -> Option<(i64, u32)> {
+    let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_be_bytes);
+    let (main, rest) = bytes.split_at_checked(8)?;
+    let (separator, sub) = rest.get(..9)?.split_first()?;
+    let main = i64::try_from(number(main)?).ok()?;
+    let sub = u32::try_from(number(sub)?).ok()?;
+    (*separator == b'_').then_some((main, sub))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::LeaseId;
-    use crate::mvcc::RecordHeader;
 
     #[test]
     fn a_version_and_a_tombstone() {
@@ -68,11 +130,15 @@ mod tests {
         assert_eq!(key, b"\0\0\0\0\0\0\x01\x2c_\0\0\0\0\0\0\0\x01");
         let lease = b"\x30\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
         assert_eq!(value, [&b"\x0a\x01k\x10\x02\x18\xac\x02\x20\x05\x2a\x03val"[..], lease].concat());
+        assert_eq!(value.len(), value_bytes(&record));
+        assert_eq!(decode(&key, &value), Ok(record));
         let tombstone = RecordRef::tombstone(3, 0, b"k");
         let (mut key, mut value) = (Vec::new(), Vec::new());
         put_key(&mut key, &tombstone);
         put_value(&mut value, &tombstone);
         assert_eq!(key, b"\0\0\0\0\0\0\0\x03_\0\0\0\0\0\0\0\0t");
         assert_eq!(value, b"\x0a\x01k");
+        assert_eq!(value.len(), value_bytes(&tombstone));
+        assert_eq!(decode(&key, &value), Ok(tombstone));
     }
 }

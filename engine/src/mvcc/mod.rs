@@ -37,6 +37,7 @@ mod write;
 
 pub use by_revision::ByRevision;
 pub use range_request::{RangeRequest, RangeResponse, RevisionError, SortOrder, SortTarget};
+pub(crate) use rebuild::retain_kept;
 pub use record::{RECORD_OVERHEAD_BYTES, RecordHeader, RecordRef};
 pub use scan::Scan;
 pub use store::Store;

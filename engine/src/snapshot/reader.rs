@@ -277,7 +277,7 @@ fn read_end(mut from: Decoder) -> Result<End, DecodeError> {
 
 /// Which keys are attached to which lease is not written: the newest version of each key says it. I9: the lease of each
 /// must be there.
-fn attach_keys(mvcc: &Store, leases: &mut Lessor) -> Result<(), String> {
+pub(crate) fn attach_keys(mvcc: &Store, leases: &mut Lessor) -> Result<(), String> {
     let mut records = mvcc.current().records().peekable();
     while let Some(record) = records.next() {
         let is_newest = records.peek().is_none_or(|next| next.key() != record.key());
