@@ -1,12 +1,16 @@
 //! Service Maintenance.
 
 use super::Service;
+use super::backup::Backup;
 use crate::pb;
 use crate::wire::error::status;
 use crate::wire::maintenance;
 use detcd_engine::etcd_file::{HashKv, KvHash};
 use detcd_engine::mvcc::View;
 use detcd_engine::request::{Reply, RequestError};
+use futures_util::stream;
+use std::pin::Pin;
+use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
 /// Keys or changes that a reader's thread looks at before it turns to others' reads: a few milliseconds.
@@ -32,6 +36,8 @@ impl Service {
 
 #[tonic::async_trait]
 impl pb::maintenance_server::Maintenance for Service {
+    type SnapshotStream = Pin<Box<dyn Stream<Item = Result<pb::SnapshotResponse, Status>> + Send>>;
+
     async fn alarm(&self, request: Request<pb::AlarmRequest>) -> Result<Response<pb::AlarmResponse>, Status> {
         let metadata = self.call_metadata(request.metadata())?;
         let Some(asked) = maintenance::alarm_request(request.into_inner()).map_err(status)? else {
@@ -62,5 +68,34 @@ impl pb::maintenance_server::Maintenance for Service {
         let header = self.header(view.revision(), self.member.status().term);
         let hash = self.hash_of(view, request.into_inner().revision).await.map_err(status)?;
         Ok(Response::new(maintenance::hash_kv_response(header, hash)))
+    }
+
+    async fn snapshot(
+        &self,
+        request: Request<pb::SnapshotRequest>,
+    ) -> Result<Response<Self::SnapshotStream>, Status> {
+        self.call_metadata(request.metadata())?;
+        let backup = Backup::begin(self.member.clone()).await.map_err(status)?;
+        Ok(Response::new(Box::pin(stream::unfold(Some(backup), |backup| async move {
+            let mut backup = backup?;
+            match backup.next().await {
+                Ok(message) => Some((Ok(message?), Some(backup))),
+                Err(refusal) => Some((Err(status(refusal)), None)),
+            }
+        }))))
+    }
+
+    async fn defragment(
+        &self,
+        request: Request<pb::DefragmentRequest>,
+    ) -> Result<Response<pb::DefragmentResponse>, Status> {
+        self.call_metadata(request.metadata())?;
+        let now = self.member.status();
+        tracing::info!(
+            bytes = now.state_bytes,
+            bytes_being_given_back = now.forgotten_bytes,
+            "asked to defragment: what compactions forget is given back without being asked for"
+        );
+        Ok(Response::new(pb::DefragmentResponse { header: None }))
     }
 }

@@ -3,6 +3,7 @@
 //! The same source runs on tonic and on the simulated tonic, so it names only what both have: listeners, limits,
 //! health and reflection are the binary's (`process`).
 
+mod backup;
 mod call_metadata;
 mod cluster;
 mod election;

@@ -81,7 +81,10 @@ const CLIENT_METHODS: Methods = &[
         ],
     ),
     ("etcdserverpb.Cluster", &[("MemberList", Unary)]),
-    ("etcdserverpb.Maintenance", &[("Alarm", Unary), ("Status", Unary), ("HashKV", Unary)]),
+    (
+        "etcdserverpb.Maintenance",
+        &[("Alarm", Unary), ("Status", Unary), ("HashKV", Unary), ("Snapshot", Unary), ("Defragment", Unary)],
+    ),
     ("v3lockpb.Lock", &[("Lock", Unary), ("Unlock", Unary)]),
     (
         "v3electionpb.Election",

@@ -32,6 +32,8 @@ pub(super) const BINDINGS: &[Binding] = &[
     of("/v3/maintenance/alarm", "etcdserverpb.Maintenance/Alarm"),
     of("/v3/maintenance/status", "etcdserverpb.Maintenance/Status"),
     of("/v3/maintenance/hashkv", "etcdserverpb.Maintenance/HashKV"),
+    of("/v3/maintenance/snapshot", "etcdserverpb.Maintenance/Snapshot"),
+    of("/v3/maintenance/defragment", "etcdserverpb.Maintenance/Defragment"),
     of("/v3/lock/lock", "v3lockpb.Lock/Lock"),
     of("/v3/lock/unlock", "v3lockpb.Lock/Unlock"),
     of("/v3/election/campaign", "v3electionpb.Election/Campaign"),
