@@ -18,6 +18,7 @@ use process::initial_flags;
 use process::logging;
 use process::notices;
 use process::reader_threads::ReaderThreads;
+use process::restore;
 use process::run::{self, Encryption, Listeners, Started};
 use std::error::Error;
 use std::fs::File;
@@ -33,7 +34,10 @@ use tracing::error;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if(|first| first == "restore").is_some() {
+        return restore::run(arguments, seed());
+    }
     // A variable that is not UTF-8 can be no flag's: its name would be unknown either way.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));

@@ -23,6 +23,7 @@ use detcd_engine::engine::Engine;
 use detcd_engine::ids::MemberId;
 use detcd_engine::input::Input;
 use detcd_engine::membership::{self, InitialCluster};
+use detcd_engine::state::State;
 use detcd_engine::watch::EventBatch;
 use open::Opening;
 pub use open::StartError;
@@ -123,6 +124,22 @@ pub async fn restart(
     seed: u64,
 ) -> Result<Member, StartError> {
     open_and_start(Opening { engine, data_dir, wal_segment_bytes, initial_cluster: None }, deps, seed).await
+}
+
+/// Makes the data directory of a member that is to start with this state: the first one of its cluster, the same for all
+/// its members.
+///
+/// # Errors
+/// `StartError::IsBegun` where a member has started in the directory, of which nothing is changed then.
+pub async fn found(
+    config: MemberConfig,
+    state: State,
+    disk: Arc<dyn Disk>,
+    seed: u64,
+) -> Result<(), StartError> {
+    let MemberConfig { engine, data_dir, initial_cluster, wal_segment_bytes } = config;
+    let opening = Opening { engine, data_dir, wal_segment_bytes, initial_cluster: Some(initial_cluster) };
+    open::found(&opening, state, &disk, seed).await
 }
 
 #[expect(

@@ -51,7 +51,7 @@ pub enum DataDirError {
     },
     /// etcd's own.
     #[error("data directory {} belongs to etcd (it has member/snap/db); detcd cannot read it: \
-             start with an empty directory and copy the keys over the API", dir.display())]
+             save a snapshot of that etcd, and restore it to an empty directory (docs/migration.md)", dir.display())]
     EtcdDirectory {
         /// The directory.
         dir: PathBuf,

@@ -32,6 +32,12 @@ pub enum StartError {
         /// The data directory.
         dir: PathBuf,
     },
+    /// A member has started in it, and another is to be founded.
+    #[error("data directory {} holds a member already; nothing of it was changed", dir.display())]
+    IsBegun {
+        /// The data directory.
+        dir: PathBuf,
+    },
     /// The log cannot be read.
     #[error(transparent)]
     Wal(#[from] OpenError),
@@ -74,7 +80,9 @@ pub(super) async fn open(
             data_dir.sync_name().await?;
             meta
         }
-        (None, Some(cluster)) => first_start(opening, cluster, disk, &data_dir, seed).await?,
+        (None, Some(cluster)) => {
+            first_start(opening, cluster, State::first(cluster), disk, &data_dir, seed).await?
+        }
         (None, None) => return Err(StartError::NotBegun { dir: dir.clone() }),
     };
     data_dir.prove_writable().await?;
@@ -153,10 +161,29 @@ fn wal_config(opening: &Opening, dir: PathBuf, meta: &Meta) -> WalConfig {
     WalConfig { dir, cluster, member, incarnation, segment_bytes: opening.wal_segment_bytes }
 }
 
+/// Makes the directory of a member that has not started yet, in a cluster whose first state is this one.
+pub(super) async fn found(
+    opening: &Opening,
+    state: State,
+    disk: &Arc<dyn Disk>,
+    seed: u64,
+) -> Result<(), StartError> {
+    let data_dir = DataDir::lock(disk, &opening.data_dir).await?;
+    let made = match (data_dir.read_meta().await?, &opening.initial_cluster) {
+        (None, Some(cluster)) => {
+            first_start(opening, cluster, state, disk, &data_dir, seed).await.map(|_| ())
+        }
+        _ => Err(StartError::IsBegun { dir: opening.data_dir.clone() }),
+    };
+    data_dir.release().await;
+    made
+}
+
 /// The first state of the cluster as a snapshot at index 1 of term 1, and a log that begins there.
 async fn first_start(
     opening: &Opening,
     initial_cluster: &InitialCluster,
+    state: State,
     disk: &Arc<dyn Disk>,
     data_dir: &DataDir,
     seed: u64,
@@ -170,8 +197,7 @@ async fn first_start(
     let ids =
         |members: Vec<&detcd_engine::membership::Member>| members.iter().map(|member| member.id).collect();
     let meta = SnapshotMeta { index: 1, term: 1, voters: ids(voters), learners: ids(learners) };
-    let state = State::first(initial_cluster).view();
-    background::write(disk, &snap_dir, Checkpoint { meta: meta.clone(), state }).await?;
+    background::write(disk, &snap_dir, Checkpoint { meta: meta.clone(), state: state.view() }).await?;
     let mut wal = Wal::create(disk, wal_config(opening, wal_dir, &begun)).await?;
     let hard_state = HardState { term: 1, vote: MemberId(0), commit: 1 };
     wal.append(&[vec![LogRecord::Installed { hard_state, meta }]]).await?;

@@ -16,6 +16,7 @@ pub(crate) mod peers;
 pub(crate) mod port;
 pub(crate) mod probe;
 pub(crate) mod reader_threads;
+pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod services;
 pub(crate) mod signals;

@@ -11,6 +11,7 @@ const DEFAULT_WIDTH: usize = 24;
 
 const HEAD: &str = "\
 Usage: detcd [flags]
+       detcd restore FILE [flags]    a new member from a snapshot file: detcd restore --help
 
 A consensus store that every etcd v3 client can use, started as etcd is: -x v, --x v, -x=v and --x=v are one.
 Every flag --x-y can be set by the variable ETCD_X_Y too, though not by both at once. With --config-file the file
