@@ -44,6 +44,7 @@ fn main() -> std::io::Result<()> {
         ("wal_recover", "."),
         ("peer_frame", "."),
         ("snapshot_decode", "."),
+        ("backup_read", "."),
         ("engine_step", ".="),
     ] {
         keep(target, choices(marks.as_bytes()))?;

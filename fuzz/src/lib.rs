@@ -8,6 +8,7 @@
 //! `fuzz_targets/` makes programs for libFuzzer of them, `tests/corpus.rs` runs all of them over what is kept in
 //! `corpus/`, and docs/testing.md says how to hunt, to shrink and what to do with a find.
 
+pub mod backup_read;
 pub mod cluster;
 pub mod command_decode;
 pub mod cost;
@@ -31,7 +32,7 @@ pub const AS_IT_IS: u8 = b'=';
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("txn_parse", txn_parse::run),
     ("range_parse", range_parse::run),
     ("watch_stream", watch_stream::run),
@@ -39,6 +40,7 @@ pub const TARGETS: [Target; 12] = [
     ("command_decode", command_decode::run),
     ("wal_recover", wal_recover::run),
     ("snapshot_decode", snapshot_decode::run),
+    ("backup_read", backup_read::run),
     ("peer_frame", peer_frame::run),
     ("engine_step", engine_step::run),
     ("duration_parse", duration_parse::run),
