@@ -5,6 +5,7 @@
 //! Whatever depends on a member's flags (a raised TTL, a chosen lease id) is already decided in it: `apply` reads no
 //! flag. The layout is drawn in docs/data-format.md.
 
+mod auth;
 mod decode;
 mod encode;
 #[cfg(test)]
@@ -12,8 +13,9 @@ mod tests;
 
 use crate::ids::{CommandId, Grant, LeaseId};
 use crate::membership::MemberAttributes;
-use crate::request::{Alarm, DeleteRangeRequest, PutRequest, Txn};
+use crate::request::{Alarm, AuthChange, Authenticate, DeleteRangeRequest, PutRequest, Txn};
 
+pub use crate::request::Caller;
 pub(crate) use decode::decode_alarm;
 pub use decode::{decode, decode_entry};
 pub(crate) use encode::put_alarm;
@@ -36,15 +38,6 @@ pub struct Proposal {
     pub caller: Caller,
     /// What to do.
     pub command: Command,
-}
-
-/// On whose behalf a command is applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
-    /// A member, of its own accord: expiry, alarms, attributes.
-    Member,
-    /// A client that has not said who it is.
-    Anonymous,
 }
 
 /// What the state can be asked to do.
@@ -79,4 +72,8 @@ pub enum Command {
     AlarmDeactivate(Alarm),
     /// A member says who it is.
     Attributes(MemberAttributes),
+    /// Change users, roles or permissions.
+    Auth(AuthChange),
+    /// Tell every member of a token.
+    Authenticate(Authenticate),
 }

@@ -11,6 +11,7 @@ use crate::peer_message::PeerMessage;
 use crate::raft::LogRecord;
 use crate::request::{RangeRequest, Reply, RequestError, Response, Txn};
 use crate::snapshot::{Checkpoint, OutgoingSnapshot};
+use crate::state::TokenChange;
 use crate::time::Time;
 use crate::txn::{self, Unfinished};
 use crate::watch::WatchEffects;
@@ -42,6 +43,8 @@ pub struct Effects {
     pub log_lost: Option<LogLost>,
     /// Compactions whose physical work begins or has ended, in order: for the log, which tells how long it took.
     pub compactions: Vec<CompactionStep>,
+    /// Of simple tokens, in order: for whoever looks tokens up.
+    pub tokens: Vec<TokenChange>,
     /// A leader's snapshot took the state's place: for the log.
     pub installed: Option<Installed>,
     /// Index and state hash after each entry applied and each snapshot installed, in order; empty unless

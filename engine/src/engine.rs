@@ -15,6 +15,7 @@
 
 mod admission;
 mod applying;
+mod auth;
 mod auto_compaction;
 mod checkpoints;
 mod leadership;
@@ -39,11 +40,11 @@ use crate::lease::Deadlines;
 use crate::peer_message::{PeerBody, PeerMessage};
 use crate::raft::{Driver, RecoveredLog, SnapshotMeta};
 use crate::random::Random;
-use crate::request::{Reply, RequestError, Response};
+use crate::request::{Caller, Reply, RequestError, Response};
 use crate::snapshot::ReceivedSnapshot;
 use crate::state::State;
 use crate::time::Time;
-use crate::watch::{DRAINED_BYTES_DUE, Hub};
+use crate::watch::{DRAINED_BYTES_DUE, Hub, WatchInput};
 use auto_compaction::AutoCompactor;
 use checkpoints::Checkpoints;
 use leadership::Leadership;
@@ -90,6 +91,8 @@ pub struct Engine {
     reads: Reads,
     waiting_for_clear: WaitingForClear,
     checkpoints: Checkpoints,
+    /// The last entry of the log as this member started: tokens of entries up to there are gone with the start.
+    log_at_start: u64,
     /// Requests that wait until a compaction's physical work is done.
     physical_compactions: Vec<RequestId>,
     /// The revisions of compactions whose physical work is not done.
@@ -126,9 +129,11 @@ impl Engine {
         let fragment_bytes = config.request_bytes_max + FRAGMENT_OVERHEAD_BYTES;
         let checkpoints = Checkpoints::new(meta.index, state.mvcc.state_bytes());
         let watches = Hub::new(fragment_bytes, config.watch_progress_interval_ms, random.next_u64());
+        let log_at_start = raft.last_index();
         let mut engine = Engine {
             now,
             raft,
+            log_at_start,
             state,
             deadlines: Deadlines::new(),
             auto_compaction: AutoCompactor::new(config.auto_compaction, now),
@@ -160,7 +165,9 @@ impl Engine {
         assert!(now >= self.now, "time went back from {:?} to {now:?}", self.now);
         self.now = now;
         match input {
-            Input::Request { id, require_leader, request } => self.on_request(id, require_leader, request),
+            Input::Request { id, require_leader, caller, request } => {
+                self.on_request(id, require_leader, caller, request);
+            }
             Input::Abandon(id) => self.proposals.cancel(self.pending.forget(id)),
             Input::Peer(message) => self.on_peer(message),
             Input::PeerUnreachable(member) => self.raft.report_unreachable(member),
@@ -172,7 +179,11 @@ impl Engine {
                 self.proposals.persisted(id);
                 self.raft.persisted(id);
             }
+            Input::Watch(stream, WatchInput::Create(create)) => {
+                self.on_watch_create(stream, Ok(Caller::Anonymous), create);
+            }
             Input::Watch(stream, input) => self.watches.handle(now, stream, input, &self.state.mvcc),
+            Input::WatchAs(stream, caller, create) => self.on_watch_create(stream, caller, create),
             Input::TransferLeadership => self.transfer_leadership(),
             Input::Wake => {}
         }

@@ -19,6 +19,7 @@ mod tests;
 
 use self::lease::{lease_request, lease_response, put_lease_request, put_lease_response};
 use self::raft::{put_raft, raft};
+use crate::auth::{put_caller, read_caller};
 use crate::codec::{DecodeError, Decoder, Encode};
 use crate::ids::{ClusterId, Incarnation, MemberId, RequestId};
 use crate::peer_message::{PeerBody, PeerMessage};
@@ -179,9 +180,10 @@ fn put_body(out: &mut Vec<u8>, body: &PeerBody) {
             out.put_bool_field(index.is_some());
             out.put_u64_field(index.unwrap_or_default());
         }
-        PeerBody::LeaseRequest { id, request } => {
+        PeerBody::LeaseRequest { id, caller, request } => {
             out.put_u8_field(5);
             put_request_id(out, id);
+            put_caller(out, caller);
             put_lease_request(out, request);
         }
         PeerBody::LeaseResponse { id, response } => {
@@ -219,7 +221,11 @@ fn body(decoder: &mut Decoder) -> Result<PeerBody, DecodeError> {
             }
             Ok(PeerBody::ReadIndexReply { attempt, index: is_known.then_some(index) })
         }
-        5 => Ok(PeerBody::LeaseRequest { id: request_id(decoder)?, request: lease_request(decoder)? }),
+        5 => Ok(PeerBody::LeaseRequest {
+            id: request_id(decoder)?,
+            caller: read_caller(decoder)?,
+            request: lease_request(decoder)?,
+        }),
         6 => Ok(PeerBody::LeaseResponse { id: request_id(decoder)?, response: lease_response(decoder)? }),
         7 => {
             let boot = decoder.u32("cancel forward, boot")?;

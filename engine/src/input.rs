@@ -2,9 +2,9 @@
 
 use crate::ids::{MemberId, PersistId, RequestId, StreamId};
 use crate::peer_message::PeerMessage;
-use crate::request::Request;
+use crate::request::{Caller, Request, RequestError};
 use crate::snapshot::ReceivedSnapshot;
-use crate::watch::WatchInput;
+use crate::watch::{WatchCreate, WatchInput};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub enum Input {
         id: RequestId,
         /// The client asked not to wait for a leader (`hasleader` metadata).
         require_leader: bool,
+        /// On whose behalf.
+        caller: Caller,
         /// What it asks.
         request: Request,
     },
@@ -43,8 +45,10 @@ pub enum Input {
     CheckpointAbandoned,
     /// This write, and all before it, are on stable storage.
     Persisted(PersistId),
-    /// A watch stream was opened, changed, drained or closed.
+    /// A watch stream was opened, changed, drained or closed. A watcher created so is nobody's: see `WatchAs`.
     Watch(StreamId, WatchInput),
+    /// A watch stream asks for a watcher, on behalf of this caller, or with a proof that is not good.
+    WatchAs(StreamId, Result<Caller, RequestError>, WatchCreate),
     /// The operator or a signal asks this member to hand leadership on, if it leads, before it stops.
     TransferLeadership,
     /// `Effects::wake_at` has come. Carries nothing: `now` says it.

@@ -5,6 +5,7 @@
 //! is given; `engine/clippy.toml` refuses what a lint can see of that. The same inputs give the same effects, byte for
 //! byte, on every machine.
 
+pub mod auth;
 pub mod bbolt;
 pub mod codec;
 pub mod command;

@@ -17,7 +17,7 @@ use crate::input::Input;
 use crate::membership::{InitialCluster, Member};
 use crate::peer_message::PeerMessage;
 use crate::raft::SnapshotMeta;
-use crate::request::Request;
+use crate::request::{Caller, Request};
 use crate::snapshot::{Checkpoint, Reader, ReceivedSnapshot, SnapshotError, Writer};
 use crate::state::{State, StateView};
 use crate::time::Time;
@@ -96,12 +96,17 @@ impl MemoryMember {
         self.running().step(now, input);
     }
 
-    /// A client asks; what it is asked under.
+    /// A client that is nobody asks; what it is asked under.
     pub fn ask(&mut self, now: Time, require_leader: bool, request: Request) -> RequestId {
+        self.ask_as(now, require_leader, Caller::Anonymous, request)
+    }
+
+    /// Likewise, on behalf of somebody.
+    pub fn ask_as(&mut self, now: Time, require_leader: bool, caller: Caller, request: Request) -> RequestId {
         self.request_counter += 1;
         let Config { member, boot, .. } = self.config;
         let id = RequestId { member, boot, counter: self.request_counter };
-        self.step(now, Input::Request { id, require_leader, request });
+        self.step(now, Input::Request { id, require_leader, caller, request });
         id
     }
 

@@ -5,7 +5,7 @@
 
 use crate::ids::{Incarnation, MemberId, RequestId};
 use crate::raft::RaftMessage;
-use crate::request::{LeaseId, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
+use crate::request::{Caller, LeaseId, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
 use bytes::Bytes;
 
 /// A message between members. Everything in it has been checked by `frame`, incarnations apart: those are compared
@@ -55,6 +55,8 @@ pub enum PeerBody {
     LeaseRequest {
         /// The client's request at the asking member.
         id: RequestId,
+        /// On whose behalf.
+        caller: Caller,
         /// What is asked.
         request: LeaseRequest,
     },

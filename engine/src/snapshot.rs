@@ -31,6 +31,7 @@ mod section {
     pub(super) const LEASES: u8 = 2;
     pub(super) const RECORDS: u8 = 3;
     pub(super) const END: u8 = 4;
+    pub(super) const AUTH: u8 = 5;
 }
 
 /// Why some bytes are not a snapshot. Nothing of it is used then.

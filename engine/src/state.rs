@@ -1,7 +1,9 @@
 //! Everything replicated. `apply` is the only function that changes it.
 
 mod apply;
+mod authorize;
 
+use crate::auth::Auth;
 use crate::codec::Encode;
 use crate::command::put_alarm;
 use crate::dedup_window::DedupWindow;
@@ -13,6 +15,7 @@ use crate::request::Alarm;
 use std::collections::{BTreeMap, BTreeSet};
 use twox_hash::XxHash3_128;
 
+pub use apply::TokenChange;
 pub(crate) use apply::{Applied, Effect, LeaseChange, Outcome, grows};
 
 /// The largest TTL, in seconds (etcd's `MaxLeaseTTL`).
@@ -29,6 +32,7 @@ pub struct State {
     pub(crate) leases: Lessor,
     pub(crate) alarms: BTreeSet<Alarm>,
     pub(crate) members: BTreeMap<MemberId, Member>,
+    pub(crate) auth: Auth,
     pub(crate) window: DedupWindow,
     /// Index and term of the last entry applied.
     pub(crate) applied: (u64, u64),
@@ -42,6 +46,7 @@ pub struct StateView {
     pub(crate) leases: LeaseView,
     pub(crate) alarms: BTreeSet<Alarm>,
     pub(crate) members: BTreeMap<MemberId, Member>,
+    pub(crate) auth: Auth,
     pub(crate) window: DedupWindow,
     pub(crate) applied: (u64, u64),
     pub(crate) hash: u128,
@@ -63,6 +68,7 @@ impl State {
             leases: Lessor::default(),
             alarms: BTreeSet::new(),
             members: cluster.members.clone(),
+            auth: Auth::default(),
             window: DedupWindow::default(),
             applied: (FIRST_INDEX, 1),
         }
@@ -83,6 +89,11 @@ impl State {
         &self.members
     }
 
+    /// Users, roles and permissions.
+    pub fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
     /// The store.
     pub fn store(&self) -> &Store {
         &self.mvcc
@@ -96,6 +107,8 @@ impl State {
         small.put_u64_field(self.applied.1);
         put_alarms(&mut small, &self.alarms);
         put_members(&mut small, &self.members);
+        self.auth.put_summary(&mut small);
+        small.extend_from_slice(&self.auth.sum().to_le_bytes());
         self.window.encode(&mut small);
         small.extend_from_slice(&self.mvcc.hash().to_le_bytes());
         small.put_u64_field(self.leases.grants());
@@ -111,6 +124,7 @@ impl State {
             leases: self.leases.view(),
             alarms: self.alarms.clone(),
             members: self.members.clone(),
+            auth: self.auth.clone(),
             window: self.window.clone(),
             applied: self.applied,
             hash: self.hash(),

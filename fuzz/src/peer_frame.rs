@@ -83,7 +83,7 @@ pub(crate) fn message(draw: &mut Draw<'_>, cluster: &Cluster) -> PeerMessage {
             let index = draw.flag().then(|| near(draw, status.last_index));
             PeerBody::ReadIndexReply { attempt: draw.unsigned(), index }
         }
-        10 => PeerBody::LeaseRequest { id, request: lease_request(draw) },
+        10 => PeerBody::LeaseRequest { id, caller: Caller::Anonymous, request: lease_request(draw) },
         11 => PeerBody::LeaseResponse { id, response: lease_response(draw) },
         _ => {
             let boot = draw.below(3).try_into().expect("0 to 2");

@@ -168,7 +168,8 @@ pub fn answer(response: &Response) -> Option<Answer> {
         | Response::LeaseTimeToLive(_)
         | Response::LeaseLeases(_)
         | Response::MemberList(_)
-        | Response::Alarm(_) => return None,
+        | Response::Alarm(_)
+        | Response::Auth(_) => return None,
     })
 }
 

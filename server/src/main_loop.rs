@@ -31,6 +31,7 @@ use detcd_engine::effects::{Effects, Installed, SnapshotVerdict};
 use detcd_engine::engine::{Engine, Measurements, Status};
 use detcd_engine::ids::StreamId;
 use detcd_engine::input::Input;
+use detcd_engine::request::Caller;
 use detcd_engine::state::StateView;
 use detcd_engine::time::Time;
 use detcd_engine::watch::{EventBatch, WatchEffects, WatchInput};
@@ -252,7 +253,7 @@ impl MainLoop {
                 continue;
             }
             let id = self.replies.expect(client);
-            self.engine.step(now, Input::Request { id, require_leader, request });
+            self.engine.step(now, Input::Request { id, require_leader, caller: Caller::Anonymous, request });
         }
         for asker in turn.inspections.drain(..) {
             // An error means that the asker stopped waiting.
@@ -329,6 +330,7 @@ impl MainLoop {
             refused,
             log_lost,
             compactions,
+            tokens: _,
             installed,
             applied: _,
             transfer_finished,

@@ -1,6 +1,8 @@
 //! Bytes to commands. They come from a disk or a peer: whatever they are, the answer is a command or an error.
 
-use super::{Caller, Command, ENTRY_VERSION, Proposal, TXN_DEPTH_MAX};
+use super::auth::{decode_authenticate, decode_change};
+use super::{Command, ENTRY_VERSION, Proposal, TXN_DEPTH_MAX};
+use crate::auth::read_caller;
 use crate::codec::{DecodeError, Decoder};
 use crate::ids::{CommandId, Grant, Incarnation, LeaseId, MemberId};
 use crate::key_range::KeyRange;
@@ -11,8 +13,8 @@ use crate::request::{
 };
 use bytes::Bytes;
 
-/// Id, caller, kind, and four bytes of the least of them.
-const COMMAND_BYTES_MIN: usize = 8 + 4 + 8 + 1 + 1 + 4;
+/// Id, caller, kind, and the byte of the least of them.
+const COMMAND_BYTES_MIN: usize = 8 + 4 + 8 + 1 + 1 + 1;
 /// Room is made for so many compares or operations before the first is read. Most transactions have fewer: a list that
 /// just grew would hold four places for one, which where many nest is more than all the rest.
 const ITEMS_AT_ONCE: usize = 8;
@@ -41,11 +43,7 @@ pub fn decode(command: Bytes) -> Result<Proposal, DecodeError> {
         boot: from.u32("command boot")?,
         number: from.u64("command number")?,
     };
-    let caller = match from.u8("caller")? {
-        0 => Caller::Member,
-        1 => Caller::Anonymous,
-        other => return Err(from.error("caller", format!("unknown kind {other}"))),
-    };
+    let caller = read_caller(&mut from)?;
     let command = decode_command(&mut from)?;
     from.finish("command")?;
     Ok(Proposal { id, caller, command })
@@ -83,6 +81,8 @@ fn decode_command(from: &mut Decoder) -> Result<Command, DecodeError> {
         9 => Command::AlarmActivate(decode_alarm(from)?),
         10 => Command::AlarmDeactivate(decode_alarm(from)?),
         11 => Command::Attributes(decode_attributes(from)?),
+        20 => Command::Auth(decode_change(from)?),
+        21 => Command::Authenticate(decode_authenticate(from)?),
         other => return Err(from.error("command kind", format!("unknown kind {other}"))),
     })
 }

@@ -1,6 +1,8 @@
 //! Commands to bytes.
 
-use super::{Caller, Command, ENTRY_VERSION, Proposal};
+use super::auth::{put_authenticate, put_change};
+use super::{Command, ENTRY_VERSION, Proposal};
+use crate::auth::put_caller;
 use crate::codec::Encode;
 use crate::ids::{CommandId, Grant};
 use crate::key_range::KeyRange;
@@ -46,10 +48,7 @@ pub fn encode(out: &mut BytesMut, proposal: &Proposal) -> Bytes {
     assert!(out.is_empty(), "{} bytes of no command", out.len());
     out.reserve(64 + payload_size_hint(&proposal.command));
     put_command_id(out, proposal.id);
-    out.put_u8_field(match proposal.caller {
-        Caller::Member => 0,
-        Caller::Anonymous => 1,
-    });
+    put_caller(out, &proposal.caller);
     put_command(out, &proposal.command);
     out.split().freeze()
 }
@@ -72,7 +71,9 @@ fn payload_size_hint(command: &Command) -> usize {
         | Command::LeaseRevoke(_)
         | Command::AlarmActivate(_)
         | Command::AlarmDeactivate(_)
-        | Command::Attributes(_) => 128,
+        | Command::Attributes(_)
+        | Command::Auth(_)
+        | Command::Authenticate(_) => 128,
     }
 }
 
@@ -142,6 +143,14 @@ fn put_command(out: &mut BytesMut, command: &Command) {
                 out.put_bytes_field(url.as_bytes());
             }
             out.put_u64_field(attributes.incarnation.0);
+        }
+        Command::Auth(change) => {
+            out.put_u8_field(20);
+            put_change(out, change);
+        }
+        Command::Authenticate(checked) => {
+            out.put_u8_field(21);
+            put_authenticate(out, checked);
         }
     }
 }

@@ -87,7 +87,9 @@ fn cost(command: &Command) -> u64 {
         | Command::LeaseRemaining(_)
         | Command::AlarmActivate(_)
         | Command::AlarmDeactivate(_)
-        | Command::Attributes(_) => 0,
+        | Command::Attributes(_)
+        | Command::Auth(_)
+        | Command::Authenticate(_) => 0,
     }
 }
 

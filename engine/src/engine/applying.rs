@@ -2,12 +2,11 @@
 
 use super::Engine;
 use super::pending::WaitsFor;
-use super::reads::WaitingRead;
 use crate::command::{Command, Proposal, decode_entry};
 use crate::effects::{CompactionStep, ReadQuery};
 use crate::ids::RequestId;
 use crate::raft::{EntryKind, LogEntry, SnapshotMeta};
-use crate::request::{RequestError, Response};
+use crate::request::{AuthResponse, RequestError, Response};
 use crate::state::{Applied, Effect, Outcome};
 
 impl Engine {
@@ -57,7 +56,8 @@ impl Engine {
             return;
         };
         self.counters.note_applied(&proposal.command, &applied);
-        let Applied { outcome, effect: Effect { changes, leases } } = applied;
+        let Applied { outcome, effect: Effect { changes, leases, tokens } } = applied;
+        self.on_token_changes(tokens);
         for revision in changes.chunk_by(|one, next| one.mod_revision() == next.mod_revision()) {
             self.watches.publish(revision, &self.state.mvcc);
         }
@@ -107,12 +107,17 @@ impl Engine {
             Ok(Outcome::Txn(done)) => Ok(Response::Txn(done)),
             // The state is still as the transaction left it.
             Ok(Outcome::UnfinishedTxn(rest)) => {
-                return self.serve_read(WaitingRead::Query(id, ReadQuery::Rest(rest)));
+                if self.pending.finish(id) {
+                    self.hand_out(id, ReadQuery::Rest(rest));
+                }
+                return;
             }
             Ok(Outcome::Compact) => Ok(Response::Compact),
             Ok(Outcome::LeaseGrant(granted)) => Ok(Response::LeaseGrant(granted)),
             Ok(Outcome::LeaseRevoke) => Ok(Response::LeaseRevoke),
             Ok(Outcome::Alarm(alarms)) => Ok(Response::Alarm(alarms)),
+            Ok(Outcome::AuthChange) => Ok(Response::Auth(AuthResponse::Done)),
+            Ok(Outcome::Authenticated(told)) => Ok(Response::Auth(AuthResponse::Authenticated(told))),
             Ok(Outcome::OfAMember) => unreachable!("client request {id} waits for {command:?}"),
             Err(refusal) => Err(refusal),
         };

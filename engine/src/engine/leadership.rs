@@ -68,11 +68,12 @@ impl Engine {
         for read in self.reads.take_for_leader() {
             match read {
                 WaitingRead::Member { from, attempt } => self.answer_read_index(from, attempt, None),
-                WaitingRead::Lease(asker, _) => self.tell_about_lease(asker, Err(RequestError::NotLeader)),
+                WaitingRead::Lease(asker, ..) => self.tell_about_lease(asker, Err(RequestError::NotLeader)),
                 WaitingRead::Query(..)
                 | WaitingRead::Leases(_)
                 | WaitingRead::Members(_)
-                | WaitingRead::Alarms(..) => {
+                | WaitingRead::Alarms(..)
+                | WaitingRead::Auth(..) => {
                     unreachable!("only what is for the leader is taken")
                 }
             }
@@ -82,8 +83,8 @@ impl Engine {
 
     /// Questions about leases that this member's clients asked before it led.
     fn take_over_lease_questions(&mut self) {
-        for (id, request) in self.pending.take_unsent_lease_requests(self.now, self.now) {
-            self.reads.push(WaitingRead::Lease(Asker::Client(id), request));
+        for (id, caller, request) in self.pending.take_unsent_lease_requests(self.now, self.now) {
+            self.reads.push(WaitingRead::Lease(Asker::Client(id), caller, request));
         }
     }
 

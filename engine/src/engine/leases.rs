@@ -7,7 +7,9 @@ use crate::command::Command;
 use crate::ids::{Grant, RequestId};
 use crate::lease::Lease;
 use crate::peer_message::{LeaseRequest, LeaseResponse, PeerBody};
-use crate::request::{LeaseId, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError, Response};
+use crate::request::{
+    Caller, LeaseId, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError, Response,
+};
 use crate::state::LeaseChange;
 use std::collections::BTreeMap;
 
@@ -19,20 +21,23 @@ pub(super) type WaitingForClear = BTreeMap<LeaseId, Vec<Asker>>;
 
 impl Engine {
     /// A client of this member asks about a lease: only the leader has deadlines.
-    pub(super) fn ask_about_lease(&mut self, id: RequestId, request: LeaseRequest) {
-        self.wait_for(id, WaitsFor::Lease { request, sent_at: self.now });
+    pub(super) fn ask_about_lease(&mut self, id: RequestId, caller: Caller, request: LeaseRequest) {
+        self.wait_for(id, WaitsFor::Lease { caller: caller.clone(), request, sent_at: self.now });
         if self.raft.is_leader() {
-            self.reads.push(WaitingRead::Lease(Asker::Client(id), request));
+            self.reads.push(WaitingRead::Lease(Asker::Client(id), caller, request));
         } else if let Some(leader) = self.raft.leader() {
-            let message = self.address(leader, PeerBody::LeaseRequest { id, request });
+            let message = self.address(leader, PeerBody::LeaseRequest { id, caller, request });
             self.effects.send.push(message);
         }
     }
 
     /// The round it waited for is confirmed and applied.
-    pub(super) fn answer_about_lease(&mut self, asker: Asker, request: LeaseRequest) {
+    pub(super) fn answer_about_lease(&mut self, asker: Asker, caller: &Caller, request: LeaseRequest) {
         if !self.leadership.committed_in_term {
             return self.tell_about_lease(asker, Err(RequestError::NotLeader));
+        }
+        if let Err(refusal) = self.authorize_lease_request(caller, request) {
+            return self.tell_about_lease(asker, Err(refusal));
         }
         match request {
             LeaseRequest::KeepAlive(id) => self.keep_alive(asker, id),
@@ -103,10 +108,7 @@ impl Engine {
             return;
         };
         let answer = match (response, request) {
-            (Err(RequestError::NotLeader), request) => {
-                self.pending.change(id, WaitsFor::Lease { request, sent_at: self.now });
-                return;
-            }
+            (Err(RequestError::NotLeader), _) => return self.pending.ask_again(id, self.now),
             (Err(error), _) => Err(error),
             (Ok(LeaseResponse::KeepAlive { ttl_secs }), LeaseRequest::KeepAlive(lease)) => {
                 Ok(Response::LeaseKeepAlive { id: lease, ttl_secs })

@@ -39,9 +39,9 @@ impl Engine {
                 }
             }
             PeerBody::ReadIndexReply { attempt, index } => self.on_read_index_reply(attempt, index),
-            PeerBody::LeaseRequest { id, request } => {
+            PeerBody::LeaseRequest { id, caller, request } => {
                 if self.raft.is_leader() {
-                    self.reads.push(WaitingRead::Lease(Asker::Member(from, id), request));
+                    self.reads.push(WaitingRead::Lease(Asker::Member(from, id), caller, request));
                 } else {
                     self.tell_about_lease(Asker::Member(from, id), Err(RequestError::NotLeader));
                 }

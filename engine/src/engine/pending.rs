@@ -8,7 +8,7 @@
 
 use crate::ids::RequestId;
 use crate::peer_message::LeaseRequest;
-use crate::request::LeaseId;
+use crate::request::{Caller, LeaseId};
 use crate::time::Time;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -44,9 +44,11 @@ pub(super) enum WaitsFor {
         sent_at: Time,
     },
     /// An index that a quorum confirms.
-    Read,
+    Read(Caller),
     /// The leader's answer about a lease.
     Lease {
+        /// On whose behalf.
+        caller: Caller,
         /// To be asked again when the leader changes.
         request: LeaseRequest,
         /// When it was last asked.
@@ -61,7 +63,7 @@ impl PendingRequest {
     pub(super) fn command(&self) -> Option<u64> {
         match self.what {
             WaitsFor::Command { number, .. } => Some(number),
-            WaitsFor::Read | WaitsFor::Lease { .. } | WaitsFor::Compaction => None,
+            WaitsFor::Read(_) | WaitsFor::Lease { .. } | WaitsFor::Compaction => None,
         }
     }
 }
@@ -179,14 +181,14 @@ impl Pending {
         &mut self,
         sent_by: Time,
         now: Time,
-    ) -> Vec<(RequestId, LeaseRequest)> {
+    ) -> Vec<(RequestId, Caller, LeaseRequest)> {
         let mut unsent = Vec::new();
         for waiting in self.by_counter.values_mut() {
-            if let WaitsFor::Lease { request, sent_at } = &mut waiting.what
+            if let WaitsFor::Lease { caller, request, sent_at } = &mut waiting.what
                 && *sent_at <= sent_by
             {
                 *sent_at = now;
-                unsent.push((waiting.id, *request));
+                unsent.push((waiting.id, caller.clone(), *request));
             }
         }
         unsent
@@ -197,11 +199,28 @@ impl Pending {
         self.waiting(id).is_some_and(|waiting| matches!(waiting.what, WaitsFor::Compaction))
     }
 
+    /// On whose behalf a read waits, where its client still does.
+    pub(super) fn reader(&self, id: RequestId) -> Option<Caller> {
+        match &self.waiting(id)?.what {
+            WaitsFor::Read(caller) => Some(caller.clone()),
+            WaitsFor::Command { .. } | WaitsFor::Lease { .. } | WaitsFor::Compaction => None,
+        }
+    }
+
+    /// The leader could not answer about a lease: the next one is asked.
+    pub(super) fn ask_again(&mut self, id: RequestId, now: Time) {
+        if let Some(waiting) = self.by_counter.get_mut(&id.counter).filter(|waiting| waiting.id == id)
+            && let WaitsFor::Lease { sent_at, .. } = &mut waiting.what
+        {
+            *sent_at = now;
+        }
+    }
+
     /// What a lease's answer was asked for, where its client still waits.
     pub(super) fn asked(&self, id: RequestId) -> Option<LeaseRequest> {
         match self.waiting(id)?.what {
             WaitsFor::Lease { request, .. } => Some(request),
-            WaitsFor::Command { .. } | WaitsFor::Read | WaitsFor::Compaction => None,
+            WaitsFor::Command { .. } | WaitsFor::Read(_) | WaitsFor::Compaction => None,
         }
     }
 }

@@ -120,12 +120,12 @@ impl Proposals {
 
 impl Engine {
     /// Proposes a client's command, from wherever this member stands.
-    pub(super) fn propose_request(&mut self, id: RequestId, command: Command) {
+    pub(super) fn propose_request(&mut self, id: RequestId, caller: Caller, command: Command) {
         if let Err(refusal) = self.admit_growth(&command) {
             return self.push_reply(id, Err(refusal));
         }
         let number = self.proposals.next_number();
-        let command = self.encode_own(number, Caller::Anonymous, command);
+        let command = self.encode_own(number, caller, command);
         if let Err(refusal) = self.admit_size(command.len()) {
             return self.push_reply(id, Err(refusal));
         }
@@ -275,8 +275,8 @@ impl Engine {
             self.proposals.push(self.own_id(number), self.now, command);
         }
         if let Some(leader) = self.raft.leader().filter(|_| !self.raft.is_leader()) {
-            for (id, request) in self.pending.take_unsent_lease_requests(sent_by, self.now) {
-                let message = self.address(leader, PeerBody::LeaseRequest { id, request });
+            for (id, caller, request) in self.pending.take_unsent_lease_requests(sent_by, self.now) {
+                let message = self.address(leader, PeerBody::LeaseRequest { id, caller, request });
                 self.effects.send.push(message);
             }
         }

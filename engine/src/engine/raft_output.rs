@@ -6,6 +6,7 @@ use crate::ids::MemberId;
 use crate::peer_message::PeerBody;
 use crate::raft::{RaftMessage, SnapshotMeta};
 use crate::snapshot::OutgoingSnapshot;
+use crate::state::TokenChange;
 
 impl Engine {
     /// Runs raft's output: what it sends, what it writes, what it has committed.
@@ -55,6 +56,10 @@ impl Engine {
             received.into_iter().find(|(_, received)| received.state.applied() == (meta.index, meta.term));
         let (place, received) = received.expect("raft installs what it was handed");
         self.effects.received[place] = SnapshotVerdict::Installed;
+        if self.state.auth().is_enabled() {
+            // What became of their users in the entries that are passed over is not known.
+            self.effects.tokens.push(TokenChange::AllVoid);
+        }
         self.state = *received.state;
         self.membership = meta.clone();
         self.checkpoints.installed(meta.index, self.state.mvcc.state_bytes());

@@ -5,11 +5,11 @@
 //! that gets no answer is asked again under a new number: numbers are never used twice (etcd-io/raft #397).
 
 use super::Engine;
-use crate::effects::{Read, ReadQuery};
+use crate::effects::ReadQuery;
 use crate::ids::{MemberId, RequestId};
 use crate::peer_message::{LeaseRequest, PeerBody};
 use crate::raft::ReadTicket;
-use crate::request::AlarmKind;
+use crate::request::{AlarmKind, AuthRead, Caller, RequestError, Response};
 use crate::time::Time;
 use std::collections::VecDeque;
 
@@ -36,8 +36,10 @@ pub(super) enum WaitingRead {
     Members(RequestId),
     /// A client's list of alarms.
     Alarms(RequestId, Option<AlarmKind>),
+    /// A client's question about users and roles.
+    Auth(RequestId, AuthRead),
     /// A question about a lease, on the leader: by a client of its own or by another member for one of its.
-    Lease(Asker, LeaseRequest),
+    Lease(Asker, Caller, LeaseRequest),
     /// Another member's question, on the leader.
     Member {
         /// Who asks.
@@ -139,7 +141,8 @@ fn is_for_leader(read: &WaitingRead) -> bool {
         WaitingRead::Query(..)
         | WaitingRead::Leases(_)
         | WaitingRead::Members(_)
-        | WaitingRead::Alarms(..) => false,
+        | WaitingRead::Alarms(..)
+        | WaitingRead::Auth(..) => false,
     }
 }
 
@@ -235,30 +238,51 @@ impl Engine {
         }
     }
 
-    pub(super) fn serve_read(&mut self, read: WaitingRead) {
+    /// Where its client still waits, and may read that.
+    fn serve_read(&mut self, read: WaitingRead) {
         match read {
             WaitingRead::Query(id, query) => {
-                if self.pending.finish(id) {
-                    let read = Read { id, view: self.state.mvcc.view(), query, term: self.raft.term() };
-                    self.effects.reads.push(read);
+                let Some(caller) = self.pending.reader(id) else { return };
+                match self.authorize_query(&caller, &query) {
+                    Ok(()) if self.pending.finish(id) => self.hand_out(id, query),
+                    Ok(()) => {}
+                    Err(refusal) => self.reply(id, Err(refusal)),
                 }
             }
             WaitingRead::Leases(id) => {
-                let leases = self.lease_list();
-                self.reply(id, Ok(leases));
+                self.answer_reader(id, |engine, caller| {
+                    engine.state.authorize_lease_list(caller).map(|()| engine.lease_list())
+                });
             }
             WaitingRead::Members(id) => {
-                let members = self.member_list();
-                self.reply(id, Ok(members));
+                self.answer_reader(id, |engine, caller| {
+                    engine.state.authorize_somebody(caller).map(|()| engine.member_list())
+                });
             }
             WaitingRead::Alarms(id, kind) => {
-                let alarms = self.alarm_list(kind);
-                self.reply(id, Ok(alarms));
+                self.answer_reader(id, |engine, caller| {
+                    engine.state.authorize_somebody(caller).map(|()| engine.alarm_list(kind))
+                });
             }
-            WaitingRead::Lease(asker, request) => self.answer_about_lease(asker, request),
+            WaitingRead::Auth(id, read) => {
+                self.answer_reader(id, |engine, caller| engine.read_auth(caller, &read));
+            }
+            WaitingRead::Lease(asker, caller, request) => self.answer_about_lease(asker, &caller, request),
             WaitingRead::Member { .. } => {
                 unreachable!("another member's question is answered when it is confirmed")
             }
+        }
+    }
+
+    /// Answers a client that waits for a read, by who it is.
+    fn answer_reader(
+        &mut self,
+        id: RequestId,
+        answer: impl FnOnce(&Engine, &Caller) -> Result<Response, RequestError>,
+    ) {
+        if let Some(caller) = self.pending.reader(id) {
+            let answer = answer(self, &caller);
+            self.reply(id, answer);
         }
     }
 }

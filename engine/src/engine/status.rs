@@ -37,6 +37,10 @@ pub struct Status {
     pub alarms: Vec<Alarm>,
     /// This member only listens.
     pub is_learner: bool,
+    /// Callers are held to what they were granted.
+    pub auth_enabled: bool,
+    /// Counts the changes of users, roles and permissions.
+    pub auth_revision: u64,
 }
 
 impl Engine {
@@ -61,6 +65,8 @@ impl Engine {
             quota_bytes: self.config.quota_bytes,
             alarms: self.state.alarms.iter().copied().collect(),
             is_learner: me.is_some_and(|me| me.is_learner),
+            auth_enabled: self.state.auth().is_enabled(),
+            auth_revision: self.state.auth().revision(),
         }
     }
 }

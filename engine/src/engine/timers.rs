@@ -54,7 +54,7 @@ impl Engine {
         match late.what {
             WaitsFor::Command { .. } if is_after_loss => RequestError::TimeoutLeaderFailed,
             WaitsFor::Command { .. } if self.raft.leader().is_none() => RequestError::TimeoutConnectionLost,
-            WaitsFor::Command { .. } | WaitsFor::Read | WaitsFor::Lease { .. } | WaitsFor::Compaction => {
+            WaitsFor::Command { .. } | WaitsFor::Read(_) | WaitsFor::Lease { .. } | WaitsFor::Compaction => {
                 RequestError::Timeout
             }
         }

@@ -3,7 +3,7 @@ use super::*;
 use crate::ids::LeaseId;
 use crate::peer_message::{LeaseRequest, LeaseResponse};
 use crate::raft::{EntryKind, LogEntry, RaftMessage, RaftMessageKind, SnapshotMeta};
-use crate::request::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
+use crate::request::{Caller, Identity, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, RequestError};
 
 const CLUSTER: ClusterId = ClusterId(0xc1);
 const ME: MemberId = MemberId(2);
@@ -35,9 +35,14 @@ fn bodies() -> Vec<PeerBody> {
         PeerBody::ReadIndex { attempt: 7 },
         PeerBody::ReadIndexReply { attempt: 7, index: Some(8) },
         PeerBody::ReadIndexReply { attempt: 7, index: None },
-        PeerBody::LeaseRequest { id, request: LeaseRequest::KeepAlive(LeaseId(5)) },
         PeerBody::LeaseRequest {
             id,
+            caller: Caller::Anonymous,
+            request: LeaseRequest::KeepAlive(LeaseId(5)),
+        },
+        PeerBody::LeaseRequest {
+            id,
+            caller: Caller::User(Identity { name: "alice".to_owned(), auth_revision: 7 }),
             request: LeaseRequest::TimeToLive(LeaseTimeToLiveRequest { id: LeaseId(5), keys: true }),
         },
         PeerBody::LeaseResponse { id, response: Ok(LeaseResponse::KeepAlive { ttl_secs: 5 }) },

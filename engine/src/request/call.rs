@@ -1,9 +1,11 @@
 //! A request and its response, tied by type: whoever asks for a Put takes the answer to a Put, and nothing else.
 
 use super::{
-    Alarm, AlarmRequest, CompactRequest, DeleteRangeRequest, DeleteRangeResponse, LeaseGrantRequest,
-    LeaseGrantResponse, LeaseId, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, Member, PutRequest,
-    RangeRequest, RangeResponse, RecordRef, Reply, Request, Response, Txn, TxnResponse,
+    Alarm, AlarmRequest, AuthChange, AuthIs, AuthRead, AuthRequest, AuthResponse, AuthStatus, Authenticate,
+    Authenticated, CompactRequest, DeleteRangeRequest, DeleteRangeResponse, IsSomebody, LeaseGrantRequest,
+    LeaseGrantResponse, LeaseId, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, MayAdminister, Member,
+    Password, PasswordOf, Permission, PutRequest, RangeRequest, RangeResponse, RecordRef, Reply, Request,
+    Response, RoleGet, RoleList, Txn, TxnResponse, UserGet, UserList,
 };
 
 /// A kind of request.
@@ -100,6 +102,44 @@ call!(
     MemberList { linearizable } => Request::MemberList { linearizable }, Response::MemberList(members) => members
 );
 call!(AlarmRequest, Vec<Alarm>, alarm => Request::Alarm(alarm), Response::Alarm(alarms) => alarms);
+
+macro_rules! auth_call {
+    ($call:ty, $response:ty, $asked:pat => $request:expr, $found:pat => $answer:expr) => {
+        call!($call, $response, $asked => Request::Auth($request), Response::Auth($found) => $answer);
+    };
+}
+
+auth_call!(AuthChange, (), change => AuthRequest::Change(change), AuthResponse::Done => ());
+auth_call!(
+    Authenticate, Authenticated,
+    checked => AuthRequest::Authenticate(checked), AuthResponse::Authenticated(told) => told
+);
+auth_call!(
+    AuthStatus, AuthIs,
+    AuthStatus => AuthRequest::Read(AuthRead::Status), AuthResponse::Status(status) => status
+);
+auth_call!(
+    UserList, Vec<String>,
+    UserList => AuthRequest::Read(AuthRead::UserList), AuthResponse::Names(names) => names
+);
+auth_call!(
+    RoleList, Vec<String>,
+    RoleList => AuthRequest::Read(AuthRead::RoleList), AuthResponse::Names(names) => names
+);
+auth_call!(
+    UserGet, Vec<String>,
+    UserGet(name) => AuthRequest::Read(AuthRead::UserGet(name)), AuthResponse::Names(roles) => roles
+);
+auth_call!(
+    RoleGet, Vec<Permission>,
+    RoleGet(name) => AuthRequest::Read(AuthRead::RoleGet(name)), AuthResponse::Permissions(found) => found
+);
+auth_call!(
+    PasswordOf, Password,
+    PasswordOf(name) => AuthRequest::PasswordOf(name), AuthResponse::Password(password) => password
+);
+auth_call!(MayAdminister, (), MayAdminister => AuthRequest::MayAdminister, AuthResponse::Done => ());
+auth_call!(IsSomebody, (), IsSomebody => AuthRequest::IsSomebody, AuthResponse::Done => ());
 
 #[cfg(test)]
 mod tests {

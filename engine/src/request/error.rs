@@ -98,6 +98,66 @@ listed! {
         /// An alarm request with an action this release does not know.
         #[error("etcdserver: unknown method")]
         UnknownMethod,
+        /// `auth enable` without a user `root`.
+        #[error("etcdserver: root user does not exist")]
+        RootUserNotExist,
+        /// `auth enable` where user `root` lacks role `root`.
+        #[error("etcdserver: root user does not have root role")]
+        RootRoleNotExist,
+        /// A user of that name is there.
+        #[error("etcdserver: user name already exists")]
+        UserExists,
+        /// A user without a name is asked for; or auth is on and the caller has not said who it is.
+        #[error("etcdserver: user name is empty")]
+        UserEmpty,
+        /// No user of that name.
+        #[error("etcdserver: user name not found")]
+        UserNotFound,
+        /// A role of that name is there.
+        #[error("etcdserver: role name already exists")]
+        RoleExists,
+        /// No role of that name.
+        #[error("etcdserver: role name not found")]
+        RoleNotFound,
+        /// A role without a name is asked for.
+        #[error("etcdserver: role name is empty")]
+        RoleEmpty,
+        /// A log-in of a user that is not there, or with another password.
+        #[error("etcdserver: authentication failed, invalid user ID or password")]
+        AuthFailed,
+        /// A grant of a permission that is not in the request.
+        #[error("etcdserver: permission not given")]
+        PermissionNotGiven,
+        /// Auth is on, and the caller was not granted what it asks for.
+        #[error("etcdserver: permission denied")]
+        PermissionDenied,
+        /// The user does not have the role that it should lose.
+        #[error("etcdserver: role is not granted to the user")]
+        RoleNotGranted,
+        /// The role does not have the permission that it should lose.
+        #[error("etcdserver: permission is not granted to the role")]
+        PermissionNotGranted,
+        /// A log-in while auth is off.
+        #[error("etcdserver: authentication is not enabled")]
+        AuthNotEnabled,
+        /// A token that this member does not know, or whose time or signature is not good.
+        #[error("etcdserver: invalid auth token")]
+        InvalidAuthToken,
+        /// What would leave nobody who administers; or a permission for a range that is none.
+        #[error("etcdserver: invalid auth management")]
+        InvalidAuthMgmt,
+        /// Users, roles or permissions changed since the caller proved who it is. Proving it again helps.
+        #[error("etcdserver: revision of auth store is old")]
+        AuthOldRevision,
+        /// A log-in with a password, of a user that has none.
+        #[error("auth: authentication failed, password was given for no password user")]
+        NoPasswordUser,
+        /// A log-in at a member that has no key to sign a token with.
+        #[error("auth: token signing attempted with verify-only key")]
+        VerifyOnly,
+        /// bcrypt takes no more.
+        #[error("bcrypt: password length exceeds 72 bytes")]
+        PasswordTooLong,
     }
 }
 

@@ -4,12 +4,14 @@
 //! are parsed, enums are known, a transaction has passed `txn::check`. Whether it is *allowed* is decided by
 //! `engine/admission.rs`; whether it *succeeds*, by `state`.
 
+mod auth;
 mod call;
 mod error;
 mod kv;
 mod lease;
 mod maintenance;
 
+pub use auth::*;
 pub use call::{Call, LeaseKeepAlive, LeaseLeases, LeaseRevoke, MemberList};
 pub use error::RequestError;
 pub use kv::*;
@@ -46,6 +48,8 @@ pub enum Request {
     },
     /// List, raise or disarm alarms.
     Alarm(AlarmRequest),
+    /// Users, roles and permissions.
+    Auth(AuthRequest),
 }
 
 /// The answer to a `Request`, and where the store stood.
@@ -91,6 +95,8 @@ pub enum Response {
     MemberList(Vec<Member>),
     /// To `Request::Alarm`: the alarms that are (or were, when disarmed) raised.
     Alarm(Vec<Alarm>),
+    /// To `Request::Auth`.
+    Auth(AuthResponse),
 }
 
 pub use crate::ids::LeaseId;

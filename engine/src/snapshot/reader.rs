@@ -1,6 +1,7 @@
 //! Bytes, as they come, to a state.
 
 use super::{FORMAT_VERSION, MAGIC, SECTION_BYTES_MAX, SnapshotError, section};
+use crate::auth::AuthReader;
 use crate::codec::{DecodeError, Decoder};
 use crate::command::decode_alarm;
 use crate::dedup_window::DedupWindow;
@@ -30,6 +31,7 @@ pub struct Reader {
     at: u64,
     crc: u32,
     header: Option<Header>,
+    auth: AuthReader,
     leases: Vec<Lease>,
     records: Vec<RecordRef>,
     end: Option<End>,
@@ -44,6 +46,8 @@ struct Header {
     lease_grants: u64,
     alarms: BTreeSet<Alarm>,
     members: BTreeMap<MemberId, Member>,
+    auth_enabled: bool,
+    auth_revision: u64,
     window: DedupWindow,
 }
 
@@ -105,6 +109,7 @@ impl Reader {
             leases,
             alarms: header.alarms,
             members: header.members,
+            auth: self.auth.finish(header.auth_enabled, header.auth_revision),
             window: header.window,
             applied: (header.meta.index, header.meta.term),
         };
@@ -169,6 +174,7 @@ impl Reader {
         let read = match kind {
             section::HEADER => read_header(payload).map(|header| self.header = Some(header)),
             section::LEASES => read_leases(payload, &mut self.leases),
+            section::AUTH => self.auth.piece(payload),
             section::RECORDS => read_records(payload, &mut self.records),
             section::END => read_end(payload).map(|end| self.end = Some(end)),
             other => return Err(self.error(format!("section of unknown kind {other}"))),
@@ -191,6 +197,8 @@ fn read_header(mut from: Decoder) -> Result<Header, DecodeError> {
         lease_grants: read_counter(&mut from, "lease grants")?,
         alarms: read_alarms(&mut from)?,
         members: read_members(&mut from)?,
+        auth_enabled: from.bool("auth enabled")?,
+        auth_revision: read_auth_revision(&mut from)?,
         window: DedupWindow::decode(&mut from)?,
     };
     from.finish("header")?;
@@ -204,6 +212,14 @@ fn read_counter(from: &mut Decoder, what: &'static str) -> Result<u64, DecodeErr
         return Err(from.error(what, format!("below {COUNTER_LIMIT} wanted, {count} found")));
     }
     Ok(count)
+}
+
+/// It begins at 1: 0 is no revision.
+fn read_auth_revision(from: &mut Decoder) -> Result<u64, DecodeError> {
+    match read_counter(from, "auth revision")? {
+        0 => Err(from.error("auth revision", "at least 1 wanted, 0 found")),
+        revision => Ok(revision),
+    }
 }
 
 fn read_member_ids(from: &mut Decoder) -> Result<Vec<MemberId>, DecodeError> {

@@ -9,7 +9,8 @@ use crate::membership::{InitialCluster, MemberAttributes};
 use crate::raft::SnapshotMeta;
 use crate::random::Random;
 use crate::request::{
-    Alarm, AlarmKind, DeleteRangeRequest, LeaseId, PutLease, PutRequest, PutValue, RangeRequest, Txn, TxnOp,
+    Access, Alarm, AlarmKind, AuthChange, DeleteRangeRequest, LeaseId, Permission, PutLease, PutRequest,
+    PutValue, RangeRequest, Secret, Txn, TxnOp,
 };
 use crate::state::State;
 use bytes::Bytes;
@@ -87,7 +88,27 @@ fn small() -> State {
             }),
         ],
     );
+    apply(&mut state, auth().map(Command::Auth));
     state
+}
+
+/// Users, roles and permissions.
+fn auth() -> impl Iterator<Item = AuthChange> {
+    let (root, reader) = (|| "root".to_owned(), || "reader".to_owned());
+    let permission = Permission {
+        access: Access::Read,
+        key: Bytes::from_static(b"a"),
+        range_end: Bytes::from_static(b"\0"),
+    };
+    let changes = [
+        AuthChange::UserAdd { name: root(), password: Some(Secret::new("hash")) },
+        AuthChange::UserGrantRole { user: root(), role: root() },
+        AuthChange::RoleAdd(reader()),
+        AuthChange::RoleGrantPermission { role: reader(), permission: Some(permission) },
+        AuthChange::UserAdd { name: "alice".to_owned(), password: None },
+        AuthChange::UserGrantRole { user: "alice".to_owned(), role: reader() },
+    ];
+    changes.into_iter()
 }
 
 /// Many leases and keys, some of them large, one of them hot, over many sections.

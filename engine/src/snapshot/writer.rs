@@ -1,6 +1,7 @@
 //! A view to bytes, one piece at a time.
 
 use super::{FORMAT_VERSION, MAGIC, SECTION_BYTES, section};
+use crate::auth::AuthWriter;
 use crate::codec::Encode;
 use crate::ids::LeaseId;
 use crate::mvcc::RecordRef;
@@ -17,6 +18,7 @@ pub struct Writer {
     state: StateView,
     meta: SnapshotMeta,
     next: Next,
+    auth: AuthWriter,
     /// The last lease written.
     last_lease: Option<LeaseId>,
     /// Key and position of the last record written.
@@ -29,6 +31,7 @@ pub struct Writer {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Next {
     Header,
+    Auth,
     Leases,
     Records,
     End,
@@ -39,10 +42,12 @@ impl Writer {
     /// A writer of `state`, which stands in the log where `meta` says.
     pub fn new(meta: SnapshotMeta, state: StateView) -> Writer {
         assert_eq!(meta.index, state.applied.0, "a snapshot holds the state at its index");
+        let auth = AuthWriter::new(state.auth.clone());
         Writer {
             state,
             meta,
             next: Next::Header,
+            auth,
             last_lease: None,
             last_record: None,
             lease_count: 0,
@@ -55,13 +60,20 @@ impl Writer {
     pub fn next_piece(&mut self) -> Option<Vec<u8>> {
         match self.next {
             Next::Header => {
-                self.next = Next::Leases;
+                self.next = Next::Auth;
                 let mut out = MAGIC.to_vec();
                 out.put_u32_field(FORMAT_VERSION);
                 let payload = self.header();
                 self.put_section(&mut out, section::HEADER, &payload);
                 Some(out)
             }
+            Next::Auth => match self.auth.next_piece(SECTION_BYTES) {
+                Some(payload) => Some(self.section(section::AUTH, &payload)),
+                None => {
+                    self.next = Next::Leases;
+                    self.next_piece()
+                }
+            },
             Next::Leases => match self.lease_payload() {
                 Some(payload) => Some(self.section(section::LEASES, &payload)),
                 None => {
@@ -104,6 +116,7 @@ impl Writer {
         payload.put_u64_field(self.state.leases.grants());
         put_alarms(&mut payload, &self.state.alarms);
         put_members(&mut payload, &self.state.members);
+        self.state.auth.put_summary(&mut payload);
         self.state.window.encode(&mut payload);
         payload
     }

@@ -10,7 +10,8 @@ use crate::key_range::KeyRange;
 use crate::membership::MemberAttributes;
 use crate::mvcc::RecordRef;
 use crate::request::{
-    Alarm, AlarmKind, DeleteRangeResponse, LeaseGrantResponse, RequestError, Txn, TxnOp, TxnResponse,
+    Alarm, AlarmKind, AuthChange, Authenticate, Authenticated, DeleteRangeResponse, LeaseGrantResponse,
+    RequestError, Secret, Txn, TxnOp, TxnResponse,
 };
 use crate::txn::{self, Unfinished};
 
@@ -42,6 +43,10 @@ pub(crate) enum Outcome {
     LeaseRevoke,
     /// The alarms that were raised, or disarmed.
     Alarm(Vec<Alarm>),
+    /// Users, roles or permissions are changed.
+    AuthChange,
+    /// A log-in counts.
+    Authenticated(Authenticated),
     /// What members propose of their own accord is done, and nobody is answered.
     OfAMember,
 }
@@ -53,6 +58,24 @@ pub(crate) struct Effect {
     pub(crate) changes: Vec<RecordRef>,
     /// Of leases, for the leader's deadlines.
     pub(crate) leases: Vec<LeaseChange>,
+    /// Of simple tokens, which every member keeps in memory.
+    pub(crate) tokens: Vec<TokenChange>,
+}
+
+/// What whoever keeps simple tokens must know. They are no part of the state: a member that starts knows none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenChange {
+    /// A new token.
+    Issued {
+        /// Whose.
+        user: String,
+        /// As the client will send it.
+        token: Secret,
+    },
+    /// This user's tokens are void: it is gone, or its password is another.
+    OfUserVoid(String),
+    /// All tokens are void.
+    AllVoid,
 }
 
 /// What the leader's deadlines must know.
@@ -76,7 +99,10 @@ impl State {
         let mut effect = Effect::default();
         let outcome = match self.refused_by_alarm(&proposal.command) {
             Some(refusal) => Err(refusal),
-            None => self.run(&proposal.command, &mut effect),
+            None => match self.authorize(&proposal.caller, &proposal.command) {
+                Err(refusal) => Err(refusal),
+                Ok(()) => self.run(&proposal.command, &mut effect),
+            },
         };
         Some(Applied { outcome, effect })
     }
@@ -93,7 +119,11 @@ impl State {
             | Command::LeaseRevoke(_)
             | Command::LeaseExpire(_)
             | Command::LeaseRemaining(_) => true,
-            Command::AlarmActivate(_) | Command::AlarmDeactivate(_) | Command::Attributes(_) => false,
+            Command::AlarmActivate(_)
+            | Command::AlarmDeactivate(_)
+            | Command::Attributes(_)
+            | Command::Auth(_)
+            | Command::Authenticate(_) => false,
         };
         if touches_data && self.has_alarm(AlarmKind::Corrupt) {
             return Some(RequestError::Corrupt);
@@ -175,7 +205,24 @@ impl State {
                 self.set_attributes(attributes);
                 Ok(Outcome::OfAMember)
             }
+            Command::Auth(change) => {
+                self.auth.change(change)?;
+                effect.tokens.extend(voided(change));
+                Ok(Outcome::AuthChange)
+            }
+            Command::Authenticate(checked) => self.authenticate(checked, effect),
         }
+    }
+
+    /// Every member hears of the token here. Its second half is the index of this entry: a member that has not come so
+    /// far knows that it must wait.
+    fn authenticate(&self, checked: &Authenticate, effect: &mut Effect) -> Result<Outcome, RequestError> {
+        let Authenticate { name, token, auth_revision } = checked;
+        self.auth.admits_log_in(name, *auth_revision)?;
+        let index = self.applied.0;
+        let token = [token.expose().as_ref(), format!(".{index}").as_bytes()].concat();
+        effect.tokens.push(TokenChange::Issued { user: name.clone(), token: Secret::new(token) });
+        Ok(Outcome::Authenticated(Authenticated { index, auth_revision: self.auth.revision() }))
     }
 
     /// Deletes the lease and its keys, in one revision. I10: only a command that is committed calls it, with the lease
@@ -244,7 +291,27 @@ pub(crate) fn grows(command: &Command) -> bool {
         | Command::LeaseRemaining(_)
         | Command::AlarmActivate(_)
         | Command::AlarmDeactivate(_)
-        | Command::Attributes(_) => false,
+        | Command::Attributes(_)
+        | Command::Auth(_)
+        | Command::Authenticate(_) => false,
+    }
+}
+
+/// The tokens that a change makes void.
+fn voided(change: &AuthChange) -> Option<TokenChange> {
+    match change {
+        AuthChange::Disable => Some(TokenChange::AllVoid),
+        AuthChange::UserDelete(name) | AuthChange::UserChangePassword { name, .. } => {
+            Some(TokenChange::OfUserVoid(name.clone()))
+        }
+        AuthChange::Enable
+        | AuthChange::UserAdd { .. }
+        | AuthChange::UserGrantRole { .. }
+        | AuthChange::UserRevokeRole { .. }
+        | AuthChange::RoleAdd(_)
+        | AuthChange::RoleDelete(_)
+        | AuthChange::RoleGrantPermission { .. }
+        | AuthChange::RoleRevokePermission { .. } => None,
     }
 }
 

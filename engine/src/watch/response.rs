@@ -123,12 +123,31 @@ pub enum WatchRefusal {
     /// It asks for a negative start revision. One that was compacted is `WatchResponse::Compacted`.
     #[error("etcdserver: mvcc: required revision has been compacted")]
     Compacted,
+    /// Its caller sends a token that is not good. These four are etcd's errors as its clients print them.
+    #[error("rpc error: code = Unauthenticated desc = etcdserver: invalid auth token")]
+    InvalidAuthToken,
+    /// Its caller's proof is older than the last change of users, roles and permissions.
+    #[error("rpc error: code = InvalidArgument desc = etcdserver: revision of auth store is old")]
+    AuthOldRevision,
+    /// Auth is on, and its caller is nobody.
+    #[error("rpc error: code = InvalidArgument desc = etcdserver: user name is empty")]
+    UserEmpty,
+    /// Its caller may not read these keys.
+    #[error("rpc error: code = PermissionDenied desc = etcdserver: permission denied")]
+    PermissionDenied,
 }
 
 impl WatchRefusal {
     /// Each once.
-    pub const ALL: &[WatchRefusal] =
-        &[WatchRefusal::EmptyRange, WatchRefusal::DuplicateId, WatchRefusal::Compacted];
+    pub const ALL: &[WatchRefusal] = &[
+        WatchRefusal::EmptyRange,
+        WatchRefusal::DuplicateId,
+        WatchRefusal::Compacted,
+        WatchRefusal::InvalidAuthToken,
+        WatchRefusal::AuthOldRevision,
+        WatchRefusal::UserEmpty,
+        WatchRefusal::PermissionDenied,
+    ];
 }
 
 /// Who takes responses may hold back less than this, in bytes, before it says `WatchInput::Drained`. A stream that ran

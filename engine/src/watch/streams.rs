@@ -44,6 +44,14 @@ impl Hub {
         }
     }
 
+    /// A stream asked for a watcher that it may not have. Ignored where the stream is gone.
+    pub fn refuse(&mut self, stream: StreamId, reason: WatchRefusal, store: &Store) {
+        self.flush(store);
+        if self.streams.contains_key(&stream) {
+            self.respond(stream, WatchResponse::Rejected { revision: self.revision, reason });
+        }
+    }
+
     fn create(&mut self, now: Time, stream: StreamId, create: WatchCreate, store: &Store) {
         let revision = self.revision;
         let table = self.streams.get_mut(&stream).expect("looked up by handle");

@@ -5,6 +5,7 @@
 //! beside `ignore_value`), since what is not is refused before it reaches an engine. Nothing here is fast: a read
 //! looks through all that ever happened.
 
+pub mod auth;
 mod cluster;
 mod hash;
 pub mod key_range;

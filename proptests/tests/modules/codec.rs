@@ -12,7 +12,7 @@ use detcd_engine::raft::{
     EntryKind, HardState, LogEntry, LogRecord, RaftMessage, RaftMessageKind, SnapshotMeta,
 };
 use detcd_engine::request::{
-    Alarm, AlarmKind, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, Request, RequestError,
+    Alarm, AlarmKind, Identity, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, Request, RequestError,
 };
 use detcd_proptests::strategies::{self, Scene};
 use detcd_proptests::translate;
@@ -71,9 +71,14 @@ fn commands() -> impl Strategy<Value = Command> + Clone {
     ]
 }
 
+fn callers() -> impl Strategy<Value = Caller> + Clone {
+    let user = (".{0,10}", any::<u64>())
+        .prop_map(|(name, auth_revision)| Caller::User(Identity { name, auth_revision }));
+    prop_oneof![Just(Caller::Member), Just(Caller::Anonymous), user]
+}
+
 fn proposals() -> impl Strategy<Value = Proposal> + Clone {
-    let caller = select(&[Caller::Member, Caller::Anonymous][..]);
-    (member(), any::<u32>(), number(), caller, commands()).prop_map(
+    (member(), any::<u32>(), number(), callers(), commands()).prop_map(
         |(member, boot, number, caller, command)| Proposal {
             id: CommandId { member, boot, number },
             caller,
@@ -173,7 +178,8 @@ fn bodies() -> impl Strategy<Value = PeerBody> + Clone {
         1 => number().prop_map(|attempt| PeerBody::ReadIndex { attempt }),
         1 => (number(), proptest::option::of(number()))
             .prop_map(|(attempt, index)| PeerBody::ReadIndexReply { attempt, index }),
-        1 => (request_id(), request).prop_map(|(id, request)| PeerBody::LeaseRequest { id, request }),
+        1 => (request_id(), callers(), request)
+            .prop_map(|(id, caller, request)| PeerBody::LeaseRequest { id, caller, request }),
         1 => (request_id(), response).prop_map(|(id, response)| PeerBody::LeaseResponse { id, response }),
     ]
 }

@@ -3,6 +3,7 @@
 //! `PROPTEST_CASES` scales all of it (256 is once). What fails is kept in `proptests/tests/proptest-regressions`, each
 //! with a line that tells its story, and is tried first ever after.
 
+mod auth;
 mod codec;
 mod key_range;
 mod lease;

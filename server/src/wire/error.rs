@@ -21,6 +21,14 @@ pub fn code(error: RequestError) -> Code {
         E::Timeout | E::TimeoutLeaderFailed | E::TimeoutConnectionLost => Code::Unavailable,
         E::Corrupt => Code::DataLoss,
         E::TooManyRequests | E::UnknownMethod => Code::Unknown,
+        E::RootUserNotExist | E::RootRoleNotExist | E::AuthNotEnabled => Code::FailedPrecondition,
+        E::UserExists | E::UserNotFound | E::RoleExists | E::RoleNotFound => Code::FailedPrecondition,
+        E::RoleNotGranted | E::PermissionNotGranted => Code::FailedPrecondition,
+        E::UserEmpty | E::RoleEmpty | E::AuthFailed | E::PermissionNotGiven => Code::InvalidArgument,
+        E::InvalidAuthMgmt | E::AuthOldRevision => Code::InvalidArgument,
+        E::PermissionDenied => Code::PermissionDenied,
+        E::InvalidAuthToken => Code::Unauthenticated,
+        E::NoPasswordUser | E::PasswordTooLong | E::VerifyOnly => Code::Unknown,
     }
 }
 
@@ -73,6 +81,38 @@ mod tests {
             ),
             (E::Corrupt, DataLoss, "etcdserver: corrupt cluster"),
             (E::UnknownMethod, Unknown, "etcdserver: unknown method"),
+            (E::RootUserNotExist, FailedPrecondition, "etcdserver: root user does not exist"),
+            (E::RootRoleNotExist, FailedPrecondition, "etcdserver: root user does not have root role"),
+            (E::UserExists, FailedPrecondition, "etcdserver: user name already exists"),
+            (E::UserEmpty, InvalidArgument, "etcdserver: user name is empty"),
+            (E::UserNotFound, FailedPrecondition, "etcdserver: user name not found"),
+            (E::RoleExists, FailedPrecondition, "etcdserver: role name already exists"),
+            (E::RoleNotFound, FailedPrecondition, "etcdserver: role name not found"),
+            (E::RoleEmpty, InvalidArgument, "etcdserver: role name is empty"),
+            (
+                E::AuthFailed,
+                InvalidArgument,
+                "etcdserver: authentication failed, invalid user ID or password",
+            ),
+            (E::PermissionNotGiven, InvalidArgument, "etcdserver: permission not given"),
+            (E::PermissionDenied, PermissionDenied, "etcdserver: permission denied"),
+            (E::RoleNotGranted, FailedPrecondition, "etcdserver: role is not granted to the user"),
+            (
+                E::PermissionNotGranted,
+                FailedPrecondition,
+                "etcdserver: permission is not granted to the role",
+            ),
+            (E::AuthNotEnabled, FailedPrecondition, "etcdserver: authentication is not enabled"),
+            (E::InvalidAuthToken, Unauthenticated, "etcdserver: invalid auth token"),
+            (E::InvalidAuthMgmt, InvalidArgument, "etcdserver: invalid auth management"),
+            (E::AuthOldRevision, InvalidArgument, "etcdserver: revision of auth store is old"),
+            (
+                E::NoPasswordUser,
+                Unknown,
+                "auth: authentication failed, password was given for no password user",
+            ),
+            (E::VerifyOnly, Unknown, "auth: token signing attempted with verify-only key"),
+            (E::PasswordTooLong, Unknown, "bcrypt: password length exceeds 72 bytes"),
         ];
         assert_eq!(table.len(), E::ALL.len(), "each is in the table");
         for (error, code, text) in table {

@@ -11,7 +11,7 @@ use crate::input::Input;
 use crate::memory_member::{MemoryDisk, MemoryMember, config, first_state, meta_of, write_snapshot};
 use crate::peer_message::{PeerBody, PeerMessage};
 use crate::raft::{RaftMessage, RaftMessageKind, SnapshotMeta};
-use crate::request::Request;
+use crate::request::{Caller, Identity, Request};
 use crate::snapshot::OutgoingSnapshot;
 use crate::time::Time;
 use crate::watch::WatchInput;
@@ -50,6 +50,8 @@ pub(super) struct Cluster {
     /// A snapshot that somebody kept; outlives its cluster.
     pub(super) kept: Option<(SnapshotMeta, Vec<u8>)>,
     pub(super) is_traced: bool,
+    /// Who asks: a name and the auth revision of its proof; nobody where there is none.
+    pub(super) user: Option<(String, Option<u64>)>,
     pub(super) out: String,
     /// State hash by applied index, whoever came there first.
     hashes: BTreeMap<u64, u128>,
@@ -129,9 +131,16 @@ impl Cluster {
     }
 
     pub(super) fn ask(&mut self, id: u64, require_leader: bool, request: Request) {
-        let now = self.now;
-        self.node(id).member.ask(now, require_leader, request);
+        let (now, caller) = (self.now, self.caller(id));
+        self.node(id).member.ask_as(now, require_leader, caller, request);
         self.stepped(id);
+    }
+
+    /// Who asks this member.
+    pub(super) fn caller(&mut self, id: u64) -> Caller {
+        let Some((name, at)) = self.user.clone() else { return Caller::Anonymous };
+        let auth_revision = at.unwrap_or(self.engine(id).state().auth().revision());
+        Caller::User(Identity { name, auth_revision })
     }
 
     /// Takes a member's effects and does those that need neither disk nor network.
@@ -146,6 +155,7 @@ impl Cluster {
             refused,
             log_lost,
             compactions,
+            tokens,
             transfer_finished,
             ..
         } = member.take_effects();
@@ -175,6 +185,9 @@ impl Cluster {
                 member.step(now, Input::Watch(*stream, WatchInput::Drained { bytes }));
                 member.wake_at = Some(now);
             }
+        }
+        for change in tokens {
+            self.say(&format!("{id} is told of tokens: {}", words::token(&change)));
         }
         for step in compactions {
             self.say(&format!("{id} {}", words::compaction(step)));

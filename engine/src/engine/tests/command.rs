@@ -181,6 +181,17 @@ pub(super) enum Command {
         #[arg(key, optional)]
         at: Option<u64>,
     },
+    /// Who asks from now on: nobody, or a user with a proof of the auth revision that the asked member has then, or of
+    /// this one.
+    Be {
+        name: String,
+        #[arg(key, optional)]
+        at: Option<u64>,
+    },
+    /// auth 1 "user-add alice secret": as the scripts of `auth` have it.
+    Auth(u64, String),
+    /// A user whose password was checked at the member.
+    Login(u64, String),
     /// The client of a request leaves.
     Abandon(u64, u64),
     /// The member hands leadership on before it stops.

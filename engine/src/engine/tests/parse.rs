@@ -104,6 +104,22 @@ fn parse_ops(text: &str) -> Result<Vec<TxnOp>, Box<dyn Error>> {
     .collect()
 }
 
+/// A change as the scripts of `auth` write it, or a question.
+pub(super) fn parse_auth(text: &str) -> Result<AuthRequest, Box<dyn Error>> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    Ok(match words.as_slice() {
+        ["status"] => AuthRequest::Read(AuthRead::Status),
+        ["users"] => AuthRequest::Read(AuthRead::UserList),
+        ["roles"] => AuthRequest::Read(AuthRead::RoleList),
+        ["user", name] => AuthRequest::Read(AuthRead::UserGet((*name).to_owned())),
+        ["role", name] => AuthRequest::Read(AuthRead::RoleGet((*name).to_owned())),
+        ["administer"] => AuthRequest::MayAdminister,
+        ["somebody"] => AuthRequest::IsSomebody,
+        [name, rest @ ..] => AuthRequest::Change(crate::auth::parsed(name, rest)?),
+        [] => return Err("nothing is asked".into()),
+    })
+}
+
 pub(super) fn alarm_kind(text: &str) -> Result<AlarmKind, String> {
     match text {
         "nospace" => Ok(AlarmKind::NoSpace),

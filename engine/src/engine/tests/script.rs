@@ -2,7 +2,7 @@
 
 use super::cluster::{Cluster, Stranger};
 use super::command::Command;
-use super::parse::{alarm_kind, key_range, parse_txn, put_request};
+use super::parse::{alarm_kind, key_range, parse_auth, parse_txn, put_request};
 use super::words;
 use crate::config::{AutoCompaction, Config};
 use crate::ids::{Incarnation, LeaseId, MemberId, RequestId, StreamId, WatchId};
@@ -75,6 +75,13 @@ impl Cluster {
             Command::Members(member, linearizable) => {
                 (member, Request::MemberList { linearizable: linearizable.unwrap_or(true) })
             }
+            Command::Auth(member, text) => (member, Request::Auth(parse_auth(text)?)),
+            Command::Login(member, name) => {
+                let auth_revision = self.engine(*member).state().auth().revision();
+                let token = Secret::new(format!("token-of-{name}"));
+                let checked = Authenticate { name: name.clone(), token, auth_revision };
+                (member, Request::Auth(AuthRequest::Authenticate(checked)))
+            }
             Command::Alarm { member, raise, disarm, at } => {
                 let at = MemberId(at.unwrap_or(*member));
                 let alarm = |kind: &String| Ok::<_, String>(Alarm { kind: alarm_kind(kind)?, member: at });
@@ -115,7 +122,9 @@ impl Cluster {
                     prev_kv: prev.unwrap_or(false),
                     fragment: fragment.unwrap_or(false),
                 };
-                (member, stream, WatchInput::Create(create))
+                let caller = self.caller(*member);
+                self.step(*member, Input::WatchAs(StreamId(*stream), Ok(caller), create));
+                return true;
             }
             Command::Cancel(member, stream, id) => (member, stream, WatchInput::Cancel(WatchId(*id))),
             Command::Progress(member, stream) => (member, stream, WatchInput::Progress),
@@ -209,6 +218,9 @@ impl Cluster {
                 self.say(&format!("{id} {line}"));
             }
             Command::Agree => self.agree(),
+            Command::Be { name, at } => {
+                self.user = (name != "nobody").then(|| (name.clone(), *at));
+            }
             Command::Abandon(member, counter) => {
                 let boot = self.node(*member).member.config.boot;
                 let id = RequestId { member: MemberId(*member), boot, counter: *counter };

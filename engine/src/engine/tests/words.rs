@@ -6,6 +6,7 @@ use crate::ids::MemberId;
 use crate::peer_message::{LeaseRequest, LeaseResponse, PeerBody, PeerMessage};
 use crate::raft::{LogRecord, RaftMessage, RaftMessageKind};
 use crate::request::{RangeResponse, RecordRef, Reply, RequestError, Response, TxnOpResponse, TxnResponse};
+use crate::state::TokenChange;
 use crate::watch::{Event, EventBatch, EventRange, WatchResponse};
 use bytes::Bytes;
 
@@ -113,6 +114,18 @@ fn response(response: &Response) -> String {
             let alarms = alarms.iter().map(|alarm| format!("{:?} at {}", alarm.kind, alarm.member));
             format!("alarms [{}]", alarms.collect::<Vec<_>>().join(", "))
         }
+        Response::Auth(answer) => format!("{answer:?}"),
+    }
+}
+
+/// With the token itself: in a script it is no secret.
+pub(super) fn token(change: &TokenChange) -> String {
+    match change {
+        TokenChange::Issued { user, token } => {
+            format!("{user} has {}", token.expose().escape_ascii())
+        }
+        TokenChange::OfUserVoid(user) => format!("none of {user} counts"),
+        TokenChange::AllVoid => "none counts".to_owned(),
     }
 }
 
