@@ -3,6 +3,7 @@
 //! Everything here runs on the tasks of the clients. A read's view is evaluated there too, unless that takes long: then
 //! the readers do it. The main loop only takes the view.
 
+use crate::callers::{Callers, Proof};
 use crate::clock::{Clock, Stopwatch};
 use crate::encoded_events::{EncodedEvents, event_count};
 use crate::metrics::{Kind, Metrics, RequestMetrics};
@@ -11,9 +12,9 @@ use crate::replies::{Answer, evaluate_small};
 use detcd_engine::effects::Read;
 use detcd_engine::engine::{Measurements, Status};
 use detcd_engine::ids::{ClusterId, MemberId, StreamId};
-use detcd_engine::request::{Reply, Request, RequestError};
+use detcd_engine::request::{Caller, Reply, Request, RequestError};
 use detcd_engine::state::StateView;
-use detcd_engine::watch::{DRAINED_BYTES_DUE, WatchInput, WatchResponse};
+use detcd_engine::watch::{DRAINED_BYTES_DUE, WatchCreate, WatchInput, WatchResponse};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -34,6 +35,9 @@ pub struct MemberHandle {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
     pub(crate) measurements: mpsc::Sender<oneshot::Sender<Measurements>>,
+    pub(crate) callers: Arc<Callers>,
+    /// On whose behalf everything is asked.
+    pub(crate) proof: Proof,
 }
 
 /// A request with the client that waits.
@@ -41,8 +45,12 @@ pub struct MemberHandle {
 pub(crate) struct RequestCall {
     pub(crate) request: Request,
     pub(crate) require_leader: bool,
+    pub(crate) caller: Caller,
     pub(crate) client: oneshot::Sender<Answer>,
 }
+
+/// How long a call waits for this member to hear of its token, which another member issued: as long as a request may.
+const TOKEN_WAIT_MS: u64 = 5_000;
 
 /// When dropped, tells the main loop that a client left, unless it got its answer.
 struct AbandonGuard<'a> {
@@ -63,7 +71,17 @@ impl MemberHandle {
     /// Hands a request to the engine and waits for its answer. A read's view is evaluated here, on the caller's
     /// task, or by the readers. Dropping the future abandons the request.
     pub async fn request(&self, request: Request, require_leader: bool) -> Result<Reply, RequestError> {
-        match self.ask(request, require_leader).await {
+        self.request_by(&self.proof, request, require_leader).await
+    }
+
+    /// Likewise, on behalf of whoever this proves.
+    pub(crate) async fn request_by(
+        &self,
+        proof: &Proof,
+        request: Request,
+        require_leader: bool,
+    ) -> Result<Reply, RequestError> {
+        match self.ask_by(proof, request, require_leader).await {
             Answer::Done(reply) => reply,
             Answer::Read(read) => match self.evaluate_here(&read) {
                 Some(reply) => reply,
@@ -118,13 +136,56 @@ impl MemberHandle {
         done.await.map_err(|_| RequestError::Stopped)
     }
 
-    /// As `request`, with reads left to the caller.
-    pub(crate) async fn ask(&self, request: Request, require_leader: bool) -> Answer {
+    /// The same member, asked on behalf of whoever this proves.
+    pub fn on_behalf_of(&self, proof: Proof) -> MemberHandle {
+        MemberHandle { proof, ..self.clone() }
+    }
+
+    /// Who asks by this proof. A token that this member has not heard of yet is waited for.
+    ///
+    /// # Errors
+    /// The token is not good.
+    pub(crate) async fn caller(&self, proof: &Proof) -> Result<Caller, RequestError> {
+        self.heard_of(proof).await;
+        // Before the token is looked up: see `callers`.
+        let status = self.status.borrow().clone();
+        self.callers.caller(proof, &status)
+    }
+
+    /// Waits until this member has applied what it must have to know who it is asked by, but not for long.
+    pub(crate) async fn heard_of_caller(&self) {
+        self.heard_of(&self.proof).await;
+    }
+
+    /// Waits until this member has applied what it must have to know this proof, but not for long.
+    async fn heard_of(&self, proof: &Proof) {
+        let Some(index) = self.callers.index_of(proof) else { return };
+        let is_needed = |status: &Status| status.auth_enabled && status.applied < index;
+        if !is_needed(&self.status.borrow()) {
+            return;
+        }
+        let mut status = self.status.clone();
+        tokio::select! {
+            biased;
+            _ = status.wait_for(|status| !is_needed(status)) => {}
+            () = self.clock.sleep_until(self.clock.now().plus_ms(TOKEN_WAIT_MS)) => {}
+        }
+    }
+
+    /// As `request_by`, with reads left to whoever asks.
+    pub(crate) async fn ask_by(&self, proof: &Proof, request: Request, require_leader: bool) -> Answer {
+        let caller = match proof {
+            Proof::None => Caller::Anonymous,
+            proof => match self.caller(proof).await {
+                Ok(caller) => caller,
+                Err(refusal) => return Answer::Done(Err(refusal)),
+            },
+        };
         // Dropped in reverse order: the client's end is closed before the main loop is told to look.
         let mut waiting = AbandonGuard { abandoned: &self.abandoned, is_answered: false };
         let (kind, began) = (Kind::of(&request), Stopwatch::start());
         let (client, answer) = oneshot::channel();
-        let call = RequestCall { request, require_leader, client };
+        let call = RequestCall { request, require_leader, caller, client };
         let answer = match self.requests.send(call).await {
             Ok(()) => answer.await.unwrap_or(Answer::Done(Err(RequestError::Stopped))),
             Err(_) => Answer::Done(Err(RequestError::Stopped)),
@@ -139,8 +200,10 @@ impl MemberHandle {
     pub fn open_watch(&self, require_leader: bool) -> WatchStream {
         let id = StreamId(self.streams.fetch_add(1, Ordering::Relaxed));
         let (sender, responses) = mpsc::unbounded_channel();
+        let (callers, proof) = (Arc::clone(&self.callers), self.proof.clone());
+        let (watches, status) = (self.watches.clone(), self.status.clone());
         let metrics = Arc::clone(&self.metrics.requests);
-        let stream = WatchStream { id, watches: self.watches.clone(), responses, drained_bytes: 0, metrics };
+        let stream = WatchStream { id, watches, responses, drained_bytes: 0, metrics, callers, proof, status };
         stream.call(WatchCall::Open { require_leader, responses: sender });
         stream
     }
@@ -186,7 +249,9 @@ pub(crate) type SizedResponse = (WatchResponse<EncodedEvents>, usize);
 pub(crate) enum WatchCall {
     /// It begins.
     Open { require_leader: bool, responses: mpsc::UnboundedSender<SizedResponse> },
-    /// Anything after that.
+    /// It asks for a watcher.
+    Create(Result<Caller, RequestError>, WatchCreate),
+    /// Anything else.
     Input(WatchInput),
 }
 
@@ -200,12 +265,23 @@ pub struct WatchStream {
     /// Taken, and not yet told to the engine.
     drained_bytes: usize,
     metrics: Arc<RequestMetrics>,
+    callers: Arc<Callers>,
+    /// On whose behalf watchers are asked for: looked up for each.
+    proof: Proof,
+    status: watch::Receiver<Status>,
 }
 
 impl WatchStream {
     /// Hands an input to the engine.
     pub fn send(&self, input: WatchInput) {
-        self.call(WatchCall::Input(input));
+        self.call(match input {
+            WatchInput::Create(create) => {
+                // Before the token is looked up: see `callers`.
+                let status = self.status.borrow().clone();
+                WatchCall::Create(self.callers.caller(&self.proof, &status), create)
+            }
+            input => WatchCall::Input(input),
+        });
     }
 
     /// The next response; `None` when the member stops. Taking responses tells the engine there is room again, though

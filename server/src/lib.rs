@@ -1,6 +1,7 @@
 //! The shell: sockets, disk, clock and tasks around one engine.
 
 mod background;
+pub mod callers;
 pub mod clock;
 mod compaction_log;
 pub mod config;
@@ -10,6 +11,7 @@ mod failure;
 pub mod grpc;
 pub mod handle;
 pub mod line_limit;
+mod log_in;
 mod log_task;
 mod main_loop;
 pub mod member;

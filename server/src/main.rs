@@ -2,6 +2,7 @@
 
 mod process;
 
+use detcd::callers::Callers;
 use detcd::clock::{Clock, RealClock};
 use detcd::config::ServerConfig;
 use detcd::disk::real::RealDisk;
@@ -13,13 +14,15 @@ use detcd::peer::grpc::{GrpcTransport, PeerService};
 use detcd::wire;
 use detcd_engine::config::Config;
 use process::dial::DialPeers;
-use process::flags::{self, Invocation, Settings};
+use process::flags::{self, AuthSettings, Invocation, Settings};
 use process::initial_flags;
 use process::logging;
 use process::notices;
+use process::passwords::Bcrypt;
 use process::reader_threads::ReaderThreads;
 use process::restore;
 use process::run::{self, Encryption, Listeners, Started};
+use process::signed_tokens::signed_tokens;
 use std::error::Error;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -110,6 +113,7 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     let config = &settings.server;
     let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
     let metrics = Metrics::new();
+    let callers = Arc::new(callers(&settings.auth, Arc::clone(&clock))?);
     let deps = Deps {
         disk: Arc::new(RealDisk::start(Arc::clone(&metrics.disk))?),
         clock: Arc::clone(&clock),
@@ -119,7 +123,8 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
             Arc::clone(&metrics.peers),
         )),
         encode_events: wire::encode_batch,
-        readers: Arc::new(ReaderThreads::start()?),
+        readers: Arc::new(ReaderThreads::start("reads")?),
+        callers,
         metrics,
         observer: None,
     };
@@ -159,6 +164,12 @@ async fn start(config: &ServerConfig, deps: Deps) -> Result<Member, Box<dyn Erro
             restarted => Ok(restarted?),
         },
     }
+}
+
+/// How clients prove who they are, by these flags.
+fn callers(settings: &AuthSettings, clock: Arc<dyn Clock>) -> Result<Callers, Box<dyn Error>> {
+    let passwords = Arc::new(Bcrypt::start(settings.bcrypt_cost)?);
+    Ok(Callers::new(clock, passwords, settings.token_ttl_secs, signed_tokens(&settings.tokens)?))
 }
 
 async fn wait_until_ready(handle: MemberHandle) {

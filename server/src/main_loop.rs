@@ -15,6 +15,7 @@
 //! peers are dropped when the loop is behind; answers of the shell's own tasks are as many as the engine asked for.
 
 use crate::background::Background;
+use crate::callers::Callers;
 use crate::clock::{Clock, Stopwatch};
 use crate::compaction_log::CompactionLog;
 use crate::encoded_events::{EncodedEvents, event_count};
@@ -31,7 +32,6 @@ use detcd_engine::effects::{Effects, Installed, SnapshotVerdict};
 use detcd_engine::engine::{Engine, Measurements, Status};
 use detcd_engine::ids::StreamId;
 use detcd_engine::input::Input;
-use detcd_engine::request::Caller;
 use detcd_engine::state::StateView;
 use detcd_engine::time::Time;
 use detcd_engine::watch::{EventBatch, WatchEffects, WatchInput};
@@ -84,6 +84,7 @@ pub(crate) struct Outlets {
     pub(crate) background: Background,
     pub(crate) encode_events: fn(&EventBatch) -> Arc<[Bytes]>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) callers: Arc<Callers>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) may_stop: watch::Sender<bool>,
     pub(crate) refusals: LineLimit,
@@ -156,11 +157,13 @@ impl MainLoop {
         let (mut began, mut inputs) = (Stopwatch::start(), 0);
         loop {
             // Before anything is waited for: recovery itself may have effects.
-            let effects = self.engine.take_effects();
+            let mut effects = self.engine.take_effects();
             let status = self.engine.status();
             if let Some(observer) = &self.outlets.observer {
                 observer.turn(self.clock.now(), &effects, &status);
             }
+            // Before the status: who waits for a token waits until the status says that it was heard of.
+            self.outlets.callers.on_changes(std::mem::take(&mut effects.tokens));
             // Before the answers go out: a client that has its answer must not read an older status.
             self.outlets.status.send_replace(status);
             self.dispatch(effects);
@@ -241,6 +244,10 @@ impl MainLoop {
                     self.streams.insert(stream, responses);
                     WatchInput::Open { require_leader }
                 }
+                WatchCall::Create(caller, create) => {
+                    self.engine.step(now, Input::WatchAs(stream, caller, create));
+                    continue;
+                }
                 WatchCall::Input(input) => input,
             };
             if input == WatchInput::Close {
@@ -248,12 +255,12 @@ impl MainLoop {
             }
             self.engine.step(now, Input::Watch(stream, input));
         }
-        for RequestCall { request, require_leader, client } in turn.requests.drain(..) {
+        for RequestCall { request, require_leader, caller, client } in turn.requests.drain(..) {
             if client.is_closed() {
                 continue;
             }
             let id = self.replies.expect(client);
-            self.engine.step(now, Input::Request { id, require_leader, caller: Caller::Anonymous, request });
+            self.engine.step(now, Input::Request { id, require_leader, caller, request });
         }
         for asker in turn.inspections.drain(..) {
             // An error means that the asker stopped waiting.
@@ -330,6 +337,7 @@ impl MainLoop {
             refused,
             log_lost,
             compactions,
+            // Taken before the status was told.
             tokens: _,
             installed,
             applied: _,

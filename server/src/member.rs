@@ -3,6 +3,7 @@
 mod open;
 
 use crate::background::Background;
+use crate::callers::{Callers, Proof};
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::disk::data_dir::DataDir;
@@ -76,6 +77,8 @@ pub struct Deps {
     pub readers: Arc<dyn Readers>,
     /// What it measures as it works.
     pub metrics: Metrics,
+    /// Who asks, by what clients show.
+    pub callers: Arc<Callers>,
     /// Called with every turn's effects, in the simulator.
     pub observer: Option<Arc<dyn Observer>>,
 }
@@ -218,12 +221,14 @@ async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Membe
     let transport = Arc::clone(&deps.transport);
     let refusals = LineLimit::new();
     let (encode_events, observer) = (deps.encode_events, deps.observer);
+    let callers = Arc::clone(&deps.callers);
     let outlets = Outlets {
         transport,
         log,
         background,
         encode_events,
         observer,
+        callers,
         status,
         may_stop: may_stop_told,
         refusals,
@@ -238,6 +243,7 @@ async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Membe
     let streams = Arc::new(AtomicU64::new(1));
     let (status, readers) = (status_seen, deps.readers);
     let (clock, metrics) = (Arc::clone(&deps.clock), deps.metrics);
+    let (callers, proof) = (deps.callers, Proof::None);
     let handle = MemberHandle {
         cluster,
         me,
@@ -251,6 +257,8 @@ async fn open_and_start(opening: Opening, deps: Deps, seed: u64) -> Result<Membe
         metrics,
         measurements,
         views,
+        callers,
+        proof,
     };
     Ok(Member {
         handle,

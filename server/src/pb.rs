@@ -8,6 +8,12 @@ pub mod etcdserverpb {
 
 pub use etcdserverpb::*;
 
+/// Messages of package `authpb`.
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::too_many_lines)]
+pub mod authpb {
+    tonic::include_proto!("authpb");
+}
+
 /// Messages and service of package `v3lockpb`.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::too_many_lines)]
 pub mod v3lockpb {

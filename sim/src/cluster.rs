@@ -23,6 +23,7 @@ use detcd_engine::membership::InitialCluster;
 use imposter::ImposterObserver;
 pub(crate) use intruder::Intruder;
 use madsim::runtime::{Handle, NodeHandle};
+use server_sim::callers::Callers;
 use server_sim::handle::MemberHandle;
 use server_sim::member::{self, Deps, Member, MemberConfig, Observer};
 use server_sim::metrics::Metrics;
@@ -239,6 +240,7 @@ impl Cluster {
             encode_events: wire::encode_batch,
             readers: Arc::new(OnTheSpot),
             metrics: Metrics::new(),
+            callers: Arc::new(Callers::plain(Arc::new(clock.clone()))),
             observer: Some(observer),
         };
         let config = MemberConfig {

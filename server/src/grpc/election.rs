@@ -19,9 +19,9 @@ impl pb::election_server::Election for Service {
         &self,
         request: Request<pb::CampaignRequest>,
     ) -> Result<Response<pb::CampaignResponse>, Status> {
-        self.call_metadata(request.metadata())?;
+        let member = self.member_for(request.metadata())?;
         let pb::CampaignRequest { name, lease, value } = request.into_inner();
-        let held = recipes::campaign(&self.member, name.clone(), LeaseId(lease), value).await;
+        let held = recipes::campaign(&member, name.clone(), LeaseId(lease), value).await;
         let held = held.map_err(super::refused)?;
         let Reply { revision, term, response: () } = held.joined;
         let leader = pb::LeaderKey { name, key: held.key, rev: held.create_revision, lease: held.lease.0 };
@@ -32,9 +32,9 @@ impl pb::election_server::Election for Service {
         &self,
         request: Request<pb::ProclaimRequest>,
     ) -> Result<Response<pb::ProclaimResponse>, Status> {
-        self.call_metadata(request.metadata())?;
+        let member = self.member_for(request.metadata())?;
         let pb::ProclaimRequest { leader, value } = request.into_inner();
-        let proclaimed = recipes::proclaim(&self.member, leadership(leader)?, value).await;
+        let proclaimed = recipes::proclaim(&member, leadership(leader)?, value).await;
         let Reply { revision, term, response: () } = proclaimed.map_err(super::refused)?;
         Ok(Response::new(pb::ProclaimResponse { header: self.header(revision, term) }))
     }
@@ -43,8 +43,8 @@ impl pb::election_server::Election for Service {
         &self,
         request: Request<pb::LeaderRequest>,
     ) -> Result<Response<pb::LeaderResponse>, Status> {
-        self.call_metadata(request.metadata())?;
-        let leader = recipes::leader(&self.member, &request.into_inner().name).await;
+        let member = self.member_for(request.metadata())?;
+        let leader = recipes::leader(&member, &request.into_inner().name).await;
         let Reply { revision, term, response } = leader.map_err(super::refused)?;
         let kv = Some(KeyValue::of(response));
         Ok(Response::new(pb::LeaderResponse { header: self.header(revision, term), kv }))
@@ -56,7 +56,8 @@ impl pb::election_server::Election for Service {
     ) -> Result<Response<Self::ObserveStream>, Status> {
         let metadata = self.call_metadata(request.metadata())?;
         let name = request.into_inner().name;
-        let observer = Observer::new(self.member.clone(), &name, metadata.require_leader);
+        let observer =
+            Observer::new(self.member.on_behalf_of(metadata.proof), &name, metadata.require_leader);
         let headers = self.headers;
         Ok(Response::new(Box::pin(stream::unfold(Some(observer), move |observer| async move {
             let mut observer = observer?;
@@ -74,8 +75,8 @@ impl pb::election_server::Election for Service {
         &self,
         request: Request<pb::ResignRequest>,
     ) -> Result<Response<pb::ResignResponse>, Status> {
-        self.call_metadata(request.metadata())?;
-        let resigned = recipes::resign(&self.member, leadership(request.into_inner().leader)?).await;
+        let member = self.member_for(request.metadata())?;
+        let resigned = recipes::resign(&member, leadership(request.into_inner().leader)?).await;
         let Reply { revision, term, response: () } = resigned.map_err(super::refused)?;
         Ok(Response::new(pb::ResignResponse { header: self.header(revision, term) }))
     }

@@ -46,10 +46,11 @@ impl Service {
             let Reply { revision, term, response } = reply.to::<RangeRequest>();
             of_found(headers.at(revision, term), response)
         };
-        let read = match self.member.ask(range.into_request(), metadata.require_leader).await {
-            Answer::Done(reply) => return reply.map(of_reply).map_err(status),
-            Answer::Read(read) => read,
-        };
+        let read =
+            match self.member.ask_by(&metadata.proof, range.into_request(), metadata.require_leader).await {
+                Answer::Done(reply) => return reply.map(of_reply).map_err(status),
+                Answer::Read(read) => read,
+            };
         if let Some(reply) = self.member.evaluate_here(&read) {
             return reply.map(of_reply).map_err(status);
         }
@@ -94,18 +95,19 @@ impl Service {
         let ops_max = self.limits.txn_ops_max;
         let txn = txn::txn_request(request, ops_max).and_then(|txn| check(txn, ops_max)).map_err(status)?;
         let headers = self.headers;
-        let reply = match self.member.ask(txn.into_request(), metadata.require_leader).await {
-            Answer::Done(reply) => reply,
-            Answer::Read(read) => match self.member.evaluate_here(&read) {
-                Some(reply) => reply,
-                None => {
-                    let encoded = move |reply| encode(txn_answer(headers, reply));
-                    let answer =
-                        self.member.evaluate_elsewhere(read, move |read| read.evaluate().map(encoded));
-                    return answer.await.map_err(status);
-                }
-            },
-        };
+        let reply =
+            match self.member.ask_by(&metadata.proof, txn.into_request(), metadata.require_leader).await {
+                Answer::Done(reply) => reply,
+                Answer::Read(read) => match self.member.evaluate_here(&read) {
+                    Some(reply) => reply,
+                    None => {
+                        let encoded = move |reply| encode(txn_answer(headers, reply));
+                        let answer =
+                            self.member.evaluate_elsewhere(read, move |read| read.evaluate().map(encoded));
+                        return answer.await.map_err(status);
+                    }
+                },
+            };
         reply.map(|reply| encode(txn_answer(headers, reply))).map_err(status)
     }
 }

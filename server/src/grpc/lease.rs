@@ -48,9 +48,10 @@ impl pb::lease_server::Lease for Service {
         request: Request<Streaming<pb::LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
         let metadata = self.call_metadata(request.metadata())?;
-        let service = Arc::new(self.clone());
+        let (service, renewing) = (Arc::new(self.clone()), metadata.clone());
         let renewed = request.into_inner().map(move |asked| {
             let service = Arc::clone(&service);
+            let metadata = renewing.clone();
             async move { keep_alive(&service, metadata, LeaseId(asked?.id)).await }
         });
         let open = KeepAlives {

@@ -40,7 +40,15 @@ impl pb::maintenance_server::Maintenance for Service {
 
     async fn alarm(&self, request: Request<pb::AlarmRequest>) -> Result<Response<pb::AlarmResponse>, Status> {
         let metadata = self.call_metadata(request.metadata())?;
-        let Some(asked) = maintenance::alarm_request(request.into_inner()).map_err(status)? else {
+        let request = request.into_inner();
+        let is_read = request.action == i32::from(pb::alarm_request::AlarmAction::Get);
+        let Some(asked) = maintenance::alarm_request(request).map_err(status)? else {
+            // An alarm that there is not: nothing is asked of the engine.
+            if is_read {
+                self.somebody(metadata).await?
+            } else {
+                self.administrator(metadata).await?
+            }
             let now = self.member.status();
             let header = self.header(now.revision, now.term);
             return Ok(Response::new(maintenance::alarm_response(header, Vec::new())));
@@ -53,7 +61,8 @@ impl pb::maintenance_server::Maintenance for Service {
         &self,
         request: Request<pb::StatusRequest>,
     ) -> Result<Response<pb::StatusResponse>, Status> {
-        self.call_metadata(request.metadata())?;
+        let metadata = self.call_metadata(request.metadata())?;
+        self.somebody(metadata).await?;
         let now = self.member.status();
         let header = self.header(now.revision, now.term);
         Ok(Response::new(maintenance::status_response(header, now)))

@@ -3,6 +3,7 @@
 //! The same source runs on tonic and on the simulated tonic, so it names only what both have: listeners, limits,
 //! health and reflection are the binary's (`process`).
 
+mod auth;
 mod backup;
 mod call_metadata;
 mod cluster;
@@ -18,9 +19,13 @@ use crate::pb;
 use crate::recipes::Refusal;
 use crate::wire::{self, Headers};
 use call_metadata::CallMetadata;
-use detcd_engine::request::{Call, Reply, RequestError};
+use detcd_engine::request::{Call, IsSomebody, MayAdminister, Reply, RequestError};
 use tonic::Status;
 use tonic::metadata::MetadataMap;
+
+/// Metadata that says whose certificate a connection has shown. Whoever hands calls to the services puts it there, and lets
+/// no client do so.
+pub const CERTIFICATE_NAME: &str = "x-detcd-certificate-name";
 
 /// What the services are told once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +70,32 @@ impl Service {
         Ok(metadata)
     }
 
+    /// The member, asked on behalf of a caller.
+    fn member_for(&self, metadata: &MetadataMap) -> Result<MemberHandle, Status> {
+        Ok(self.member.on_behalf_of(self.call_metadata(metadata)?.proof))
+    }
+
     /// One unary request: the caller's metadata has been looked at, the request is well formed.
     async fn call<C: Call>(&self, metadata: CallMetadata, call: C) -> Result<Reply<C::Response>, Status> {
-        let reply = self.member.request(call.into_request(), metadata.require_leader).await;
+        let CallMetadata { require_leader, proof } = metadata;
+        let reply = self.member.request_by(&proof, call.into_request(), require_leader).await;
         reply.map(Reply::to::<C>).map_err(wire::error::status)
+    }
+
+    /// For what the engine is not asked: only administrators may.
+    async fn administrator(&self, metadata: CallMetadata) -> Result<(), Status> {
+        if !self.member.status().auth_enabled {
+            return Ok(());
+        }
+        self.call(metadata, MayAdminister).await.map(drop)
+    }
+
+    /// Likewise: every user may.
+    async fn somebody(&self, metadata: CallMetadata) -> Result<(), Status> {
+        if !self.member.status().auth_enabled {
+            return Ok(());
+        }
+        self.call(metadata, IsSomebody).await.map(drop)
     }
 
     /// The header of an answer.

@@ -33,9 +33,12 @@ impl pb::watch_server::Watch for Service {
         request: Request<Streaming<pb::WatchRequest>>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let metadata = self.call_metadata(request.metadata())?;
+        // Its token is looked up for each watcher; one that this member has not heard of yet is waited for here.
+        let member = self.member.on_behalf_of(metadata.proof);
+        member.heard_of_caller().await;
         let open = OpenStream {
             service: self.clone(),
-            member: self.member.open_watch(metadata.require_leader),
+            member: member.open_watch(metadata.require_leader),
             client: request.into_inner(),
             client_half_closed: false,
             ended: false,

@@ -12,6 +12,7 @@ use super::stream::{Rewound, Socket, Stream};
 use super::tls::Tls;
 use detcd::clock::{Clock, RealClock};
 use detcd::line_limit::LineLimit;
+use http::HeaderValue;
 use rustls::client::verify_server_name;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::{Acceptor, ParsedCertificate};
@@ -57,6 +58,9 @@ pub(crate) struct Admitted {
     pub(crate) stream: Stream,
     pub(crate) version: Version,
     pub(crate) is_tls: bool,
+    /// The common name of its certificate, where clients must show one by `--client-cert-auth`: who asks, unless a call
+    /// comes with a token.
+    pub(crate) certificate_name: Option<HeaderValue>,
 }
 
 /// What it speaks.
@@ -100,6 +104,10 @@ impl Door {
         };
         let Some(tls) = tls else { return Ok(versioned(Rewound::new(Either::Left(socket)), false).await) };
         let Some(stream) = self.handshake(tls, socket, remote).await? else { return Ok(None) };
+        let certificate_name = match (self.side, stream.get_ref().1.peer_certificates()) {
+            (Side::Client, Some([leaf, ..])) if tls.names_users() => common_name(leaf),
+            _ => None,
+        };
         let by_alpn = match stream.get_ref().1.alpn_protocol() {
             Some(b"h2") => Some(Version::Http2),
             Some(_) => Some(Version::Http1),
@@ -107,8 +115,8 @@ impl Door {
         };
         let stream = Rewound::new(Either::Right(Box::new(stream)));
         Ok(match by_alpn {
-            Some(version) => Some(Admitted { stream, version, is_tls: true }),
-            None => versioned(stream, true).await,
+            Some(version) => Some(Admitted { stream, version, is_tls: true, certificate_name }),
+            None => versioned(stream, true).await.map(|admitted| Admitted { certificate_name, ..admitted }),
         })
     }
 
@@ -176,7 +184,15 @@ async fn versioned(mut stream: Stream, is_tls: bool) -> Option<Admitted> {
         }
     });
     let version = version.await.ok().flatten()?;
-    Some(Admitted { stream, version, is_tls })
+    Some(Admitted { stream, version, is_tls, certificate_name: None })
+}
+
+/// The name that a certificate gives its owner, as Go reads it: the last one. `None` where it has none, or one that metadata
+/// cannot hold.
+fn common_name(leaf: &CertificateDer<'_>) -> Option<HeaderValue> {
+    let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
+    let name = parsed.subject().iter_common_name().last()?.as_str().ok()?;
+    HeaderValue::from_bytes(name.as_bytes()).ok()
 }
 
 /// A certificate that names addresses or hosts is good for a connection from one of them, as etcd asks of peers. Names

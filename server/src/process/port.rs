@@ -39,7 +39,7 @@ impl Port {
             () = &mut stop => return,
             admitted = opened => admitted,
         };
-        let Some(Admitted { stream, version, is_tls }) = admitted else { return };
+        let Some(Admitted { stream, version, is_tls, certificate_name }) = admitted else { return };
         match version {
             Version::Http1 => {
                 if let Some(http) = &self.http {
@@ -49,7 +49,8 @@ impl Port {
             Version::Http2 => {
                 let http = if is_tls { self.http.clone() } else { None };
                 if self.services.is_some() || http.is_some() {
-                    let answers = connection::Answers { services: self.services.clone(), http };
+                    let answers =
+                        connection::Answers { services: self.services.clone(), http, certificate_name };
                     connection::serve(stream, answers, self.limits, unread, stop).await;
                 }
             }

@@ -19,17 +19,17 @@ pub(crate) struct ReaderThreads {
 }
 
 impl ReaderThreads {
-    /// Starts one for two cores.
-    pub(crate) fn start() -> io::Result<ReaderThreads> {
+    /// Starts one for two cores, named after what they do.
+    pub(crate) fn start(what: &str) -> io::Result<ReaderThreads> {
         let count = thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
         let (jobs, queue) = mpsc::channel::<Job>();
         let queue = Arc::new(Mutex::new(queue));
         for number in 0..count {
             let queue = Arc::clone(&queue);
-            thread::Builder::new().name(format!("reads-{number}")).spawn(move || {
+            thread::Builder::new().name(format!("{what}-{number}")).spawn(move || {
                 // On Linux this is the calling thread's alone.
                 if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-                    warn!(%error, "failed to lower the priority of a thread for long reads");
+                    warn!(%error, "failed to lower the priority of a thread for long work");
                 }
                 loop {
                     let job = queue.lock().expect("no job runs while it is held").recv();

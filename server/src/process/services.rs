@@ -8,6 +8,7 @@ use super::metrics::{Call, CallMetrics, MethodMetrics, counted};
 use bytes::Bytes;
 use detcd::grpc::Service;
 use detcd::pb;
+use detcd::pb::auth_server::AuthServer;
 use detcd::pb::cluster_server::ClusterServer;
 use detcd::pb::kv_server::KvServer;
 use detcd::pb::lease_server::LeaseServer;
@@ -83,7 +84,29 @@ const CLIENT_METHODS: Methods = &[
     ("etcdserverpb.Cluster", &[("MemberList", Unary)]),
     (
         "etcdserverpb.Maintenance",
-        &[("Alarm", Unary), ("Status", Unary), ("HashKV", Unary), ("Snapshot", Unary), ("Defragment", Unary)],
+        &[("Alarm", Unary), ("Status", Unary), ("HashKV", Unary), ("Snapshot", ServerStream), ("Defragment", Unary)],
+    ),
+    (
+        "etcdserverpb.Auth",
+        &[
+            ("AuthEnable", Unary),
+            ("AuthDisable", Unary),
+            ("AuthStatus", Unary),
+            ("Authenticate", Unary),
+            ("UserAdd", Unary),
+            ("UserGet", Unary),
+            ("UserList", Unary),
+            ("UserDelete", Unary),
+            ("UserChangePassword", Unary),
+            ("UserGrantRole", Unary),
+            ("UserRevokeRole", Unary),
+            ("RoleAdd", Unary),
+            ("RoleGet", Unary),
+            ("RoleList", Unary),
+            ("RoleDelete", Unary),
+            ("RoleGrantPermission", Unary),
+            ("RoleRevokePermission", Unary),
+        ],
     ),
     ("v3lockpb.Lock", &[("Lock", Unary), ("Unlock", Unary)]),
     (
@@ -103,7 +126,7 @@ const CLIENT_METHODS: Methods = &[
 
 /// What other members may call.
 const PEER_METHODS: Methods =
-    &[("detcd.peer.Peer", &[("Messages", Streaming), ("Snapshot", Unary), ("Inspect", Unary)])];
+    &[("detcd.peer.Peer", &[("Messages", Streaming), ("Snapshot", ServerStream), ("Inspect", Unary)])];
 
 /// Everything that is served on one port.
 #[derive(Debug)]
@@ -159,6 +182,7 @@ impl Services {
             .add_service(LeaseServer::new(service.clone()).max_decoding_message_size(usize::MAX))
             .add_service(ClusterServer::new(service.clone()).max_decoding_message_size(usize::MAX))
             .add_service(MaintenanceServer::new(service.clone()).max_decoding_message_size(usize::MAX))
+            .add_service(AuthServer::new(service.clone()).max_decoding_message_size(usize::MAX))
             .add_service(LockServer::new(service.clone()).max_decoding_message_size(usize::MAX))
             .add_service(ElectionServer::new(service.clone()).max_decoding_message_size(usize::MAX))
             .add_service(health_service)

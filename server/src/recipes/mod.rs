@@ -19,6 +19,7 @@ mod queue;
 
 use crate::handle::MemberHandle;
 use detcd_engine::request::{Call, Reply, RequestError};
+use detcd_engine::watch::WatchRefusal;
 
 pub use claim::Held;
 pub use election::{Leadership, campaign, leader, proclaim, resign};
@@ -43,6 +44,19 @@ pub enum Refusal {
     /// The request does not say which leadership it is about.
     #[error("\"leader\" field must be provided")]
     LeaderMissing,
+}
+
+/// A watch of a recipe's was refused: its caller may not read there, or not any more.
+fn refused(reason: WatchRefusal) -> RequestError {
+    match reason {
+        WatchRefusal::InvalidAuthToken => RequestError::InvalidAuthToken,
+        WatchRefusal::AuthOldRevision => RequestError::AuthOldRevision,
+        WatchRefusal::UserEmpty => RequestError::UserEmpty,
+        WatchRefusal::PermissionDenied => RequestError::PermissionDenied,
+        WatchRefusal::EmptyRange | WatchRefusal::DuplicateId | WatchRefusal::Compacted => {
+            unreachable!("no recipe asks for such a watch: {reason}")
+        }
+    }
 }
 
 async fn ask<C: Call>(member: &MemberHandle, call: C) -> Result<Reply<C::Response>, RequestError> {

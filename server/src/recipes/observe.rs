@@ -4,7 +4,7 @@
 //! in between is not told of, as in etcd.
 
 use super::queue::Queue;
-use super::{Refusal, ask};
+use super::{Refusal, ask, refused};
 use crate::handle::{MemberHandle, WatchStream};
 use crate::wire::{DecodedEvent, Event, KeyValue};
 use bytes::Bytes;
@@ -115,6 +115,7 @@ impl Followed {
                 }
                 Some(WatchResponse::Compacted { .. }) => return Ok(None),
                 Some(WatchResponse::NoLeader) => return Err(RequestError::NoLeader),
+                Some(WatchResponse::Rejected { reason, .. }) => return Err(refused(reason)),
                 Some(_) => {}
                 None => return Err(RequestError::Stopped),
             }

@@ -5,7 +5,7 @@
 //! Each waits for the deletion of the key before its own alone, so a deletion wakes one of them. It looks at its own key
 //! too: a claim can go before its turn comes, with its lease.
 
-use super::ask;
+use super::{ask, refused};
 use crate::handle::MemberHandle;
 use bytes::Bytes;
 use detcd_engine::key_range::KeyRange;
@@ -199,6 +199,7 @@ async fn one_is_deleted(member: &MemberHandle, keys: [Bytes; 2], revision: i64) 
     loop {
         match watch.recv().await {
             Some(WatchResponse::Events { .. } | WatchResponse::Compacted { .. }) => return Ok(()),
+            Some(WatchResponse::Rejected { reason, .. }) => return Err(refused(reason)),
             Some(_) => {}
             None => return Err(RequestError::Stopped),
         }

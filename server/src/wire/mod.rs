@@ -1,11 +1,12 @@
 //! Between etcd's protobuf messages and the engine's domain: shapes only, no decisions.
 //!
-//! `kv`, `txn`, `lease`, `maintenance` and `watch` turn requests into the engine's and its answers into responses;
+//! `kv`, `txn`, `lease`, `maintenance`, `auth` and `watch` turn requests into the engine's and its answers into responses;
 //! `error` gives each refusal its gRPC code; `range_answer` encodes a Range's answer in pieces, `range_chunks` makes
 //! messages of it. Three messages are written by hand: `key_value` and `event` are most of the traffic, and encode
 //! straight from what the engine holds; `encoded_txn` is a transaction that is not decoded before its operations are
 //! counted.
 
+pub mod auth;
 mod encoded_txn;
 pub mod error;
 mod event;

@@ -4,6 +4,7 @@ use super::counting::counted;
 use super::{files, real_disk};
 use crate::processes::eventually;
 use bytes::Bytes;
+use detcd::callers::Callers;
 use detcd::clock::{BoxFuture, Clock, RealClock};
 use detcd::disk::Disk;
 use detcd::member::{self, Deps, Member, MemberConfig};
@@ -75,8 +76,9 @@ impl Follower {
         };
         let transport = Arc::new(Mute);
         let (encode_events, readers) = (wire::encode_batch, Arc::new(OnTheSpot));
-        let deps =
-            Deps { disk, clock, transport, encode_events, readers, metrics: Metrics::new(), observer: None };
+        let callers = Arc::new(Callers::plain(Arc::clone(&clock)));
+        let metrics = Metrics::new();
+        let deps = Deps { disk, clock, transport, encode_events, readers, metrics, callers, observer: None };
         let member = member::start(config, deps, 7).await.unwrap();
         let snap = dir.path().join("member/snap");
         Follower { sent: Sent { cluster, meta, me, others, bytes }, member, snap, _dir: dir }

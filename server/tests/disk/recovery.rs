@@ -2,7 +2,8 @@
 
 use super::counting::counted;
 use super::{files, real_disk};
-use detcd::clock::RealClock;
+use detcd::callers::Callers;
+use detcd::clock::{Clock, RealClock};
 use detcd::disk::Disk;
 use detcd::handle::MemberHandle;
 use detcd::member::{self, Deps, Member, MemberConfig, StartError};
@@ -50,9 +51,11 @@ pub(crate) async fn starting_on(disk: Arc<dyn Disk>, config: MemberConfig) -> Re
 
 /// The world around a member on this disk, with this way to the others.
 pub(crate) fn deps_on(disk: Arc<dyn Disk>, transport: Arc<dyn Transport>) -> Deps {
-    let clock = Arc::new(RealClock::start());
+    let clock: Arc<dyn Clock> = Arc::new(RealClock::start());
     let (encode_events, readers) = (wire::encode_batch, Arc::new(OnTheSpot));
-    Deps { disk, clock, transport, encode_events, readers, metrics: Metrics::new(), observer: None }
+    let callers = Arc::new(Callers::plain(Arc::clone(&clock)));
+    let metrics = Metrics::new();
+    Deps { disk, clock, transport, encode_events, readers, metrics, callers, observer: None }
 }
 
 /// What a member holds, and how it is asked.

@@ -249,6 +249,45 @@ check_operations() {
     is "alarm disarm has nothing to do" "" "$(ctl alarm disarm)"
 }
 
+# Last, and with auth off again at its end: what is checked above is asked by nobody.
+check_users() {
+    local k=${root}users/ denied="etcdserver: permission denied" by_root=(--user "root:hush") by_alice=(--user "alice:wonder")
+    is "user add" "User root created" "$(ctl user add root:hush)"
+    is "user add of another" "User alice created" "$(ctl user add alice:wonder)"
+    like "user add of one that is there is refused" "etcdserver: user name already exists" "$(ctl user add alice:other)"
+    is "role add" "Role reader created" "$(ctl role add reader)"
+    is "role grant-permission of a prefix" "Role reader updated" "$(ctl role grant-permission reader readwrite "${k}own/" --prefix)"
+    is "role grant-permission of a key" "Role reader updated" "$(ctl role grant-permission reader read "${k}shared")"
+    is "user grant-role" "Role reader is granted to user alice" "$(ctl user grant-role alice reader)"
+    is "role get shows what was granted" "$(lines "Role reader" "KV Read:" "	[${k}own/, ${k}own0) (prefix ${k}own/)" "	${k}shared" "KV Write:" "	[${k}own/, ${k}own0) (prefix ${k}own/)")" "$(ctl role get reader)"
+    is "auth enable makes root what it needs" "Authentication Enabled" "$(ctl auth enable | tail -1)"
+    # With a certificate, nobody is whom that names, and no user.
+    like "nobody is refused" "etcdserver: (user name is empty|permission denied)" "$(ctl put "${k}own/a" 1)"
+    like "a wrong password is refused" "etcdserver: authentication failed, invalid user ID or password" "$(ctl --user alice:wrong get "${k}own/a")"
+    is "alice writes what is hers" OK "$(ctl "${by_alice[@]}" put "${k}own/a" 1)"
+    is "alice reads what is hers" "$(lines "${k}own/a" 1)" "$(ctl "${by_alice[@]}" get "${k}own/" --prefix)"
+    is "root writes everything" OK "$(ctl "${by_root[@]}" put "${k}shared" 2)"
+    is "alice reads what is shared" "$(lines "${k}shared" 2)" "$(ctl "${by_alice[@]}" get "${k}shared")"
+    like "alice does not write what is shared" "$denied" "$(ctl "${by_alice[@]}" put "${k}shared" 3)"
+    like "alice does not read beyond" "$denied" "$(ctl "${by_alice[@]}" get "$k" --prefix)"
+    like "alice does not administer" "$denied" "$(ctl "${by_alice[@]}" user list)"
+    is "alice sees her roles" "$(lines "User: alice" "Roles: reader")" "$(ctl "${by_alice[@]}" user get alice)"
+    is "user list" "$(lines alice root)" "$(ctl "${by_root[@]}" user list)"
+    is "role list" "$(lines reader root)" "$(ctl "${by_root[@]}" role list)"
+    # 3.4's etcdctl has no such command.
+    [ "$version" = 3.4 ] || like "auth status" "Authentication Status: true" "$(ctl "${by_root[@]}" auth status)"
+    is "role revoke-permission" "Permission of key ${k}shared is revoked from role reader" "$(ctl "${by_root[@]}" role revoke-permission reader "${k}shared")"
+    like "what was revoked is refused" "$denied" "$(ctl "${by_alice[@]}" get "${k}shared")"
+    is "user passwd" "Password updated" "$(printf 'land\nland\n' | ctl "${by_root[@]}" user passwd alice --interactive=false | tail -1)"
+    is "user revoke-role" "Role reader is revoked from user alice" "$(ctl "${by_root[@]}" user revoke-role alice reader)"
+    is "user delete" "User alice deleted" "$(ctl "${by_root[@]}" user delete alice)"
+    is "role delete" "Role reader deleted" "$(ctl "${by_root[@]}" role delete reader)"
+    like "root cannot delete itself" "etcdserver: invalid auth management" "$(ctl "${by_root[@]}" user delete root)"
+    is "auth disable" "Authentication Disabled" "$(ctl "${by_root[@]}" auth disable)"
+    is "nobody is served again" 1 "$(ctl del "${k}shared")"
+    is "root goes" "$(lines "User root deleted" "Role root deleted")" "$(ctl user delete root; ctl role delete root)"
+}
+
 check_new_members
 check_put_and_get
 check_ranges
@@ -261,6 +300,7 @@ check_compaction
 check_lock
 check_election
 check_operations
+check_users
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -3,6 +3,7 @@
 
 use super::eventually;
 use bytes::Bytes;
+use detcd::callers::Callers;
 use detcd::clock::{BoxFuture, Clock, RealClock};
 use detcd::disk::real::RealDisk;
 use detcd::handle::MemberHandle;
@@ -87,6 +88,7 @@ async fn leading(dir: &TempDir, clock: Arc<dyn Clock>, pass_time: impl Fn()) -> 
             Arc::new(DialPlain),
             metrics.peers.clone(),
         )),
+        callers: Arc::new(Callers::plain(Arc::clone(&clock))),
         clock,
         encode_events: wire::encode_batch,
         readers: Arc::new(OnTheSpot),

@@ -63,18 +63,20 @@ const SERVER: &[Layer] = &[
     ("replies", ""),
     ("readers", ""),
     ("encoded_events", ""),
-    ("handle", "clock metrics replies readers encoded_events"),
+    ("callers", "clock readers"),
+    ("handle", "clock metrics replies readers encoded_events callers"),
+    ("log_in", "callers handle"),
     ("wire", "pb encoded_events"),
     ("recipes", "handle wire"),
-    ("grpc", "pb replies encoded_events handle wire recipes"),
+    ("grpc", "pb replies encoded_events callers handle log_in wire recipes"),
     (
         "main_loop",
-        "clock line_limit compaction_log metrics failure peer log_task background replies encoded_events handle",
+        "clock line_limit compaction_log metrics failure peer log_task background replies encoded_events callers handle",
     ),
     ("config", "url"),
     (
         "member",
-        "clock line_limit metrics disk failure peer log_task background replies readers handle main_loop",
+        "clock line_limit metrics disk failure peer log_task background replies readers callers handle main_loop",
     ),
 ];
 

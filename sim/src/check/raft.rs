@@ -231,6 +231,8 @@ mod tests {
             quota_bytes: 0,
             alarms: Vec::new(),
             is_learner: false,
+            auth_enabled: false,
+            auth_revision: 1,
         }
     }
 

@@ -25,7 +25,7 @@ use tonic::{Code, Status};
 
 /// Serves a call that was accepted.
 pub(super) async fn serve(
-    Answers { services, http }: Answers,
+    Answers { services, http, certificate_name }: Answers,
     request: http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     unread: Unread,
@@ -37,7 +37,8 @@ pub(super) async fn serve(
         (_, Some(http)) => return Box::pin(plain(http, parts, frames, respond)).await,
         (None, None) => unreachable!("a connection is served where somebody answers"),
     };
-    let found = head::read(&parts).and_then(|head| {
+    let found = head::read(&parts).and_then(|mut head| {
+        certificate_name.into_iter().for_each(|name| head.note_certificate(name));
         let found = services.find(&head.path)?;
         let version = head.metadata.get("client-api-version").and_then(|version| version.to_str().ok());
         let call = found.metrics.begin(version);

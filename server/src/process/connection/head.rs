@@ -15,8 +15,10 @@ use std::time::Duration;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
+use detcd::grpc::CERTIFICATE_NAME;
+
 /// What services read of a caller's metadata.
-const METADATA_READ: [&str; 2] = ["hasleader", "client-api-version"];
+const METADATA_READ: [&str; 4] = ["hasleader", "client-api-version", "token", "authorization"];
 /// HTTP/2 counts so much for each header besides its name and value (RFC 9113, 6.5.2).
 const HEADER_OVERHEAD_BYTES: usize = 32;
 
@@ -38,6 +40,15 @@ pub(super) struct Head {
     pub(super) timeout: Option<Duration>,
     /// Only what services read.
     pub(super) metadata: MetadataMap,
+}
+
+impl Head {
+    /// Notes the name in the certificate of its connection. No client can: its own metadata of that name was passed over.
+    pub(super) fn note_certificate(&mut self, name: HeaderValue) {
+        let mut headers = std::mem::take(&mut self.metadata).into_headers();
+        headers.insert(CERTIFICATE_NAME, name);
+        self.metadata = MetadataMap::from_headers(headers);
+    }
 }
 
 /// A call that is refused before anybody looks for its method.

@@ -29,6 +29,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
+use http::HeaderValue;
 use limits::{
     CANCELLED_UNSEEN_MAX, CONNECTION_WINDOW_BYTES, ENDED_STREAMS_KEPT, ENDED_STREAMS_KEPT_MAX,
     FAULTY_STREAMS_MAX, HANDSHAKE_MAX, HEADER_LIST_BYTES_MAX, SMALL_FRAMES_BUDGET_BYTES, STREAM_WINDOW_BYTES,
@@ -48,6 +49,8 @@ pub(crate) struct Answers {
     pub(crate) services: Option<Arc<Services>>,
     /// All others, where others are answered.
     pub(crate) http: Option<Arc<Http>>,
+    /// The common name of the certificate of this connection, where that says who asks.
+    pub(crate) certificate_name: Option<HeaderValue>,
 }
 
 /// Serves a connection until the client closes it, or, once `stop` is ready, until its calls have ended.

@@ -5,6 +5,7 @@
 //! Nothing here reads the clock, the disk or the environment: those are handed in.
 
 mod aliases;
+mod auth_settings;
 mod command_line;
 pub(crate) mod duration;
 mod environment;
@@ -26,6 +27,7 @@ mod tls_settings;
 mod values;
 mod yaml;
 
+pub(crate) use auth_settings::{AuthSettings, SignedSettings, TokenKind};
 pub(crate) use log_settings::{LogFormat, LogLevel, LogOutput, LogSettings, Rotation};
 pub(crate) use notice::{Notice, PassedOver};
 pub(crate) use problem::{Problem, Refusal};

@@ -1,5 +1,6 @@
 //! What the flags say together: how a member is to run, each value read as etcd reads it.
 
+use super::auth_settings::AuthSettings;
 use super::duration;
 use super::log_settings::{self, LogSettings};
 use super::notice::Notice;
@@ -38,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) peer_tls: SideTls,
     /// `--self-signed-cert-validity`, in years.
     pub(crate) self_signed_years: u32,
+    /// How clients prove who they are.
+    pub(crate) auth: AuthSettings,
     /// `--host-whitelist` and `--cors`.
     pub(crate) access: Access,
     /// `--max-concurrent-streams`, its 0 replaced by the most there can be.
@@ -66,6 +69,7 @@ pub(super) fn settings(values: &Values) -> Result<Settings, Refusal> {
     let client_tls = reading.client_tls(&for_clients);
     let peer_tls = reading.peer_tls(&server.listen_peer_urls);
     let access = reading.access();
+    let auth = reading.auth();
     let self_signed_years = u32::try_from(values.number("self-signed-cert-validity")).unwrap_or(u32::MAX);
     if self_signed_years == 0 && (client_tls.is_automatic || peer_tls.is_automatic) {
         reading.contradiction("selfSignedCertValidity is invalid,it should be greater than 0");
@@ -97,6 +101,7 @@ pub(super) fn settings(values: &Values) -> Result<Settings, Refusal> {
         client_tls,
         peer_tls,
         self_signed_years,
+        auth,
         access,
         calls_max: match u32::try_from(values.number("max-concurrent-streams")) {
             Ok(0) | Err(_) => u32::MAX,

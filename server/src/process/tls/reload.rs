@@ -54,6 +54,12 @@ impl Tls {
         self.settings.checks_address
     }
 
+    /// Whether the common name of a certificate says whose calls they are: only where `--client-cert-auth` is given, as with
+    /// etcd.
+    pub(crate) fn names_users(&self) -> bool {
+        self.settings.client_cert_auth
+    }
+
     /// Looks at the files for as long as it is polled; where there are none, there is nothing to do.
     pub(crate) async fn keep_current(self: Arc<Tls>) {
         if self.settings.files().is_empty() {

@@ -44,7 +44,10 @@ type server struct {
 	maintenance pb.MaintenanceClient
 	lock        v3lockpb.LockClient
 	election    v3electionpb.ElectionClient
-	member      uint64
+	// For whatever has no client above.
+	conn   *grpc.ClientConn
+	tokens map[string]string
+	member uint64
 	// Where it answers over HTTP, with its scheme.
 	url string
 }
@@ -93,7 +96,7 @@ func connect(ctx context.Context, endpoint string) *server {
 			kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn), lease: pb.NewLeaseClient(conn),
 			cluster: pb.NewClusterClient(conn), maintenance: pb.NewMaintenanceClient(conn),
 			lock: v3lockpb.NewLockClient(conn), election: v3electionpb.NewElectionClient(conn),
-			url: endpoint,
+			url: endpoint, conn: conn, tokens: map[string]string{},
 		}
 		var now *pb.StatusResponse
 		if now, err = s.maintenance.Status(ctx, &pb.StatusRequest{}); err == nil {

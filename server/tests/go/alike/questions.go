@@ -15,7 +15,7 @@ import (
 
 func all(etcd *server) []question {
 	var out []question
-	for _, part := range [][]question{pages(), gateways(), puts(), ranges(), streams(), txns(), deletes(), leases(), locks(), elections(), watches(), compaction(), {metricsOf(etcd)}, alarms(), operations()} {
+	for _, part := range [][]question{pages(), gateways(), puts(), ranges(), streams(), txns(), deletes(), leases(), locks(), elections(), watches(), users(), compaction(), {metricsOf(etcd)}, alarms(), operations()} {
 		out = append(out, part...)
 	}
 	return out

@@ -1,8 +1,6 @@
 //! TLS towards clients and members, and who may do what.
 
-use super::{Flag, Form, not_built, number, works};
-
-const AUTH_USERS: &str = "authentication";
+use super::{Flag, Form, number, works};
 
 pub(super) const FLAGS: &[Flag] = &[
     works("cert-file", Form::Text, "", "Path to the certificate for clients"),
@@ -73,19 +71,7 @@ pub(super) const FLAGS: &[Flag] = &[
 ];
 
 pub(super) const AUTH: &[Flag] = &[
-    not_built(
-        "auth-token",
-        Form::Text,
-        "simple",
-        "Kind of token and its options: simple or jwt,...",
-        AUTH_USERS,
-    ),
-    not_built(
-        "bcrypt-cost",
-        number("rounds, as a power of two"),
-        "10",
-        "Cost of a password's hash",
-        AUTH_USERS,
-    ),
-    not_built("auth-token-ttl", number("seconds"), "300", "Seconds until a simple token expires", AUTH_USERS),
+    works("auth-token", Form::Text, "simple", "Kind of token and its options: simple or jwt,..."),
+    works("bcrypt-cost", number("rounds, as a power of two"), "10", "Cost of a password's hash"),
+    works("auth-token-ttl", number("seconds"), "300", "Seconds until a simple token expires"),
 ];

@@ -98,7 +98,7 @@ fn what_is_not_there_is_refused_but_for_its_default() {
         (&["--wal-dir=x"][..], "--wal-dir: a log outside of --data-dir is not available"),
         (&["--pre-vote=false"], "--pre-vote: an election without that question is not available"),
         (&["--enable-pprof"], "--enable-pprof: profiling over HTTP is not available"),
-        (&["--auth-token=jwt"], "--auth-token: authentication is not available"),
+        (&["--auth-token=other"], "--auth-token: invalid auth options: unknown kind of token \"other\""),
         (&["--unsafe-no-fsync"], "--unsafe-no-fsync: running without fsync is not available"),
         (&["--feature-gates=CompactHashCheck=true"], "CompactHashCheck: comparing members' data is not"),
     ] {

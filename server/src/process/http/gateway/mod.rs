@@ -16,6 +16,7 @@ mod status;
 use crate::process::services::Services;
 use bindings::Binding;
 use bytes::Bytes;
+use detcd::grpc::CERTIFICATE_NAME;
 use framing::Unframe;
 use futures_util::stream;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -138,6 +139,8 @@ fn metadata(headers: &HeaderMap) -> HeaderMap {
         } else if let Some(name) = name.as_str().strip_prefix(METADATA)
             && let Ok(name) = HeaderName::from_bytes(name.as_bytes())
             && name != CONTENT_TYPE
+            // What says who a certificate is of: the gateway shows none, and nobody may show one through it.
+            && name != CERTIFICATE_NAME
         {
             metadata.append(name, value.clone());
         }
