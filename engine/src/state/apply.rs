@@ -205,13 +205,15 @@ impl State {
                 self.set_attributes(attributes);
                 Ok(Outcome::OfAMember)
             }
-            Command::Auth(change) => {
-                self.auth.change(change)?;
-                effect.tokens.extend(voided(change));
-                Ok(Outcome::AuthChange)
-            }
+            Command::Auth(change) => self.change_auth(change, effect),
             Command::Authenticate(checked) => self.authenticate(checked, effect),
         }
+    }
+
+    fn change_auth(&mut self, change: &AuthChange, effect: &mut Effect) -> Result<Outcome, RequestError> {
+        self.auth.change(change)?;
+        effect.tokens.extend(voided(change));
+        Ok(Outcome::AuthChange)
     }
 
     /// Every member hears of the token here. Its second half is the index of this entry: a member that has not come so

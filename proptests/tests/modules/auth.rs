@@ -80,7 +80,9 @@ fn follow(reference: &mut Reference, change: &AuthChange, revision: u64) {
         AuthChange::RoleAdd(name) => drop(reference.roles.insert(name, Vec::new())),
         AuthChange::RoleDelete(name) => {
             reference.roles.remove(&name);
-            reference.users.values_mut().for_each(|roles| drop(roles.remove(&name)));
+            for roles in reference.users.values_mut() {
+                roles.remove(&name);
+            }
         }
         AuthChange::RoleGrantPermission { role, permission } => {
             let Permission { access, key, range_end } = permission.expect("not refused");

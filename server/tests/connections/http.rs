@@ -183,7 +183,7 @@ async fn odd_json_costs_an_answer_and_no_more() {
         ("a message above the limit", "/v3/kv/put", large.as_str(), 429),
         ("text far above it", "/v3/kv/put", huge.as_str(), 429),
         ("no JSON", "/v3/kv/put", "key=a&value=b", 400),
-        ("a method that is not built", "/v3/auth/enable", "{}", 404),
+        ("a method that is not built", "/v3/maintenance/downgrade", "{}", 404),
     ] {
         let answer = ask(member, &post(path, body)).await;
         assert_eq!(answer.status, status, "{what}: {answer:?}");

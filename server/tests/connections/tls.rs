@@ -3,6 +3,9 @@
 use crate::http_requests::{address, get, say};
 use crate::processes::certificates::{Authority, Issued, write};
 use crate::processes::{Cluster, eventually, put};
+use detcd::pb;
+use detcd::pb::auth_client::AuthClient;
+use detcd::pb::authpb::UserAddOptions;
 use detcd::pb::kv_client::KvClient;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
@@ -160,6 +163,40 @@ async fn clients_without_the_right_certificate_are_rejected() {
     })
     .await;
     assert!(member.log().contains("\"remote-addr\":\"127.0.0.1:"), "{}", member.log());
+}
+
+#[tokio::test]
+async fn a_certificate_names_the_user_unless_a_call_comes_with_a_token() {
+    let site = Site::new();
+    let flags = site.flags("", &["client-cert-auth=true", "trusted-ca-file=DIR/ca.pem"]);
+    let (cluster, url) = with_tls_and_without(&flags).await;
+    let mut auth = AuthClient::new(cluster.members[0].channel());
+    let user = pb::AuthUserAddRequest {
+        name: "root".to_owned(),
+        options: Some(UserAddOptions { no_password: true }),
+        ..Default::default()
+    };
+    auth.user_add(user).await.unwrap();
+    let grant = pb::AuthUserGrantRoleRequest { user: "root".to_owned(), role: "root".to_owned() };
+    auth.user_grant_role(grant).await.unwrap();
+    auth.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
+    let (root, mallory) = (site.authority.issue("root", &[], 2), site.authority.issue("mallory", &[], 3));
+    let mut by_root = site.kv(&url, Some(&root)).await;
+    by_root.put(put("a", "1")).await.unwrap();
+    let signed = |key: &'static str, value: &'static str| {
+        let mut request = tonic::Request::new(put("a", "2"));
+        request.metadata_mut().insert(key, value.parse().unwrap());
+        request
+    };
+    let refused = by_root.put(signed("token", "abcdefghijklmnop.1")).await.unwrap_err();
+    assert_eq!(refused.message(), "etcdserver: invalid auth token");
+    let name = detcd::grpc::CERTIFICATE_NAME;
+    let mut by_mallory = site.kv(&url, Some(&mallory)).await;
+    for request in [tonic::Request::new(put("a", "3")), signed(name, "root")] {
+        assert_eq!(by_mallory.put(request).await.unwrap_err().message(), "etcdserver: permission denied");
+    }
+    let refused = cluster.members[0].kv().put(signed(name, "root")).await.unwrap_err();
+    assert_eq!(refused.message(), "etcdserver: user name is empty", "without TLS there is no certificate");
 }
 
 #[tokio::test]

@@ -202,6 +202,11 @@ impl<'a> Reader<'a> {
             WatchRefusal::EmptyRange => create.range.is_empty(),
             WatchRefusal::DuplicateId => create.id.is_some_and(|id| self.is_taken(id)),
             WatchRefusal::Compacted => create.start_revision < 0,
+            // Auth is never turned on here.
+            WatchRefusal::InvalidAuthToken
+            | WatchRefusal::AuthOldRevision
+            | WatchRefusal::UserEmpty
+            | WatchRefusal::PermissionDenied => false,
         });
         let how = || (Promise::WatchCancels, format!("{reason:?} is no reason against {create:?}"));
         if has_reason { Ok(()) } else { Err(how()) }

@@ -204,6 +204,7 @@ async fn unary(
             let answer = call!(maintenance_client::MaintenanceClient.alarm, requests::alarm(alarm));
             headers.reply(answer.header, Response::Alarm(replies::alarms(&answer.alarms)))
         }
+        Request::Auth(_) => unreachable!("no workload has users"),
         Request::LeaseKeepAlive(_) => unreachable!("keepalives have streams"),
     })
 }

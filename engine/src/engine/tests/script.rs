@@ -76,12 +76,7 @@ impl Cluster {
                 (member, Request::MemberList { linearizable: linearizable.unwrap_or(true) })
             }
             Command::Auth(member, text) => (member, Request::Auth(parse_auth(text)?)),
-            Command::Login(member, name) => {
-                let auth_revision = self.engine(*member).state().auth().revision();
-                let token = Secret::new(format!("token-of-{name}"));
-                let checked = Authenticate { name: name.clone(), token, auth_revision };
-                (member, Request::Auth(AuthRequest::Authenticate(checked)))
-            }
+            Command::Login(member, name) => (member, Request::Auth(self.log_in(*member, name))),
             Command::Alarm { member, raise, disarm, at } => {
                 let at = MemberId(at.unwrap_or(*member));
                 let alarm = |kind: &String| Ok::<_, String>(Alarm { kind: alarm_kind(kind)?, member: at });
@@ -96,6 +91,13 @@ impl Cluster {
         };
         self.ask(*member, false, request);
         Ok(true)
+    }
+
+    /// A log-in whose password was checked.
+    fn log_in(&mut self, member: u64, name: &str) -> AuthRequest {
+        let auth_revision = self.engine(member).state().auth().revision();
+        let token = Secret::new(format!("token-of-{name}"));
+        AuthRequest::Authenticate(Authenticate { name: name.to_owned(), token, auth_revision })
     }
 
     /// What watch streams ask.
