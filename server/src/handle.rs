@@ -203,7 +203,8 @@ impl MemberHandle {
         let (callers, proof) = (Arc::clone(&self.callers), self.proof.clone());
         let (watches, status) = (self.watches.clone(), self.status.clone());
         let metrics = Arc::clone(&self.metrics.requests);
-        let stream = WatchStream { id, watches, responses, drained_bytes: 0, metrics, callers, proof, status };
+        let stream =
+            WatchStream { id, watches, responses, drained_bytes: 0, metrics, callers, proof, status };
         stream.call(WatchCall::Open { require_leader, responses: sender });
         stream
     }

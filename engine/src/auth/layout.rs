@@ -6,6 +6,7 @@ use crate::request::{Access, Caller, Identity, Permission, Secret};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::Arc;
 use twox_hash::XxHash3_128;
 
 /// What an item is, as its first byte says. Roles come before users.
@@ -58,6 +59,52 @@ impl Role {
         for permission in &self.permissions {
             put_permission(out, permission);
         }
+    }
+}
+
+/// A user as a backup keeps it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct KeptUser {
+    pub(crate) name: String,
+    pub(crate) password: Option<Secret>,
+    pub(crate) roles: BTreeSet<String>,
+}
+
+/// A role as a backup keeps it, its permissions in order of key.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct KeptRole {
+    pub(crate) name: String,
+    pub(crate) permissions: Vec<Permission>,
+}
+
+impl Auth {
+    /// The users, by name.
+    pub(crate) fn kept_users(&self) -> impl Iterator<Item = KeptUser> {
+        self.users.iter().map(|(name, user)| {
+            let User { password, roles } = &**user;
+            KeptUser { name: name.clone(), password: password.clone(), roles: roles.clone() }
+        })
+    }
+
+    /// The roles, by name.
+    pub(crate) fn kept_roles(&self) -> impl Iterator<Item = KeptRole> {
+        let kept = |(name, role): (&String, &Arc<Role>)| KeptRole {
+            name: name.clone(),
+            permissions: role.permissions.clone(),
+        };
+        self.roles.iter().map(kept)
+    }
+
+    /// Of what a backup kept.
+    pub(crate) fn kept(enabled: bool, revision: u64, roles: Vec<KeptRole>, users: Vec<KeptUser>) -> Auth {
+        let mut auth = Auth { enabled, revision, ..Auth::default() };
+        for KeptRole { name, permissions } in roles {
+            auth.put_role(&name, Role::of(permissions));
+        }
+        for KeptUser { name, password, roles } in users {
+            auth.put_user(&name, User { password, roles });
+        }
+        auth
     }
 }
 

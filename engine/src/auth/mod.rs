@@ -35,7 +35,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use decide::Asked;
-pub(crate) use layout::{AuthReader, AuthWriter, put_caller, put_permission, read_caller, read_permission};
+pub(crate) use layout::{
+    AuthReader, AuthWriter, KeptRole, KeptUser, put_caller, put_permission, read_caller, read_permission,
+};
 
 /// The user and the role that administer. Whoever has the role may do everything.
 pub const ROOT: &str = "root";

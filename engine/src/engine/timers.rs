@@ -16,7 +16,7 @@ impl Engine {
             let error = self.timeout_error(&late);
             self.proposals.cancel(late.command());
             self.counters.proposals_failed += u64::from(late.command().is_some());
-            self.counters.reads_failed += u64::from(matches!(late.what, WaitsFor::Read));
+            self.counters.reads_failed += u64::from(matches!(late.what, WaitsFor::Read(_)));
             self.push_reply(late.id, Err(error));
         }
         self.run_lease_timers();

@@ -65,8 +65,8 @@ enum Content {
 const BUCKETS: [(&[u8], Content); 10] = [
     (b"alarm", Content::Small(Small::Alarm)),
     (b"auth", Content::Small(Small::Auth)),
-    (b"authRoles", Content::Small(Small::Empty)),
-    (b"authUsers", Content::Small(Small::Empty)),
+    (b"authRoles", Content::Small(Small::Roles)),
+    (b"authUsers", Content::Small(Small::Users)),
     (b"cluster", Content::Small(Small::Cluster)),
     (key_bucket::NAME, Content::Versions),
     (b"lease", Content::Leases),

@@ -1,12 +1,12 @@
 //! A state from etcd's snapshot file, ours or etcd's. It comes from a disk, so nothing about it is taken on trust.
 //!
 //! The members, and where the state stood in a log, are left behind: a restored state is the first of a new cluster. What
-//! cannot be carried over is refused and never left out: users and roles, and what a release writes that is newer than
-//! ours.
+//! cannot be carried over is refused and never left out: what a release writes that is newer than ours.
 
 use super::key_bucket;
 use super::protobuf::{Field, Fields, Value};
 use super::small_buckets::alarm_number;
+use super::users::ReadUsers;
 use crate::bbolt::{Bucket, ReadError, Reader, Source};
 use crate::ids::{LeaseId, MemberId};
 use crate::lease::{Lease, Lessor};
@@ -41,6 +41,7 @@ pub struct Contents {
     versions: Vec<RecordRef>,
     leases: Vec<Lease>,
     alarms: BTreeSet<Alarm>,
+    users: ReadUsers,
     revision: i64,
     compacted: i64,
     /// Of the schema; `None` where the file does not say, as before etcd 3.6.
@@ -61,6 +62,7 @@ impl Contents {
             versions: Vec::new(),
             leases: Vec::new(),
             alarms: BTreeSet::new(),
+            users: ReadUsers::default(),
             revision: 1,
             compacted: -1,
             storage_version: None,
@@ -89,7 +91,9 @@ impl Contents {
                 b"meta" => self.meta(key, value)?,
                 b"lease" => self.leases.push(lease(value)?),
                 b"alarm" => self.alarms.extend(alarm(key)?),
-                b"auth" | b"authUsers" | b"authRoles" => auth(name, key, value)?,
+                b"auth" => self.users.flag(key, value)?,
+                b"authRoles" => self.users.role(key, value)?,
+                b"authUsers" => self.users.user(key, value)?,
                 // Members, and what else is of the cluster that the file is from.
                 _ => {}
             }
@@ -171,7 +175,7 @@ impl Contents {
     /// # Errors
     /// No run of requests could have made such a state.
     pub fn into_state(self, cluster: &InitialCluster) -> Result<State, String> {
-        let Contents { mut versions, mut leases, alarms, revision, compacted, .. } = self;
+        let Contents { mut versions, mut leases, alarms, users, revision, compacted, .. } = self;
         retain_kept(&mut versions, compacted);
         let mvcc = Store::from_records(revision, compacted, versions)?;
         leases.sort_unstable_by_key(|lease| lease.id);
@@ -182,7 +186,8 @@ impl Contents {
         }
         let mut leases = Lessor::from_leases(grants, leases).map_err(|error| error.to_string())?;
         attach_keys(&mvcc, &mut leases)?;
-        Ok(State { mvcc, leases, alarms, applied: (FIRST_INDEX, 1), ..State::first(cluster) })
+        let auth = users.into_auth();
+        Ok(State { mvcc, leases, alarms, auth, applied: (FIRST_INDEX, 1), ..State::first(cluster) })
     }
 }
 
@@ -218,15 +223,4 @@ fn alarm(key: &[u8]) -> Result<Option<Alarm>, String> {
     let kinds = [AlarmKind::NoSpace, AlarmKind::Corrupt];
     let kind = kinds.into_iter().find(|kind| alarm_number(*kind) == found);
     Ok(kind.map(|kind| Alarm { kind, member: MemberId(member) }))
-}
-
-/// Users and roles are not there yet: a state that was protected is not restored without its protection.
-fn auth(bucket: &[u8], key: &[u8], value: &[u8]) -> Result<(), String> {
-    match (bucket, key) {
-        (b"auth", b"authEnabled") if value == [1] => {
-            Err("authentication is enabled in it, which this release does not have".to_owned())
-        }
-        (b"auth", _) => Ok(()),
-        _ => Err(format!("it has users or roles ({}), which this release does not have", key.escape_ascii())),
-    }
 }

@@ -11,6 +11,8 @@ pub(super) trait PutField {
     fn put_varint_field(&mut self, number: u32, value: u64);
     /// A `bytes` or a `string`.
     fn put_length_field(&mut self, number: u32, value: &[u8]);
+    /// A message that is there, with nothing in it or not.
+    fn put_message_field(&mut self, number: u32, encoded: &[u8]);
 }
 
 impl PutField for Vec<u8> {
@@ -23,10 +25,14 @@ impl PutField for Vec<u8> {
 
     fn put_length_field(&mut self, number: u32, value: &[u8]) {
         if !value.is_empty() {
-            put_varint(self, u64::from(number) << 3 | BYTES);
-            put_varint(self, value.len() as u64);
-            self.extend_from_slice(value);
+            self.put_message_field(number, value);
         }
+    }
+
+    fn put_message_field(&mut self, number: u32, encoded: &[u8]) {
+        put_varint(self, u64::from(number) << 3 | BYTES);
+        put_varint(self, encoded.len() as u64);
+        self.extend_from_slice(encoded);
     }
 }
 

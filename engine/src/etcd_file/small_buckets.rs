@@ -1,9 +1,10 @@
-//! What etcd's file holds besides versions and leases: a few entries a bucket.
+//! What etcd's file holds besides versions and leases: a few entries a bucket (`users` are the larger ones of them).
 //!
-//! Users and roles are not there yet, nor members that were removed: their buckets are empty, as those of a new etcd.
+//! Members that were removed are not there yet: their bucket is empty, as that of a new etcd.
 
 use super::key_bucket;
 use super::protobuf::PutField;
+use super::users;
 use crate::membership::Member;
 use crate::request::AlarmKind;
 use crate::state::StateView;
@@ -24,7 +25,9 @@ pub(super) type Entry = (Vec<u8>, Vec<u8>);
 pub(super) fn entries(bucket: Small, state: &StateView, release: &Release) -> Vec<Entry> {
     let mut entries = match bucket {
         Small::Alarm => alarms(state),
-        Small::Auth => auth(),
+        Small::Auth => users::flags(&state.auth),
+        Small::Roles => users::roles(&state.auth),
+        Small::Users => users::users(&state.auth),
         Small::Cluster => vec![(b"clusterVersion".to_vec(), release.cluster_version.as_bytes().to_vec())],
         Small::Members => members(state),
         Small::Meta => meta(state, release),
@@ -39,6 +42,8 @@ pub(super) fn entries(bucket: Small, state: &StateView, release: &Release) -> Ve
 pub(super) enum Small {
     Alarm,
     Auth,
+    Roles,
+    Users,
     Cluster,
     Members,
     Meta,
@@ -62,11 +67,6 @@ pub(super) fn alarm_number(kind: AlarmKind) -> u64 {
         AlarmKind::NoSpace => 1,
         AlarmKind::Corrupt => 2,
     }
-}
-
-/// As in an etcd in which authentication was never switched on.
-fn auth() -> Vec<Entry> {
-    vec![(b"authRevision".to_vec(), 1_u64.to_be_bytes().to_vec())]
 }
 
 fn members(state: &StateView) -> Vec<Entry> {

@@ -1,12 +1,13 @@
 //! States to files and back.
 
 use super::*;
+use crate::auth::{Auth, KeptRole, KeptUser};
 use crate::bbolt::{ReadError, Reader};
 use crate::ids::{LeaseId, MemberId};
 use crate::key_range::KeyRange;
 use crate::membership::InitialCluster;
 use crate::mvcc::Store;
-use crate::request::{Alarm, AlarmKind};
+use crate::request::{Access, Alarm, AlarmKind, Permission, Secret};
 use crate::state::State;
 use bytes::Bytes;
 
@@ -14,6 +15,29 @@ const RELEASE: Release = Release { cluster_version: "3.7.0", storage_version: "3
 
 fn cluster(token: &str) -> InitialCluster {
     InitialCluster::new(token, [vec!["http://a:2380".to_owned()], vec!["http://b:2380".to_owned()]])
+}
+
+fn auth() -> Auth {
+    let permission = |access, key: &'static str, range_end: &'static str| Permission {
+        access,
+        key: key.into(),
+        range_end: range_end.into(),
+    };
+    let granted = vec![
+        permission(Access::Read, "a", ""),
+        permission(Access::Write, "b", "\0"),
+        permission(Access::ReadWrite, "", "z"),
+    ];
+    let role = |name: &str, permissions| KeptRole { name: name.to_owned(), permissions };
+    let user = |name: &str, password: Option<&'static str>, roles: &[&str]| KeptUser {
+        name: name.to_owned(),
+        password: password.map(Secret::new),
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+    };
+    let roles = vec![role("root", Vec::new()), role("some", granted)];
+    let users =
+        vec![user("by certificate", None, &["some"]), user("root", Some("$2a$10$x"), &["root", "some"])];
+    Auth::kept(true, 17, roles, users)
 }
 
 /// Some history, with leases, an alarm and a compaction whose memory is given back in part.
@@ -38,6 +62,7 @@ fn state() -> State {
     state.mvcc.compact(100).expect("was reached");
     state.mvcc.compact_slice(30);
     state.alarms.insert(Alarm { kind: AlarmKind::NoSpace, member: MemberId(9) });
+    state.auth = auth();
     state.applied = (1234, 5);
     state
 }
@@ -83,6 +108,15 @@ fn a_state_comes_back_as_the_first_of_another_cluster() {
     assert_eq!(versions(&restored.mvcc), versions(&state.mvcc));
     assert_eq!(restored.mvcc.hash(), state.mvcc.hash());
     assert_eq!(restored.alarms, state.alarms);
+    let shown = |auth: &Auth| -> (Vec<KeptRole>, Vec<KeptUser>) {
+        (auth.kept_roles().collect(), auth.kept_users().collect())
+    };
+    let by_key = |mut auth: (Vec<KeptRole>, Vec<KeptUser>)| {
+        auth.0.iter_mut().for_each(|role| role.permissions.sort_by(|one, next| one.key.cmp(&next.key)));
+        auth
+    };
+    assert_eq!(shown(&restored.auth), by_key(shown(&state.auth)));
+    assert_eq!((restored.auth.is_enabled(), restored.auth.revision()), (true, 17));
     let ttls = |state: &State| -> Vec<(LeaseId, i64)> {
         let view = state.leases.view();
         view.iter().map(|lease| (lease.id, lease.granted_ttl_secs)).collect()

@@ -2,6 +2,7 @@
 
 use super::Service;
 use super::backup::Backup;
+use crate::clock::Stopwatch;
 use crate::pb;
 use crate::wire::error::status;
 use crate::wire::maintenance;
@@ -10,6 +11,7 @@ use detcd_engine::mvcc::View;
 use detcd_engine::request::{Reply, RequestError};
 use futures_util::stream;
 use std::pin::Pin;
+use std::sync::Arc;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
@@ -20,6 +22,7 @@ impl Service {
     /// Computed by the readers, a piece at a time: other long reads go on in between, and nothing more is done for a client
     /// that left.
     async fn hash_of(&self, view: View, revision: i64) -> Result<KvHash, RequestError> {
+        let began = Stopwatch::start();
         let mut hash = self.member.elsewhere(move || HashKv::begin(&view, revision)).await??;
         loop {
             let go_on = move || {
@@ -27,7 +30,10 @@ impl Service {
                 (done, hash)
             };
             match self.member.elsewhere(go_on).await? {
-                (Some(done), _) => return Ok(done),
+                (Some(done), _) => {
+                    self.member.metrics().requests.hashed(began.elapsed());
+                    return Ok(done);
+                }
                 (None, rest) => hash = rest,
             }
         }
@@ -72,7 +78,8 @@ impl pb::maintenance_server::Maintenance for Service {
         &self,
         request: Request<pb::HashKvRequest>,
     ) -> Result<Response<pb::HashKvResponse>, Status> {
-        self.call_metadata(request.metadata())?;
+        let metadata = self.call_metadata(request.metadata())?;
+        self.administrator(metadata).await?;
         let view = self.member.state().await.map_err(status)?.store().clone();
         let header = self.header(view.revision(), self.member.status().term);
         let hash = self.hash_of(view, request.into_inner().revision).await.map_err(status)?;
@@ -83,13 +90,22 @@ impl pb::maintenance_server::Maintenance for Service {
         &self,
         request: Request<pb::SnapshotRequest>,
     ) -> Result<Response<Self::SnapshotStream>, Status> {
-        self.call_metadata(request.metadata())?;
+        let metadata = self.call_metadata(request.metadata())?;
+        self.administrator(metadata).await?;
         let backup = Backup::begin(self.member.clone()).await.map_err(status)?;
-        Ok(Response::new(Box::pin(stream::unfold(Some(backup), |backup| async move {
-            let mut backup = backup?;
-            match backup.next().await {
-                Ok(message) => Some((Ok(message?), Some(backup))),
-                Err(refusal) => Some((Err(status(refusal)), None)),
+        let (began, requests) = (Stopwatch::start(), Arc::clone(&self.member.metrics().requests));
+        Ok(Response::new(Box::pin(stream::unfold(Some(backup), move |backup| {
+            let requests = Arc::clone(&requests);
+            async move {
+                let mut backup = backup?;
+                match backup.next().await {
+                    Ok(Some(message)) => Some((Ok(message), Some(backup))),
+                    Ok(None) => {
+                        requests.backed_up(began.elapsed());
+                        None
+                    }
+                    Err(refusal) => Some((Err(status(refusal)), None)),
+                }
             }
         }))))
     }
@@ -98,7 +114,8 @@ impl pb::maintenance_server::Maintenance for Service {
         &self,
         request: Request<pb::DefragmentRequest>,
     ) -> Result<Response<pb::DefragmentResponse>, Status> {
-        self.call_metadata(request.metadata())?;
+        let metadata = self.call_metadata(request.metadata())?;
+        self.administrator(metadata).await?;
         let now = self.member.status();
         tracing::info!(
             bytes = now.state_bytes,

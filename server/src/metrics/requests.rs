@@ -1,12 +1,12 @@
 //! What clients ask of a member, and what its watchers are sent.
 
 use super::{Bounds, MILLISECONDS, Names};
-use detcd_engine::request::Request;
+use detcd_engine::request::{AuthChange, AuthRead, AuthRequest, Request};
 use prometheus::{Histogram, IntCounter, IntGauge};
 use std::time::Duration;
 
 /// Kinds of requests by etcd's names. Of what etcd does not count as one, the name is our own.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 30] = [
     "Range",
     "Put",
     "DeleteRange",
@@ -19,6 +19,24 @@ const KINDS: [&str; 12] = [
     "LeaseLeases",
     "MemberList",
     "Alarm",
+    "AuthEnable",
+    "AuthDisable",
+    "AuthUserAdd",
+    "AuthUserDelete",
+    "AuthUserChangePassword",
+    "AuthUserGrantRole",
+    "AuthUserRevokeRole",
+    "AuthRoleAdd",
+    "AuthRoleDelete",
+    "AuthRoleGrantPermission",
+    "AuthRoleRevokePermission",
+    "AuthStatus",
+    "AuthUserList",
+    "AuthRoleList",
+    "AuthUserGet",
+    "AuthRoleGet",
+    "Authenticate",
+    "AuthCheck",
 ];
 
 /// Successes and failures of one kind.
@@ -34,6 +52,8 @@ pub struct RequestMetrics {
     durations: Vec<ByOutcome>,
     range: ByOutcome,
     ranges: IntCounter,
+    hash: Histogram,
+    backup: Histogram,
     events_sent: IntCounter,
     events_pending: IntGauge,
 }
@@ -58,6 +78,30 @@ impl Kind {
             Request::LeaseLeases => 9,
             Request::MemberList { .. } => 10,
             Request::Alarm(_) => 11,
+            Request::Auth(AuthRequest::Change(change)) => match change {
+                AuthChange::Enable => 12,
+                AuthChange::Disable => 13,
+                AuthChange::UserAdd { .. } => 14,
+                AuthChange::UserDelete(_) => 15,
+                AuthChange::UserChangePassword { .. } => 16,
+                AuthChange::UserGrantRole { .. } => 17,
+                AuthChange::UserRevokeRole { .. } => 18,
+                AuthChange::RoleAdd(_) => 19,
+                AuthChange::RoleDelete(_) => 20,
+                AuthChange::RoleGrantPermission { .. } => 21,
+                AuthChange::RoleRevokePermission { .. } => 22,
+            },
+            Request::Auth(AuthRequest::Read(read)) => match read {
+                AuthRead::Status => 23,
+                AuthRead::UserList => 24,
+                AuthRead::RoleList => 25,
+                AuthRead::UserGet(_) => 26,
+                AuthRead::RoleGet(_) => 27,
+            },
+            Request::Auth(AuthRequest::Authenticate(_)) => 28,
+            Request::Auth(
+                AuthRequest::PasswordOf(_) | AuthRequest::MayAdminister | AuthRequest::IsSomebody,
+            ) => 29,
         })
     }
 }
@@ -90,6 +134,16 @@ impl RequestMetrics {
                 "detcd_reads_total",
                 "Ranges and reading transactions that this member evaluated for its clients.",
             ),
+            hash: names.histogram(
+                "etcd_mvcc_hash_rev_duration_seconds",
+                "How long the hash of a revision took (HashKV).",
+                Bounds::doubling(0.01, 15),
+            ),
+            backup: names.histogram(
+                "etcd_disk_backend_snapshot_duration_seconds",
+                "How long backups took that clients took to their end.",
+                Bounds::doubling(0.01, 17),
+            ),
             events_sent: names.counter("etcd_debugging_mvcc_events_total", "Events sent to watchers."),
             events_pending: names.gauge(
                 "etcd_debugging_mvcc_pending_events_total",
@@ -112,6 +166,16 @@ impl RequestMetrics {
     /// How many reads were evaluated.
     pub fn reads(&self) -> u64 {
         self.ranges.get()
+    }
+
+    /// The hash of a revision was computed.
+    pub(crate) fn hashed(&self, took: Duration) {
+        self.hash.observe(took.as_secs_f64());
+    }
+
+    /// A client has all of a backup.
+    pub(crate) fn backed_up(&self, took: Duration) {
+        self.backup.observe(took.as_secs_f64());
     }
 
     /// So many events wait for their stream.

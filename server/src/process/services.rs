@@ -84,7 +84,13 @@ const CLIENT_METHODS: Methods = &[
     ("etcdserverpb.Cluster", &[("MemberList", Unary)]),
     (
         "etcdserverpb.Maintenance",
-        &[("Alarm", Unary), ("Status", Unary), ("HashKV", Unary), ("Snapshot", ServerStream), ("Defragment", Unary)],
+        &[
+            ("Alarm", Unary),
+            ("Status", Unary),
+            ("HashKV", Unary),
+            ("Snapshot", ServerStream),
+            ("Defragment", Unary),
+        ],
     ),
     (
         "etcdserverpb.Auth",

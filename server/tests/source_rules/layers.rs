@@ -31,7 +31,7 @@ const ENGINE: &[Layer] = &[
     ("peer_message", "ids request raft"),
     ("snapshot", "ids codec membership mvcc request lease auth command dedup_window state raft peer_message"),
     ("bbolt", "codec"),
-    ("etcd_file", "ids membership mvcc request lease state snapshot bbolt"),
+    ("etcd_file", "ids membership mvcc request lease auth state snapshot bbolt"),
     ("wal", "ids codec raft"),
     ("frame", "ids codec request auth raft peer_message"),
     ("watch", "time ids key_range mvcc"),
@@ -68,7 +68,7 @@ const SERVER: &[Layer] = &[
     ("log_in", "callers handle"),
     ("wire", "pb encoded_events"),
     ("recipes", "handle wire"),
-    ("grpc", "pb replies encoded_events callers handle log_in wire recipes"),
+    ("grpc", "clock pb replies encoded_events callers handle log_in wire recipes"),
     (
         "main_loop",
         "clock line_limit compaction_log metrics failure peer log_task background replies encoded_events callers handle",

@@ -30,6 +30,12 @@ use MetricType::{COUNTER, GAUGE};
 /// What every member knows at once.
 const OF_STATUS: &[Row] = &[
     (
+        "etcd_debugging_auth_revision",
+        GAUGE,
+        "How often users, roles or what they may do were changed.",
+        |seen| seen.status.auth_revision,
+    ),
+    (
         "etcd_debugging_mvcc_compact_revision",
         GAUGE,
         "The oldest revision that can be read; 0 where all can.",

@@ -11,6 +11,7 @@ use arguments::Arguments;
 use detcd::disk::real::RealDisk;
 use detcd::disk::wal::SEGMENT_BYTES;
 use detcd::member::{self, MemberConfig};
+use detcd::metrics::Metrics;
 use detcd_engine::config::Config;
 use std::fs;
 use std::io;
@@ -66,7 +67,7 @@ fn restore(arguments: Arguments, seed: u64) -> Result<String, String> {
     let config =
         MemberConfig { engine, data_dir: dir.clone(), initial_cluster, wal_segment_bytes: SEGMENT_BYTES };
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| error.to_string())?;
-    let disk = RealDisk::start().map_err(|error| error.to_string())?;
+    let disk = RealDisk::start(Metrics::new().disk).map_err(|error| error.to_string())?;
     runtime
         .block_on(member::found(config, state, Arc::new(disk), seed))
         .map_err(|error| error.to_string())?;
