@@ -19,3 +19,6 @@ pub use export::Export;
 pub use hash_kv::{HashKv, KvHash};
 pub use import::{Contents, ImportError};
 pub use small_buckets::Release;
+
+/// Of a bucket: key and value.
+type Entry = (Vec<u8>, Vec<u8>);

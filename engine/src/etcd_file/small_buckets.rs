@@ -2,9 +2,9 @@
 //!
 //! Members that were removed are not there yet: their bucket is empty, as that of a new etcd.
 
-use super::key_bucket;
 use super::protobuf::PutField;
 use super::users;
+use super::{Entry, key_bucket};
 use crate::membership::Member;
 use crate::request::AlarmKind;
 use crate::state::StateView;
@@ -17,9 +17,6 @@ pub struct Release {
     /// The version of the file's schema.
     pub storage_version: &'static str,
 }
-
-/// Key and value.
-pub(super) type Entry = (Vec<u8>, Vec<u8>);
 
 /// The entries of a bucket, in ascending order.
 pub(super) fn entries(bucket: Small, state: &StateView, release: &Release) -> Vec<Entry> {

@@ -1,7 +1,7 @@
 //! Users, roles and permissions, as etcd keeps them: three buckets, of flags, of roles and of users by name.
 
+use super::Entry;
 use super::protobuf::{Field, Fields, PutField, Value};
-use super::small_buckets::Entry;
 use crate::auth::{Auth, KeptRole, KeptUser};
 use crate::request::{Access, Permission, Secret};
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Moves a history from a real etcd to detcd, on from there, and back to etcd, through snapshot files that etcd's own tools
-# read, and compares all there is to compare on the way: hashes of revisions, keys, leases and compaction.
+# read, and compares all there is to compare on the way: hashes of revisions, keys, leases, users and compaction.
 #
 #   run.sh BINARIES DETCD [PORT]
 #
@@ -89,6 +89,9 @@ everything() {
     for lease in 123 7fffffffffffffff; do
         ctl lease timetolive "$lease" --keys | sed 's/remaining([0-9]*s)//' | tr ' []' '\n' | sort
     done
+    ctl user list
+    ctl user get alice
+    ctl role get reader
 }
 
 # write FROM TO: puts, overwritten keys, transactions, deletes, and keys on leases.
@@ -107,6 +110,18 @@ put txn/b $n" | ctl txn >/dev/null ;;
 
 # grant ID TTL: etcdctl has no flag for the id, the gateway has.
 grant() { curl -sS --max-time 10 "$endpoint/v3/lease/grant" -d "{\"ID\":\"$1\",\"TTL\":\"$2\"}" >/dev/null; }
+
+# Users and roles, for when they are to be asked for.
+people() {
+    local user
+    ctl role add reader
+    ctl role grant-permission reader read key/ key0
+    ctl role grant-permission reader readwrite txn/a
+    for user in alice:secret root:toor; do ctl user add "$user"; done
+    ctl user add robot --no-password
+    ctl user grant-role alice reader
+    ctl user grant-role root root
+} >/dev/null
 
 # save FILE: with what etcdutl says of it.
 save() {
@@ -144,6 +159,7 @@ from_etcd_to_detcd() {
     start_etcd "$scratch/etcd"
     grant 291 86400
     grant 9223372036854775807 90000
+    people
     write 1 80
     compacted=40
     ctl compaction "$compacted" --physical >/dev/null
@@ -190,6 +206,32 @@ moved_on() {
     stop
 }
 
+# held NAME: to what was granted, by a password of before.
+held() {
+    is "$1: alice reads what she may" "1" "$(ETCDCTL_USER=alice:secret ctl get key/1 -w fields | grep -c '"Key"')"
+    like "$1: and nothing else" "permission denied" "$(ETCDCTL_USER=alice:secret ctl get leased/5)"
+    like "$1: by her password" "invalid user ID or password" "$(ETCDCTL_USER=alice:other ctl get key/1)"
+    like "$1: nobody reads" "user name is empty" "$(ETCDCTL_USER='' ctl get key/1)"
+}
+protected() {
+    start_detcd "$scratch/detcd-again"
+    like "users are asked for from here on" "Authentication Enabled" "$(ctl auth enable)"
+    export ETCDCTL_USER=root:toor
+    held detcd
+    like "a protected state is saved by root" "Snapshot saved at" "$(ctl snapshot save "$scratch/protected.db")"
+    like "and by nobody else" "permission denied" "$(ETCDCTL_USER=alice:secret ctl snapshot save "$scratch/x.db")"
+    stop
+    utl snapshot restore "$scratch/protected.db" --data-dir "$scratch/etcd-protected" "${founding[@]}" >/dev/null
+    start_etcd "$scratch/etcd-protected"
+    held "detcd to etcd, protected"
+    stop
+    restore "$scratch/protected.db" --data-dir "$scratch/detcd-protected" >/dev/null
+    start_detcd "$scratch/detcd-protected"
+    held "detcd to detcd, protected"
+    stop
+    unset ETCDCTL_USER
+}
+
 # refused CLAIM PATTERN FILE: and no directory is left.
 refused() {
     like "$1" "$2" "$(restore "$3" --data-dir "$scratch/refused" "${@:4}")"
@@ -219,6 +261,7 @@ damaged_files() {
 from_etcd_to_detcd
 from_detcd_to_both
 moved_on
+protected
 damaged_files
 
 echo "$passed passed, $failed failed"
