@@ -113,7 +113,7 @@ func postBy(who, path, body string) question {
 		if answer.StatusCode == http.StatusOK {
 			return answer.Status
 		}
-		return answer.Status + string(text)
+		return answer.Status + string(compact(text))
 	}}
 }
 

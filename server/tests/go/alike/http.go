@@ -37,6 +37,15 @@ func (s *server) do(ctx context.Context, method, path, body string, header []str
 	return answer, nil
 }
 
+// compact is JSON without spaces: protojson draws from the hash of its binary whether to set one after commas, so that nobody
+// relies on it.
+func compact(body []byte) []byte {
+	if into := new(bytes.Buffer); json.Compact(into, body) == nil {
+		return into.Bytes()
+	}
+	return body
+}
+
 // web asks over HTTP/1.1.
 func web(method, path string, header ...string) question {
 	name := "http: " + strings.TrimSpace(method+" "+path+" "+strings.Join(header, " "))
@@ -47,9 +56,8 @@ func web(method, path string, header ...string) question {
 		}
 		defer answer.Body.Close()
 		body, err := io.ReadAll(answer.Body)
-		// protojson draws from the hash of its binary whether to set a space after commas, so that nobody relies on it.
-		if compact := new(bytes.Buffer); strings.HasPrefix(path, "/v3") && json.Compact(compact, body) == nil {
-			body = compact.Bytes()
+		if strings.HasPrefix(path, "/v3") {
+			body = compact(body)
 		}
 		told := fmt.Sprint(answer.StatusCode)
 		for _, name := range headers {
