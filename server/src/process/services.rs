@@ -132,7 +132,7 @@ const CLIENT_METHODS: Methods = &[
 
 /// What other members may call.
 const PEER_METHODS: Methods =
-    &[("detcd.peer.Peer", &[("Messages", Streaming), ("Snapshot", ServerStream), ("Inspect", Unary)])];
+    &[("detcd.peer.Peer", &[("Messages", Streaming), ("Snapshot", Unary), ("Inspect", Unary)])];
 
 /// Everything that is served on one port.
 #[derive(Debug)]
