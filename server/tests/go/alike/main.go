@@ -10,6 +10,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -118,6 +119,10 @@ func told(s *server, answer proto.Message, err error) string {
 	normalize(s, answer.ProtoReflect())
 	if list, ok := answer.(*pb.AlarmResponse); ok {
 		slices.SortFunc(list.Alarms, func(a, b *pb.AlarmMember) int { return cmp.Compare(a.MemberID, b.MemberID) })
+	}
+	if lease, ok := answer.(*pb.LeaseTimeToLiveResponse); ok {
+		// etcd tells them in no order.
+		slices.SortFunc(lease.Keys, bytes.Compare)
 	}
 	// protojson varies its spaces on purpose.
 	return strings.ReplaceAll(protojson.MarshalOptions{}.Format(answer), " ", "")
