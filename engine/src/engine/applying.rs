@@ -126,9 +126,9 @@ impl Engine {
 
     /// A slice of a compaction's physical work; true where more is left.
     pub(super) fn compact_a_slice(&mut self) -> bool {
-        let versions_before = self.state.mvcc.current().versions();
+        let swept_before = self.state.mvcc.swept();
         let has_more = self.state.mvcc.compact_slice(self.config.compaction_slice_keys);
-        self.counters.compacted_versions += versions_before - self.state.mvcc.current().versions();
+        self.counters.compacted_versions += self.state.mvcc.swept() - swept_before;
         if has_more {
             return true;
         }

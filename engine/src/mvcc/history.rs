@@ -143,11 +143,6 @@ impl History {
         self.tree.iter_from(position)
     }
 
-    /// How many changes are physically here.
-    pub(crate) fn count(&self) -> u64 {
-        self.tree.summary().changes
-    }
-
     /// How many changes there are that are not before `position`.
     pub(crate) fn count_from(&self, position: (i64, u32)) -> u64 {
         self.tree.summary().changes - self.tree.summary_before(position).changes

@@ -19,6 +19,8 @@ pub struct Store {
     pub(super) live_bytes: u64,
     /// Where the physical work of compaction goes on. Member-local: in no answer, hash or snapshot.
     sweep: Option<(i64, u32)>,
+    /// Versions whose memory that work gave back. Member-local, too.
+    swept: u64,
     /// What that has not given back yet, at most. Member-local, as `sweep`.
     forgotten_bytes: u64,
 }
@@ -40,7 +42,7 @@ impl Store {
     pub fn new() -> Store {
         let current =
             View { index: KeyIndex::default(), history: History::default(), revision: 1, compacted: -1 };
-        Store { current, kept: Total::default(), live_bytes: 0, sweep: None, forgotten_bytes: 0 }
+        Store { current, kept: Total::default(), live_bytes: 0, sweep: None, swept: 0, forgotten_bytes: 0 }
     }
 
     /// The main revision of the last change; 1 where there was none.
@@ -99,6 +101,11 @@ impl Store {
         self.forgotten_bytes
     }
 
+    /// How many versions compactions have given back the memory of, since this store was made.
+    pub fn swept(&self) -> u64 {
+        self.swept
+    }
+
     /// The hash of the logical state.
     pub fn hash(&self) -> u128 {
         hash::of_state(self.kept, self.revision(), self.compacted_revision())
@@ -149,6 +156,7 @@ impl Store {
                     self.current.index.forget(&change.record);
                 }
                 self.current.history.drop_change(position);
+                self.swept += 1;
             }
             position.1 += 1;
         }

@@ -60,11 +60,6 @@ impl View {
         self.index.live_count(&KeyRange::From(Bytes::new()))
     }
 
-    /// How many versions take memory: those that are kept, and those that compactions have not swept yet.
-    pub fn versions(&self) -> u64 {
-        self.history.count()
-    }
-
     /// Reads outside a transaction: a revision of 0 or less is the current one.
     ///
     /// # Errors
