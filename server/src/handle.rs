@@ -7,7 +7,7 @@ use crate::callers::{Callers, Proof};
 use crate::clock::{Clock, Stopwatch};
 use crate::encoded_events::{EncodedEvents, event_count};
 use crate::metrics::{Kind, Metrics, RequestMetrics};
-use crate::readers::{KEYS_HERE_MAX, Readers};
+use crate::readers::{KEYS_HERE_MAX, Readers, answering};
 use crate::replies::{Answer, evaluate_small};
 use detcd_engine::effects::Read;
 use detcd_engine::engine::{Measurements, Status};
@@ -126,13 +126,8 @@ impl MemberHandle {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, RequestError> {
-        let (asker, done) = oneshot::channel();
-        self.readers.run(Box::new(move || {
-            if !asker.is_closed() {
-                // Left meanwhile: the answer is nobody's.
-                drop(asker.send(work()));
-            }
-        }));
+        let (job, done) = answering(work);
+        self.readers.run(job);
         done.await.map_err(|_| RequestError::Stopped)
     }
 

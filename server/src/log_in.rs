@@ -6,11 +6,11 @@
 
 use crate::callers::Passwords;
 use crate::handle::MemberHandle;
+use crate::readers::answering;
 use detcd_engine::request::{
     Authenticate, Authenticated, Call, Identity, PasswordOf, Reply, RequestError, Secret,
 };
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
 /// How often a log-in is begun again while users change.
 const TRIES_MAX: usize = 20;
@@ -66,13 +66,8 @@ async fn on_a_thread<T: Send + 'static>(
     work: impl FnOnce(&dyn Passwords) -> T + Send + 'static,
 ) -> Result<T, RequestError> {
     let passwords = Arc::clone(member.callers.passwords());
-    let (asker, done) = oneshot::channel();
-    member.callers.passwords().run(Box::new(move || {
-        if !asker.is_closed() {
-            // Left meanwhile: the answer is nobody's.
-            drop(asker.send(work(passwords.as_ref())));
-        }
-    }))?;
+    let (job, done) = answering(move || work(passwords.as_ref()));
+    member.callers.passwords().run(job)?;
     done.await.map_err(|_| RequestError::Stopped)
 }
 

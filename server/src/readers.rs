@@ -1,6 +1,7 @@
 //! Where long reads are evaluated: on a client's thread they would delay all other clients of that thread.
 
 use std::fmt;
+use tokio::sync::oneshot;
 
 /// Evaluates one read and sends the answer.
 pub type Job = Box<dyn FnOnce() + Send>;
@@ -12,6 +13,20 @@ pub const KEYS_HERE_MAX: u64 = 2_000;
 pub trait Readers: Send + Sync + fmt::Debug {
     /// Queues a job. Jobs are started in order and run a few at a time.
     fn run(&self, job: Job);
+}
+
+/// A job that does this work, unless whoever waits for it has left before it begins; and where they wait.
+pub(crate) fn answering<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> (Job, oneshot::Receiver<T>) {
+    let (asker, done) = oneshot::channel();
+    let job = Box::new(move || {
+        if !asker.is_closed() {
+            // Left meanwhile: the answer is nobody's.
+            drop(asker.send(work()));
+        }
+    });
+    (job, done)
 }
 
 /// Runs each job at once on the calling thread. For the simulator, whose members have one thread.

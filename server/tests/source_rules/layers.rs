@@ -65,7 +65,7 @@ const SERVER: &[Layer] = &[
     ("encoded_events", ""),
     ("callers", "clock readers"),
     ("handle", "clock metrics replies readers encoded_events callers"),
-    ("log_in", "callers handle"),
+    ("log_in", "readers callers handle"),
     ("wire", "pb encoded_events"),
     ("recipes", "handle wire"),
     ("grpc", "clock pb replies encoded_events callers handle log_in wire recipes"),
