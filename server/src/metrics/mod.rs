@@ -59,13 +59,11 @@ impl Default for Metrics {
     }
 }
 
-/// A histogram's bounds: so many, each `factor` times the one before.
+/// A histogram's bounds: so many, each twice the one before.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
     /// The first.
     pub start: f64,
-    /// To the next.
-    pub factor: f64,
     /// How many, without the last one that takes all.
     pub count: usize,
 }
@@ -73,7 +71,7 @@ pub struct Bounds {
 impl Bounds {
     /// Powers of two from `start` on.
     pub const fn doubling(start: f64, count: usize) -> Bounds {
-        Bounds { start, factor: 2.0, count }
+        Bounds { start, count }
     }
 }
 
@@ -123,7 +121,7 @@ impl Names<'_> {
 }
 
 fn options(name: &str, help: &str, bounds: Bounds) -> HistogramOpts {
-    let Bounds { start, factor, count } = bounds;
-    let buckets = exponential_buckets(start, factor, count).expect("bounds that grow");
+    let Bounds { start, count } = bounds;
+    let buckets = exponential_buckets(start, 2.0, count).expect("bounds that grow");
     HistogramOpts::new(name, help).buckets(buckets)
 }

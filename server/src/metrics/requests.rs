@@ -1,43 +1,59 @@
 //! What clients ask of a member, and what its watchers are sent.
 
 use super::{Bounds, MILLISECONDS, Names};
-use detcd_engine::request::{AuthChange, AuthRead, AuthRequest, Request};
+use detcd_engine::request::AuthRequest::{Authenticate, Change, IsSomebody, MayAdminister, PasswordOf, Read};
+use detcd_engine::request::{AuthChange, AuthRead, Request};
 use prometheus::{Histogram, IntCounter, IntGauge};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Kinds of requests by etcd's names. Of what etcd does not count as one, the name is our own.
-const KINDS: [&str; 30] = [
-    "Range",
-    "Put",
-    "DeleteRange",
-    "Txn",
-    "Compaction",
-    "LeaseGrant",
-    "LeaseRevoke",
-    "LeaseKeepAlive",
-    "LeaseTimeToLive",
-    "LeaseLeases",
-    "MemberList",
-    "Alarm",
-    "AuthEnable",
-    "AuthDisable",
-    "AuthUserAdd",
-    "AuthUserDelete",
-    "AuthUserChangePassword",
-    "AuthUserGrantRole",
-    "AuthUserRevokeRole",
-    "AuthRoleAdd",
-    "AuthRoleDelete",
-    "AuthRoleGrantPermission",
-    "AuthRoleRevokePermission",
-    "AuthStatus",
-    "AuthUserList",
-    "AuthRoleList",
-    "AuthUserGet",
-    "AuthRoleGet",
-    "Authenticate",
-    "AuthCheck",
-];
+/// Each kind of request by its name, and how it is told.
+macro_rules! kinds {
+    ($($kind:literal = $request:pat),* $(,)?) => {
+        const KINDS: &[&str] = &[$($kind),*];
+
+        impl Kind {
+            /// What is asked.
+            pub fn of(request: &Request) -> Kind {
+                Kind(match request { $($request => $kind),* })
+            }
+        }
+    };
+}
+
+// By etcd's names. Of what etcd does not count as one, the name is our own.
+kinds! {
+    "Range" = Request::Range(_),
+    "Put" = Request::Put(_),
+    "DeleteRange" = Request::DeleteRange(_),
+    "Txn" = Request::Txn(_),
+    "Compaction" = Request::Compact(_),
+    "LeaseGrant" = Request::LeaseGrant(_),
+    "LeaseRevoke" = Request::LeaseRevoke(_),
+    "LeaseKeepAlive" = Request::LeaseKeepAlive(_),
+    "LeaseTimeToLive" = Request::LeaseTimeToLive(_),
+    "LeaseLeases" = Request::LeaseLeases,
+    "MemberList" = Request::MemberList { .. },
+    "Alarm" = Request::Alarm(_),
+    "AuthEnable" = Request::Auth(Change(AuthChange::Enable)),
+    "AuthDisable" = Request::Auth(Change(AuthChange::Disable)),
+    "AuthUserAdd" = Request::Auth(Change(AuthChange::UserAdd { .. })),
+    "AuthUserDelete" = Request::Auth(Change(AuthChange::UserDelete(_))),
+    "AuthUserChangePassword" = Request::Auth(Change(AuthChange::UserChangePassword { .. })),
+    "AuthUserGrantRole" = Request::Auth(Change(AuthChange::UserGrantRole { .. })),
+    "AuthUserRevokeRole" = Request::Auth(Change(AuthChange::UserRevokeRole { .. })),
+    "AuthRoleAdd" = Request::Auth(Change(AuthChange::RoleAdd(_))),
+    "AuthRoleDelete" = Request::Auth(Change(AuthChange::RoleDelete(_))),
+    "AuthRoleGrantPermission" = Request::Auth(Change(AuthChange::RoleGrantPermission { .. })),
+    "AuthRoleRevokePermission" = Request::Auth(Change(AuthChange::RoleRevokePermission { .. })),
+    "AuthStatus" = Request::Auth(Read(AuthRead::Status)),
+    "AuthUserList" = Request::Auth(Read(AuthRead::UserList)),
+    "AuthRoleList" = Request::Auth(Read(AuthRead::RoleList)),
+    "AuthUserGet" = Request::Auth(Read(AuthRead::UserGet(_))),
+    "AuthRoleGet" = Request::Auth(Read(AuthRead::RoleGet(_))),
+    "Authenticate" = Request::Auth(Authenticate(_)),
+    "AuthCheck" = Request::Auth(PasswordOf(_) | MayAdminister | IsSomebody),
+}
 
 /// Successes and failures of one kind.
 #[derive(Debug)]
@@ -49,7 +65,7 @@ struct ByOutcome {
 /// Of clients' requests and watches.
 #[derive(Debug)]
 pub struct RequestMetrics {
-    durations: Vec<ByOutcome>,
+    durations: BTreeMap<&'static str, ByOutcome>,
     range: ByOutcome,
     ranges: IntCounter,
     hash: Histogram,
@@ -60,51 +76,7 @@ pub struct RequestMetrics {
 
 /// A request that waits for its answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Kind(usize);
-
-impl Kind {
-    /// What is asked.
-    pub fn of(request: &Request) -> Kind {
-        Kind(match request {
-            Request::Range(_) => 0,
-            Request::Put(_) => 1,
-            Request::DeleteRange(_) => 2,
-            Request::Txn(_) => 3,
-            Request::Compact(_) => 4,
-            Request::LeaseGrant(_) => 5,
-            Request::LeaseRevoke(_) => 6,
-            Request::LeaseKeepAlive(_) => 7,
-            Request::LeaseTimeToLive(_) => 8,
-            Request::LeaseLeases => 9,
-            Request::MemberList { .. } => 10,
-            Request::Alarm(_) => 11,
-            Request::Auth(AuthRequest::Change(change)) => match change {
-                AuthChange::Enable => 12,
-                AuthChange::Disable => 13,
-                AuthChange::UserAdd { .. } => 14,
-                AuthChange::UserDelete(_) => 15,
-                AuthChange::UserChangePassword { .. } => 16,
-                AuthChange::UserGrantRole { .. } => 17,
-                AuthChange::UserRevokeRole { .. } => 18,
-                AuthChange::RoleAdd(_) => 19,
-                AuthChange::RoleDelete(_) => 20,
-                AuthChange::RoleGrantPermission { .. } => 21,
-                AuthChange::RoleRevokePermission { .. } => 22,
-            },
-            Request::Auth(AuthRequest::Read(read)) => match read {
-                AuthRead::Status => 23,
-                AuthRead::UserList => 24,
-                AuthRead::RoleList => 25,
-                AuthRead::UserGet(_) => 26,
-                AuthRead::RoleGet(_) => 27,
-            },
-            Request::Auth(AuthRequest::Authenticate(_)) => 28,
-            Request::Auth(
-                AuthRequest::PasswordOf(_) | AuthRequest::MayAdminister | AuthRequest::IsSomebody,
-            ) => 29,
-        })
-    }
-}
+pub struct Kind(&'static str);
 
 impl RequestMetrics {
     pub(super) fn new(names: Names<'_>) -> RequestMetrics {
@@ -120,12 +92,12 @@ impl RequestMetrics {
             &["success"],
             Bounds::doubling(0.0001, 20),
         );
-        let by_outcome = |kind: &&str| ByOutcome {
+        let by_outcome = |kind: &str| ByOutcome {
             ok: durations.with_label_values(&[kind, "true"]),
             failed: durations.with_label_values(&[kind, "false"]),
         };
         RequestMetrics {
-            durations: KINDS.iter().map(by_outcome).collect(),
+            durations: KINDS.iter().map(|kind| (*kind, by_outcome(kind))).collect(),
             range: ByOutcome {
                 ok: range.with_label_values(&["true"]),
                 failed: range.with_label_values(&["false"]),
